@@ -1,0 +1,118 @@
+/* What a backend is: device memory and the operations of a forward pass.
+ *
+ * Letters: T rows (tokens of one sequence), H, N, K widths, A heads, D head size,
+ * V vocabulary.  Activations are row-major [rows, width] in the backend's own
+ * element type, in memory of its alloc(); weights are what its load() made.
+ * Outputs come first, as in memcpy().  Nothing but alloc and plan allocates. */
+#ifndef OSC_BACKEND_BACKEND_H
+#define OSC_BACKEND_BACKEND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/stats.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+typedef struct osc_device osc_device;           /* one open device, opaque */
+typedef struct osc_backend osc_backend;
+
+typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_ACT_SILU } osc_act;
+
+/* The largest sizes that will occur, for planning scratch memory once. */
+typedef struct {
+    size_t tokens;      /* of one sequence */
+    size_t heads, head_size;
+    size_t widest;      /* widest activation */
+    size_t vocabulary, embed_width;
+} osc_limits;
+
+/* Causal attention of one sequence.  o[t, a*D..] = sum over j <= t of
+ * softmax_j(scale * q_t . k_j) v_j for every head a. */
+typedef struct {
+    size_t tokens, heads, head_size;
+    float  scale;
+    double *top1;       /* [heads] or NULL: += sum over queries of the largest probability */
+    void   *scores;     /* [heads, T, T] or NULL; see attend_scores */
+} osc_attention;
+
+/* Running log-sum-exp of one row of logits over tiles of the vocabulary. */
+typedef struct {
+    float  max;         /* largest logit so far; start at -inf */
+    double sum;         /* of exp(logit - max) */
+    float  target;      /* the logit of the id to score, once its tile was seen */
+} osc_row_lse;
+
+typedef osc_status (*osc_hits_sink)(void *user, const osc_hit *hits, size_t count);
+
+struct osc_backend {
+    const char *name;                            /* "cpu", "cuda" */
+    osc_dtype   dtype;                           /* of activations and loaded weights */
+
+    osc_status (*open)(osc_device **device, size_t threads);
+    void       (*close)(osc_device *device);
+    size_t     (*threads)(const osc_device *device);
+
+    osc_status (*alloc)(osc_device *device, void **data, size_t bytes);
+    void       (*release)(osc_device *device, void *data);
+    osc_status (*plan)(osc_device *device, const osc_limits *limits);
+    size_t     (*scratch_bytes)(const osc_device *device);
+
+    /* Converts a stored tensor (any float type, strides and alignment) into
+     * contiguous `dst`.  *bad becomes the index of the first element that is not
+     * finite, SIZE_MAX if all are. */
+    osc_status (*load)(osc_device *device, void *dst, const osc_tensor *src, size_t *bad);
+
+    /* y[t] = table[ids[t]], rows of the stored (host) tensor [V, width]. */
+    osc_status (*embed)(osc_device *device, void *y, const osc_tensor *table,
+                        const int32_t *ids, size_t rows);
+    /* y[t] += table[first + t]. */
+    osc_status (*add_rows)(osc_device *device, void *y, const osc_tensor *table,
+                           size_t first, size_t rows);
+    /* y = (x - mean) / sqrt(var + eps) * weight + bias, per row; weight, bias may be NULL. */
+    osc_status (*layernorm)(osc_device *device, void *y, const void *x, const void *weight,
+                            const void *bias, float eps, size_t rows, size_t width);
+    /* y[T, N] = act(x[T, K] w[N, K]^T + bias[N]); bias may be NULL. */
+    osc_status (*matmul)(osc_device *device, void *y, const void *x, const void *w,
+                         const void *bias, osc_act act, size_t rows, size_t n, size_t k);
+    /* x = act(x) in place. */
+    osc_status (*activate)(osc_device *device, void *x, osc_act act, size_t count);
+    /* y += x. */
+    osc_status (*add)(osc_device *device, void *y, const void *x, size_t count);
+    osc_status (*copy)(osc_device *device, void *y, const void *x, size_t count);
+
+    osc_status (*attention)(osc_device *device, void *o, const void *q, const void *k,
+                            const void *v, const osc_attention *args);
+    /* The same in steps, for hooks between them; args->scores holds [A, T, T]. */
+    osc_status (*attend_scores)(osc_device *device, const void *q, const void *k,
+                                const osc_attention *args);
+    osc_status (*attend_softmax)(osc_device *device, const osc_attention *args);
+    osc_status (*attend_values)(osc_device *device, void *o, const void *v,
+                                const osc_attention *args);
+
+    /* Logits of `rows` rows of x [rows, P] against rows first..first+n-1 of the
+     * loaded head tile w [n, P]: updates lse[rows] (targets[rows] may be -1), and
+     * writes logits[row * stride + first + j] unless `logits` is NULL. */
+    osc_status (*head)(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                       const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
+                       void *logits, size_t stride);
+
+    /* Adds the statistics of x [rows, width] to `stats`; if `sink` is not NULL,
+     * also reports the hits |x| >= alpha in order of (row, column). */
+    osc_status (*observe)(osc_device *device, osc_column_stats *stats, const void *x,
+                          size_t rows, size_t width, float alpha,
+                          osc_hits_sink sink, void *user);
+
+    /* Host memory for a hook to see `count` values of x: the values themselves on
+     * the CPU, a staging copy elsewhere.  `put` writes them back. */
+    osc_status (*host_view)(osc_device *device, float **view, void *x, size_t count);
+    osc_status (*host_put)(osc_device *device, void *x, const float *view, size_t count);
+};
+
+/* The table of backends; ends with NULL.  The first is the default. */
+extern const osc_backend *const osc_backends[];
+/* OSC_EINVAL names the valid ones. */
+osc_status osc_backend_find(const osc_backend **backend, const char *name);
+
+#endif

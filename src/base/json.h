@@ -1,0 +1,34 @@
+/* JSON files through jansson, with messages that name the file and the key. */
+#ifndef OSC_BASE_JSON_H
+#define OSC_BASE_JSON_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+
+enum osc_json_mode {
+    /* Settings written by Python: integers of any length become doubles, bare
+     * NaN and Infinity become something that is not a number, of a repeated key the last value counts. */
+    OSC_JSON_LENIENT,
+    /* Data: 64-bit integers, no NaN, a repeated key is an error. */
+    OSC_JSON_STRICT
+};
+
+/* Parses the `size` bytes of `text`; `*root` is owned by the caller
+ * (json_decref).  OSC_EFORMAT with line and column. */
+osc_status osc_json_parse(json_t **root, const char *text, size_t size, enum osc_json_mode mode);
+
+/* Reads and parses a file of at most `most` bytes; messages name `path`. */
+osc_status osc_json_read(json_t **root, const char *path, size_t most, enum osc_json_mode mode);
+
+/* Typed access to `object[key]`.  A missing key or null leaves `*out` alone
+ * (the caller put the default there); another type is OSC_EFORMAT. */
+osc_status osc_json_get_size(size_t *out, const json_t *object, const char *key);
+osc_status osc_json_get_bool(bool *out, const json_t *object, const char *key);
+osc_status osc_json_get_double(double *out, const json_t *object, const char *key);
+/* Borrowed from `object`. */
+osc_status osc_json_get_string(const char **out, const json_t *object, const char *key);
+
+#endif

@@ -1,0 +1,59 @@
+/* Observers: reductions over activations, accumulated over a whole run.
+ *
+ * Statistics are per (point, block, feature) over all positions of all sequences.
+ * Sums are accumulated in double, a sequence at a time in corpus order, so they
+ * depend neither on threads nor on how sequences are grouped into chunks. */
+#ifndef OSC_ENGINE_OBSERVER_H
+#define OSC_ENGINE_OBSERVER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/stats.h"
+#include "base/status.h"
+#include "engine/hook.h"
+
+/* Values |x| >= alpha of one tensor, in order of (position, feature).  Called in
+ * the order in which the run reaches the tensors: for a chunk of sequences block
+ * by block, within a block sequence by sequence.  May be called several times for
+ * one tensor. */
+typedef osc_status (*osc_hits_fn)(void *user, osc_point point, size_t layer, size_t sequence,
+                                  const osc_hit *hits, size_t count);
+
+typedef struct {
+    float       alpha;     /* threshold of count_ge and hits; 0 < alpha */
+    unsigned    points;    /* bit (1u << point): keep column statistics there */
+    unsigned    hits;      /* bit (1u << point): report hits there; a subset of points */
+    bool        top1;      /* keep the attention top-1 mass */
+    osc_hits_fn on_hits;   /* may be NULL if hits is 0 */
+    void       *user;
+} osc_observer_options;
+
+/* The widths of a model's points: what an observer must know to size itself. */
+typedef struct {
+    size_t layers, heads;
+    size_t width[OSC_POINT_COUNT];   /* 0 for points that cannot be observed */
+} osc_observer_shape;
+
+osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
+                               const osc_observer_options *options);
+void osc_observer_free(osc_observer *observer);
+
+const osc_observer_options *osc_observer_get_options(const osc_observer *observer);
+
+/* Accumulators of (point, layer), NULL if not observed; may be changed between
+ * runs (a resumed recording puts the committed values there). */
+osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, size_t layer);
+
+/* Sum over queries of the largest softmax probability, [heads], of one block; and
+ * of the queries at position 0 alone, whose mass is 1 by construction. */
+typedef struct {
+    double  *mass;      /* [layers * heads] */
+    uint64_t queries;   /* per head and block */
+    uint64_t first;     /* how many of them were at position 0 */
+} osc_top1_stats;
+
+osc_top1_stats *osc_observer_top1(osc_observer *observer);
+
+#endif

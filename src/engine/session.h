@@ -1,0 +1,62 @@
+/* A session: one device, one scheme, buffers sized once; runs a model over
+ * sequences, layer-major: a chunk of sequences goes through one block before the
+ * next block's weights are touched, so each weight is read once per chunk. */
+#ifndef OSC_ENGINE_SESSION_H
+#define OSC_ENGINE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/status.h"
+#include "engine/hook.h"
+#include "engine/model.h"
+#include "text/corpus.h"
+
+typedef struct osc_session osc_session;
+
+typedef struct {
+    const char *backend;          /* NULL: "cpu" */
+    const char *scheme;           /* NULL: "none"; "llm-int8:threshold=6" */
+    size_t      threads;          /* 0: all processors */
+    size_t      longest;          /* ids of the longest sequence of any run */
+    size_t      chunk;            /* sequences per chunk at most; 0: as many as fit in about 64 MiB */
+    bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
+} osc_session_options;
+
+/* `model` must outlive the session.  OSC_EINVAL (unknown backend or scheme, or
+ * longest beyond the model's positions), OSC_ENOMEM, OSC_EDEVICE. */
+osc_status osc_session_open(osc_session **session, const osc_model *model,
+                            const osc_session_options *options);
+void osc_session_close(osc_session *session);
+
+/* Sequences that one call of osc_session_run takes at most. */
+size_t osc_session_chunk(const osc_session *session);
+const char *osc_session_backend(const osc_session *session);
+const char *osc_session_scheme(const osc_session *session);
+size_t osc_session_threads(const osc_session *session);
+/* Bytes of weights held in converted or quantized form (not the mapping). */
+size_t osc_session_weight_bytes(const osc_session *session);
+/* Bytes of activations and scratch. */
+size_t osc_session_buffer_bytes(const osc_session *session);
+
+/* Runs sequences first .. first+count-1 of the corpus (count at most
+ * osc_session_chunk) as one chunk.  Each sequence is one call of every linear
+ * layer.  `hooks` may be NULL.  `nll`, unless NULL, receives for every id of
+ * these sequences its negative log-likelihood in nats given the ids before it
+ * ([offset[first+count] - offset[first]] values; 0 for a sequence's first id).
+ * Without it the head is only computed if a hook is bound at the logits.
+ * Allocates nothing.  OSC_STOP if a hook stopped the run; OSC_EVALUE names a
+ * weight tensor that is not finite; else a hook's or the device's error. */
+osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
+                           size_t first, size_t count, const osc_hooks *hooks, double *nll);
+
+/* Exponential of the mean over the scored ids of sequences 0..count-1; `nll` is
+ * for all of them, as filled by osc_session_run.  Sums in corpus order. */
+typedef struct {
+    double nll;          /* total, nats */
+    size_t scored;       /* ids */
+    double perplexity;
+} osc_perplexity;
+osc_perplexity osc_perplexity_of(const osc_corpus *corpus, size_t count, const double *nll);
+
+#endif

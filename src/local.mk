@@ -1,0 +1,22 @@
+noinst_LIBRARIES += libosc.a
+libosc_a_SOURCES = %D%/osc.h \
+  %D%/base/alloc.c %D%/base/alloc.h \
+  %D%/base/digest.c %D%/base/digest.h \
+  %D%/base/file.c %D%/base/file.h \
+  %D%/base/half.h \
+  %D%/base/json.c %D%/base/json.h \
+  %D%/base/progress.h \
+  %D%/base/spec.c %D%/base/spec.h \
+  %D%/base/status.c %D%/base/status.h \
+  %D%/base/suggest.c %D%/base/suggest.h \
+  %D%/tensor/tensor.c %D%/tensor/tensor.h \
+  %D%/backend/backend.h %D%/backend/stats.h \
+  %D%/quant/scheme.h \
+  %D%/engine/hook.h %D%/engine/model.h %D%/engine/observer.h %D%/engine/session.h
+
+include %D%/store/local.mk
+include %D%/text/local.mk
+include %D%/record/local.mk
+
+OSC_LIBS = libosc.a $(CUDA_LDFLAGS) $(CUDA_LIBS) $(HDF5_LIBS) $(BLAS_LIBS) \
+  $(JANSSON_LIBS) $(PCRE2_LIBS) $(ZLIB_LIBS) $(CRYPTO_LIBS)

@@ -1,0 +1,53 @@
+/* Matmul schemes: how a linear layer multiplies.  One file per scheme, one line in
+ * schemes.c.  A scheme owns its code type and the form of its weights; nothing
+ * outside this folder and a backend's kernels knows that codes are int8. */
+#ifndef OSC_QUANT_SCHEME_H
+#define OSC_QUANT_SCHEME_H
+
+#include <stddef.h>
+
+#include "backend/backend.h"
+#include "base/spec.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+typedef struct osc_scheme osc_scheme;
+
+/* A scheme with its options: what "--scheme llm-int8:threshold=6" means. */
+typedef struct {
+    const osc_scheme *scheme;
+    char              text[256];     /* name and options as given, for records */
+} osc_scheme_choice;
+
+/* One linear layer ready to multiply: y = act(x w^T + bias). */
+typedef struct {
+    const osc_scheme_choice *choice;
+    size_t n, k;                     /* outputs, inputs */
+    void  *weight;                   /* bytes(n, k) of device memory, the scheme's own form */
+    void  *bias;                     /* [n] in the backend's dtype, or NULL */
+} osc_linear;
+
+struct osc_scheme {
+    const char *name;                /* "none", "absmax-row", ... */
+    const char *summary;             /* one line for --help and tables */
+    /* Checks options (unknown keys: osc_spec_only). */
+    osc_status (*configure)(osc_scheme_choice *choice, const osc_spec *spec);
+    /* Device bytes of one weight [n, k]. */
+    size_t     (*bytes)(const osc_scheme_choice *choice, const osc_backend *backend,
+                        size_t n, size_t k);
+    /* Fills linear->weight from the stored [n, k] tensor; *bad as for backend load. */
+    osc_status (*prepare)(osc_linear *linear, const osc_backend *backend, osc_device *device,
+                          const osc_tensor *weight, size_t *bad);
+    /* y [rows, n] from x [rows, k]. */
+    osc_status (*apply)(const osc_linear *linear, const osc_backend *backend, osc_device *device,
+                        void *y, const void *x, osc_act act, size_t rows);
+};
+
+/* The table of schemes; ends with NULL.  The first is the default. */
+extern const osc_scheme *const osc_schemes[];
+
+/* Parses "name:key=value,..."; NULL means the default.  OSC_EINVAL names the
+ * nearest scheme or option. */
+osc_status osc_scheme_parse(osc_scheme_choice *choice, const char *text);
+
+#endif

@@ -1,0 +1,139 @@
+/* Record files (HDF5, schema "outlierscope-record/1", docs/RECORD.md): writer and
+ * reader.  Only this folder includes hdf5.h. */
+#ifndef OSC_RECORD_RECORD_H
+#define OSC_RECORD_RECORD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/status.h"
+#include "engine/hook.h"
+#include "engine/observer.h"
+#include "text/corpus.h"
+
+/* Root attributes.  Strings are owned by whoever fills the struct. */
+typedef struct {
+    const char *tool;            /* "outlierscope 0.1.0" */
+    const char *command;         /* the command line */
+    const char *time;            /* ISO 8601, UTC, when recording started */
+    const char *host;
+    const char *backend;         /* "cpu" */
+    size_t      threads;
+    const char *dtype;           /* stored dtype of the weights */
+    const char *scheme;          /* "none", "llm-int8:threshold=6" */
+    const char *model;           /* name */
+    const char *arch;            /* "opt" */
+    uint64_t    parameters;
+    size_t      layers, hidden, heads, ffn;
+    const char *weights_sha256, *tokenizer_sha256, *text_sha256;   /* "" if there is none */
+    const char *protocol;        /* osc_protocol_name */
+    int32_t     bos;             /* -1: none */
+    size_t      sequence_length;
+    size_t      sequences;       /* planned */
+    double      alpha;
+    /* --- filled by the recorder and the reader; ignored when creating */
+    size_t      sequences_done;
+    size_t      positions;       /* ids of the sequences done */
+    size_t      scored;
+    double      nll;             /* total over the scored ids, nats */
+    double      perplexity;
+    bool        complete;
+} osc_record_info;
+
+/* --- writing -------------------------------------------------------------------- */
+
+typedef struct osc_recorder osc_recorder;
+
+enum { OSC_TRACK_MOST = 4 };     /* tracked points, at most */
+
+typedef struct {
+    const char     *path;
+    osc_record_info info;
+    unsigned        points;      /* bits (1u << point): column statistics */
+    unsigned        track;       /* bits: events and position counts; all of width `hidden` */
+    unsigned        raw;         /* bits: every value as fp16 under /raw */
+    uint64_t        event_cap;   /* events kept at most; the rest is counted */
+    bool            resume;      /* continue the file at `path` if there is one */
+    bool            overwrite;   /* replace it; without either an existing file is OSC_EINVAL */
+    double          interval;    /* least seconds between commits; negative: chosen so that
+                                    committing costs at most about 2 % of the time */
+} osc_recorder_options;
+
+/* Opens a recording and commits an empty record (or, with resume, checks that the
+ * file at `path` is of the same model, text and options, naming the first
+ * difference, and takes up its state).  `corpus` must outlive the recorder.
+ * Whatever happens later, the file at `path` is a complete HDF5 file: a commit
+ * writes PATH.tmp, syncs it and renames it.  OSC_EINVAL, OSC_EIO, OSC_EFORMAT,
+ * OSC_ENOMEM. */
+osc_status osc_recorder_open(osc_recorder **recorder, const osc_recorder_options *options,
+                             const osc_observer_shape *shape, const osc_corpus *corpus);
+
+/* Adds the recorder's observer and its hooks for /raw to `hooks`. */
+osc_status osc_recorder_bind(osc_recorder *recorder, osc_hooks *hooks);
+
+/* Sequences done when the recorder was opened: where to go on. */
+size_t osc_recorder_done(const osc_recorder *recorder);
+
+/* Sequences first .. first+count-1 have run with these hooks; `nll` as from
+ * osc_session_run.  Commits if it is time.  On failure the last committed state
+ * stands. */
+osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, const double *nll);
+
+/* Commits what is left; the record is complete if all sequences are done. */
+osc_status osc_recorder_finish(osc_recorder *recorder);
+
+/* Releases the recorder without committing. */
+void osc_recorder_free(osc_recorder *recorder);
+
+/* --- reading -------------------------------------------------------------------- */
+
+typedef struct osc_record osc_record;
+
+/* Opens a record read-only.  OSC_EFORMAT says which object is missing or has the
+ * wrong type or shape. */
+osc_status osc_record_open(osc_record **record, const char *path);
+void osc_record_close(osc_record *record);
+const char *osc_record_path(const osc_record *record);
+/* Strings live until osc_record_close. */
+const osc_record_info *osc_record_get_info(const osc_record *record);
+
+/* Points with column statistics; points that were tracked; points under /raw. */
+unsigned osc_record_points(const osc_record *record);
+unsigned osc_record_track(const osc_record *record);
+unsigned osc_record_raw(const osc_record *record);
+size_t osc_record_width(const osc_record *record, osc_point point);
+
+/* /stats/<point>: one osc_column_stats per block, [layers]; owned by the record,
+ * read on first use.  OSC_ENOTFOUND if the point was not recorded. */
+osc_status osc_record_stats(osc_record *record, osc_point point, const osc_column_stats **stats);
+
+/* /positions/<track> for a non-empty subset `track` of the tracked points, [hidden]:
+ * `any`: positions at which the feature reaches alpha in some block;
+ * `pairs`: (block, position) pairs at which it does.  Owned by the record. */
+osc_status osc_record_positions(osc_record *record, unsigned track,
+                                const uint64_t **any, const uint64_t **pairs);
+
+/* /attention/top1, [layers * heads]: mean over queries; without the queries at
+ * position 0 in `later` (either pointer may be NULL).  OSC_ENOTFOUND if absent. */
+osc_status osc_record_top1(osc_record *record, const double **all, const double **later);
+
+/* /outliers: `fn` gets the events in file order, a batch at a time. */
+typedef struct {
+    int32_t   sequence, position, feature;
+    int16_t   layer;
+    int8_t    point;     /* osc_point */
+    float     value;
+} osc_record_event;
+osc_status osc_record_events(osc_record *record,
+                             osc_status (*fn)(void *user, const osc_record_event *events, size_t count),
+                             void *user);
+uint64_t osc_record_event_count(const osc_record *record);
+uint64_t osc_record_events_dropped(const osc_record *record);
+
+/* /sequences, of one sequence: ids and nll, both [*count], into arrays of
+ * sequence_length elements given by the caller (either may be NULL). */
+osc_status osc_record_sequence(osc_record *record, size_t sequence, size_t *count,
+                               int32_t *ids, double *nll);
+
+#endif

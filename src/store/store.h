@@ -1,0 +1,51 @@
+/* Checkpoints in Hugging Face layout: a directory with config.json and weights.
+ *
+ * Weights are mapped, never copied: a tensor's `data` points into the mapping,
+ * has any alignment and lives until osc_store_close.  Names are as stored; the
+ * prefix rule ("model.", "transformer.") belongs to the architecture. */
+#ifndef OSC_STORE_STORE_H
+#define OSC_STORE_STORE_H
+
+#include <jansson.h>
+#include <stddef.h>
+
+#include "base/digest.h"
+#include "base/progress.h"
+#include "base/status.h"
+#include "tensor/tensor.h"
+
+typedef struct osc_store osc_store;
+
+/* One weight tensor of a checkpoint; strings and data are owned by the store. */
+typedef struct {
+    const char *name;
+    const char *file;     /* base name of the file that holds it, for messages */
+    osc_tensor  tensor;
+} osc_stored;
+
+/* Opens the checkpoint in directory `path`: reads config.json, finds the weights
+ * through the table of formats (stores.c) and makes every check of the format.
+ * OSC_ENOTFOUND (no such directory, config or weights), OSC_EFORMAT, OSC_EIO,
+ * OSC_ENOMEM.  Nothing in a file can name a path outside the directory. */
+osc_status osc_store_open(osc_store **store, const char *path);
+void osc_store_close(osc_store *store);
+
+const char *osc_store_path(const osc_store *store);      /* the directory, as given */
+const char *osc_store_format(const osc_store *store);    /* "safetensors" */
+const json_t *osc_store_config(const osc_store *store);  /* config.json: an object, borrowed */
+
+/* Tensors in the order of their names (strcmp). */
+size_t osc_store_count(const osc_store *store);
+const osc_stored *osc_store_at(const osc_store *store, size_t index);
+/* The tensor of exactly this name, or NULL. */
+const osc_stored *osc_store_find(const osc_store *store, const char *name);
+
+/* Bytes of all weight files. */
+size_t osc_store_bytes(const osc_store *store);
+
+/* SHA-256 of the weight files' bytes, files in the order of their names: for one
+ * file the same as sha256sum prints. */
+osc_status osc_store_digest(const osc_store *store, char hex[OSC_DIGEST_HEX],
+                            const osc_progress *progress);
+
+#endif

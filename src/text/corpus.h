@@ -1,0 +1,89 @@
+/* Texts and the sequences of token ids that a model runs over. */
+#ifndef OSC_TEXT_CORPUS_H
+#define OSC_TEXT_CORPUS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/status.h"
+#include "text/tokenizer.h"
+
+/* --- documents --------------------------------------------------------------- */
+
+typedef struct {
+    const char *text;   /* UTF-8 as in the file, not NUL-terminated */
+    size_t      size;
+} osc_document;
+
+typedef struct osc_documents osc_documents;
+
+/* Reads a text file.  By the end of its name: .jsonl, .json, .jsonl.gz, .json.gz
+ * (one JSON object a line, field "text"), anything else plain text, .gz
+ * decompressed first.  In plain text a line that is exactly <|endoftext|>
+ * separates documents; the newline before it, the one after it and the file's
+ * last newline belong to no document.  OSC_EFORMAT names the line; a file
+ * without any text is OSC_EFORMAT. */
+osc_status osc_documents_read(osc_documents **documents, const char *path);
+void osc_documents_free(osc_documents *documents);
+size_t osc_documents_count(const osc_documents *documents);
+osc_document osc_documents_at(const osc_documents *documents, size_t index);
+/* SHA-256 of the file's bytes as stored (compressed if it is). */
+const char *osc_documents_digest(const osc_documents *documents);
+
+/* --- sequences --------------------------------------------------------------- */
+
+typedef enum {
+    OSC_STREAM,      /* [bos] + ids of each document, one stream, windows of S-1 ids, bos before each */
+    OSC_GPTQ,        /* documents joined by a blank line, one bos at the start, windows of S ids */
+    OSC_DOCUMENTS,   /* [bos] + ids of each document cut to S ids, one sequence each */
+    OSC_TOKENS,      /* sequences taken from a file of ids as they are */
+    OSC_PROTOCOL_COUNT
+} osc_protocol;
+
+/* "stream", "gptq", "documents", "tokens". */
+const char *osc_protocol_name(osc_protocol protocol);
+/* One sentence that says what was done (bos, join, windows), for printing beside
+ * a number; static. */
+const char *osc_protocol_summary(osc_protocol protocol);
+/* OSC_EINVAL names the nearest valid protocol. */
+osc_status osc_protocol_parse(osc_protocol *protocol, const char *name);
+
+typedef struct {
+    osc_protocol protocol;
+    size_t       length;      /* S, ids per sequence including bos, at least 2 */
+    size_t       sequences;   /* use at most so many; 0: all */
+    int32_t      bos;         /* id put in front, -1: none (then windows have S ids) */
+} osc_window_options;
+
+typedef struct {
+    int32_t     *ids;         /* [offset[count]], all sequences one after another */
+    size_t      *offset;      /* [count + 1] */
+    size_t       count;       /* sequences, at least 1 */
+    size_t       longest;     /* ids of the longest sequence */
+    osc_protocol protocol;
+    size_t       length;      /* S as asked for; for OSC_TOKENS the longest */
+    int32_t      bos;         /* -1: none */
+    size_t       documents;   /* documents that the text had; 0 for OSC_TOKENS */
+    size_t       tokens;      /* ids that the text gave before cutting */
+    char         digest[OSC_DIGEST_HEX];   /* of the text or token file */
+} osc_corpus;
+
+/* Tokenizes the documents and cuts them into sequences.  The last window of
+ * `stream` may be shorter (at least 2 ids); `gptq` drops it, as published.  A
+ * text too short for one sequence is OSC_EFORMAT.  With `sequences` set, only as
+ * much text is tokenized as needed for stream and documents. */
+osc_status osc_corpus_make(osc_corpus **corpus, const osc_documents *documents,
+                           const osc_tokenizer *tokenizer, const osc_window_options *options);
+
+/* Reads a token file: one sequence a line, ids in decimal separated by spaces;
+ * empty lines are skipped.  OSC_EFORMAT names the line. */
+osc_status osc_corpus_read_tokens(osc_corpus **corpus, const char *path, size_t sequences);
+
+/* OSC_EVALUE, naming sequence and position, unless all ids are in 0..vocabulary-1
+ * and no sequence is longer than `positions` or shorter than 2. */
+osc_status osc_corpus_check(const osc_corpus *corpus, size_t vocabulary, size_t positions);
+
+void osc_corpus_free(osc_corpus *corpus);
+
+#endif

@@ -1,0 +1,48 @@
+/* Byte-level BPE tokenizers (GPT-2, OPT) from a checkpoint directory. */
+#ifndef OSC_TEXT_TOKENIZER_H
+#define OSC_TEXT_TOKENIZER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/digest.h"
+#include "base/status.h"
+
+typedef struct osc_tokenizer osc_tokenizer;
+
+/* A growing array of token ids; start from { 0 }, release with osc_ids_clear. */
+typedef struct {
+    int32_t *id;
+    size_t   count;
+    size_t   capacity;
+} osc_ids;
+
+void osc_ids_clear(osc_ids *ids);
+osc_status osc_ids_append(osc_ids *ids, int32_t id);
+
+/* Opens vocab.json + merges.txt of `directory`, or else its tokenizer.json.
+ * OSC_ENOTFOUND if it has neither, OSC_EFORMAT, OSC_EUNSUP (a tokenizer.json of
+ * another kind), OSC_ENOMEM. */
+osc_status osc_tokenizer_open(osc_tokenizer **tokenizer, const char *directory);
+void osc_tokenizer_close(osc_tokenizer *tokenizer);
+
+/* Appends the ids of `size` bytes of text, without bos.  Every byte string can be
+ * encoded: invalid UTF-8 bytes are tokenized as "other" characters.  Text that
+ * looks like a special token ("</s>") is plain text. */
+osc_status osc_tokenizer_encode(const osc_tokenizer *tokenizer, osc_ids *ids,
+                                const char *text, size_t size);
+
+/* Largest id + 1. */
+size_t osc_tokenizer_size(const osc_tokenizer *tokenizer);
+
+/* The id of the token spelled `token` in the vocabulary ("</s>"), or -1. */
+int32_t osc_tokenizer_find(const osc_tokenizer *tokenizer, const char *token);
+
+/* The bytes that `id` stands for (owned by the tokenizer, not NUL-terminated),
+ * NULL with *size 0 if it has no token. */
+const char *osc_tokenizer_piece(const osc_tokenizer *tokenizer, int32_t id, size_t *size);
+
+/* SHA-256 of the files that define the tokenizer, in the order opened. */
+const char *osc_tokenizer_digest(const osc_tokenizer *tokenizer);
+
+#endif
