@@ -16,4 +16,16 @@ check_PROGRAMS += %D%/test_base
 %C%_test_base_SOURCES = %D%/test_base.c %D%/run.h
 %C%_test_base_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_base_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_store
+%C%_test_store_SOURCES = %D%/test_store.c %D%/checkpoint.h %D%/run.h
+%C%_test_store_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_store_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_safetensors
+%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/run.h
+%C%_test_safetensors_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_safetensors_LDADD   = $(TEST_LIBS)
 endif
+
+EXTRA_DIST += %D%/data/safetensors

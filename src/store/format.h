@@ -6,6 +6,7 @@
 #ifndef OSC_STORE_FORMAT_H
 #define OSC_STORE_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/file.h"
