@@ -12,7 +12,8 @@ libosc_a_SOURCES = %D%/osc.h \
   %D%/tensor/tensor.c %D%/tensor/tensor.h \
   %D%/backend/backend.h %D%/backend/stats.h \
   %D%/quant/scheme.h \
-  %D%/engine/hook.h %D%/engine/model.h %D%/engine/observer.h %D%/engine/session.h
+  %D%/engine/hook.h %D%/engine/model.h %D%/engine/session.h \
+  %D%/engine/observer.c %D%/engine/observer.h
 
 include %D%/store/local.mk
 include %D%/text/local.mk
