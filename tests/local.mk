@@ -16,4 +16,8 @@ check_PROGRAMS += %D%/test_base
 %C%_test_base_SOURCES = %D%/test_base.c %D%/run.h
 %C%_test_base_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_base_LDADD   = $(TEST_LIBS)
+check_PROGRAMS += %D%/test_backend
+%C%_test_backend_SOURCES = %D%/test_backend.c %D%/run.h %D%/near.h
+%C%_test_backend_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_backend_LDADD   = $(TEST_LIBS)
 endif
