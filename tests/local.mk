@@ -43,3 +43,11 @@ check_PROGRAMS += %D%/test_engine
 endif
 
 EXTRA_DIST += %D%/data/safetensors
+
+# Benches: built and run by `make bench` alone.
+BENCHES        += %D%/bench_engine
+EXTRA_PROGRAMS += %D%/bench_engine
+CLEANFILES     += %D%/bench_engine
+%C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
+%C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
+%C%_bench_engine_LDADD    = $(OSC_LIBS)
