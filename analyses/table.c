@@ -115,11 +115,8 @@ void table_number(table *t, table_format format, int decimals, double value)
         table_cell(t, "%.*f", decimals, value);
     else {
         char text[32];
-        int digits = 15;
-        do
-            snprintf(text, sizeof text, "%.*g", digits++, value);
-        while (strtod(text, NULL) != value);
-        table_cell(t, "%s", text);
+        snprintf(text, sizeof text, "%.15g", value);
+        table_cell(t, "%.*g", strtod(text, NULL) == value ? 15 : 17, value);
     }
 }
 

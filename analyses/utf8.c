@@ -77,7 +77,7 @@ static size_t encode(char bytes[4], uint32_t c)
     size_t more = c < 0x800 ? 1 : c < 0x10000 ? 2 : 3;
     for (size_t i = more; i > 0; i--, c >>= 6)
         bytes[i] = (char)(0x80 | (c & 0x3f));
-    bytes[0] = (char)((0xf00u >> more & 0xf0) | c);
+    bytes[0] = (char)((0xff00u >> (more + 1) & 0xff) | c);
     return more + 1;
 }
 
