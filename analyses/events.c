@@ -113,7 +113,8 @@ osc_status events_union_add(void *user, const osc_record_event *events, size_t c
             counter->layer = e->layer;
             counter->sequence = e->sequence;
         }
-        uint64_t *grown = osc_grow(counter->key, &counter->capacity, counter->keys + 1, sizeof *grown);
+        uint64_t *grown = osc_grow(counter->key, &counter->capacity, counter->keys + 1,
+                                   sizeof *grown);
         if (grown == NULL)
             return OSC_ENOMEM;
         counter->key = grown;

@@ -121,7 +121,8 @@ feature_summary features_summarize(const feature_list *list)
         summary.mean_layers += row->layers;
         summary.mean_positions += row->positions;
     }
-    summary.mean_layers = summary.count > 0 ? summary.mean_layers / (double)summary.count : NAN;
-    summary.mean_positions = summary.count > 0 ? summary.mean_positions / (double)summary.count : NAN;
+    double count = summary.count > 0 ? (double)summary.count : NAN;
+    summary.mean_layers /= count;
+    summary.mean_positions /= count;
     return summary;
 }

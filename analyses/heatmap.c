@@ -257,7 +257,8 @@ static void draw_feature_axis(const layout *l)
     else
         draw_feature_labels(l);
     if (l->group > 1)
-        snprintf(text, sizeof text, "feature (a pixel shows the largest of %zu neighbours)", l->group);
+        snprintf(text, sizeof text, "feature (a pixel shows the largest of %zu neighbours)",
+                 l->group);
     svg_font font = l->width < 400 ? small : small_middle;   /* a narrow map: text may be wider */
     svg_text(l->out, l->width < 400 ? l->left : l->left + l->width / 2, l->legend_top - 24, &font,
              text);

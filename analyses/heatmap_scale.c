@@ -10,7 +10,7 @@ static double next_step(double step, int index)
 
 double heatmap_scale(double most)
 {
-    double percent = 0.01;
+    double percent = most > 0 ? 0.01 : 100;
     for (int i = 0; percent < 100 * most && percent < 100; i++)
         percent = next_step(percent, i);
     return percent < 100 ? percent / 100 : 1;

@@ -63,19 +63,24 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
     choices text = { "text", "block", "pairs", "given" };
     feature_rule *rule = &r->options.rule;
     const cli_option options[] = {
-        { "track", 0, CLI_TEXT, "POINTS", "tracked tensors, separated by commas (all that the record tracked)",
+        { "track", 0, CLI_TEXT, "POINTS", "tracked tensors, separated by commas (all of the record)",
           &r->options.track, 0, 0 },
-        { "layers", 0, CLI_TEXT, "block|sublayer", "how layers are counted (block)", &text.layers, 0, 0 },
+        { "layers", 0, CLI_TEXT, "block|sublayer", "how layers are counted (block)",
+          &text.layers, 0, 0 },
         { "positions", 0, CLI_TEXT, "pairs|any", "how positions are counted (pairs)",
           &text.positions, 0, 0 },
-        { "min-layers", 0, CLI_NUMBER, "SHARE", "least share of the layers (0.25)", &rule->min_layers, 0, 1 },
+        { "min-layers", 0, CLI_NUMBER, "SHARE", "least share of the layers (0.25)",
+          &rule->min_layers, 0, 1 },
         { "min-positions", 0, CLI_NUMBER, "SHARE", "least share of the positions (0.06)",
           &rule->min_positions, 0, 1 },
-        { "all", 0, CLI_SWITCH, NULL, "list every feature that reaches alpha anywhere", &r->options.all, 0, 0 },
-        { "brief", 0, CLI_SWITCH, NULL, "one line per record, no table of features", &r->brief, 0, 0 },
+        { "all", 0, CLI_SWITCH, NULL, "list every feature that reaches alpha anywhere",
+          &r->options.all, 0, 0 },
+        { "brief", 0, CLI_SWITCH, NULL, "one line per record, no table of features",
+          &r->brief, 0, 0 },
         { "sort", 0, CLI_TEXT, "ORDER", "records by parameters, perplexity or as given (given)",
           &text.sort, 0, 0 },
-        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex or json (text)", &text.format, 0, 0 },
+        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex or json (text)",
+          &text.format, 0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "write there (standard output)", &r->output, 0, 0 },
         { .name = NULL },
     };
@@ -116,7 +121,8 @@ static void sort_results(outlier_result *results, size_t count, sort_order order
 }
 
 /* Text, markdown and LaTeX may hold two tables; a CSV file is one. */
-static osc_status write_tables(const request *r, const outlier_result *results, size_t count, FILE *out)
+static osc_status write_tables(const request *r, const outlier_result *results, size_t count,
+                               FILE *out)
 {
     bool csv = r->format == TABLE_CSV;
     if (csv && r->options.all)

@@ -138,11 +138,13 @@ static void note_protocols(table *t, const outlier_result *results, size_t count
 
 static void note_rule(table *t, const feature_rule *rule)
 {
-    table_note(t, "Outlier: a feature that reaches it in >= %g %% of the %s and at >= %g %% of the %s.",
+    table_note(t, "Outlier: a feature that reaches it in >= %g %% of the %s and at >= %g %% of "
+               "the %s.",
                100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
                100 * rule->min_positions,
                rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
-    table_note(t, "Layers, positions, quartiles: of the most common outlier; means: over all outliers.");
+    table_note(t, "Layers, positions, quartiles: of the most common outlier; means: over all "
+               "outliers.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries; "
                "without: outliers zeroed (ablate).");
 }
@@ -182,7 +184,8 @@ osc_status outliers_write_features(const outlier_result *results, size_t count,
                                    table_format format, FILE *out)
 {
     table *t;
-    OSC_TRY(table_create(&t, NULL, feature_columns, sizeof feature_columns / sizeof *feature_columns));
+    OSC_TRY(table_create(&t, NULL, feature_columns,
+                         sizeof feature_columns / sizeof *feature_columns));
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < results[i].features.count; j++)
             feature_cells(t, &results[i], &results[i].features.row[j], format);

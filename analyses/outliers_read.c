@@ -25,7 +25,8 @@ static osc_status copy_info(outlier_result *result, const osc_record_info *info,
     result->model = copy_of(info->model);
     result->scheme = copy_of(info->scheme);
     result->protocol = copy_of(info->protocol);
-    return result->path && result->model && result->scheme && result->protocol ? OSC_OK : OSC_ENOMEM;
+    bool copied = result->path && result->model && result->scheme && result->protocol;
+    return copied ? OSC_OK : OSC_ENOMEM;
 }
 
 static osc_status read_input(feature_input *input, osc_record *record, unsigned track)
@@ -38,7 +39,8 @@ static osc_status read_input(feature_input *input, osc_record *record, unsigned 
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
         if ((track >> p & 1u) == 0)
             continue;
-        if (osc_record_width(record, (osc_point)p) != info->hidden || input->points == OSC_TRACK_MOST)
+        if (osc_record_width(record, (osc_point)p) != info->hidden
+            || input->points == OSC_TRACK_MOST)
             return osc_fail(OSC_EFORMAT, "tracked point %s is not as wide as the model",
                             osc_point_name((osc_point)p));
         OSC_TRY(osc_record_stats(record, (osc_point)p, &input->stats[input->points++]));

@@ -12,7 +12,8 @@ const char *record_parameters_text(char *text, size_t size, uint64_t parameters)
     while (units[i].unit > 1 && (double)parameters < 0.9995 * units[i].unit)
         i++;
     double value = (double)parameters / units[i].unit;
-    snprintf(text, size, "%.*f%s", value < 99.95 && units[i].unit > 1 ? 1 : 0, value, units[i].letter);
+    int decimals = value < 99.95 && units[i].unit > 1 ? 1 : 0;
+    snprintf(text, size, "%.*f%s", decimals, value, units[i].letter);
     return text;
 }
 

@@ -50,7 +50,8 @@ static osc_status open_temporary(cli_output *output, const struct stat *existing
         (void)fchmod(fd, existing->st_mode & MODE_BITS);   /* best effort: a new file is ours */
     output->stream = fdopen(fd, "w");
     if (output->stream == NULL) {
-        osc_status status = osc_fail(OSC_EIO, "%s: cannot write: %s", output->path, strerror(errno));
+        osc_status status = osc_fail(OSC_EIO, "%s: cannot write: %s", output->path,
+                                     strerror(errno));
         close(fd);
         unlink(output->temporary);
         return status;
