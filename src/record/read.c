@@ -8,30 +8,6 @@
 
 /* --- statistics ------------------------------------------------------------------ */
 
-/* One block holds all arrays of a point, each [layers, width] and contiguous, so
- * the first layer's pointers are where the datasets go. */
-static osc_column_stats *lay_out(size_t layers, size_t width)
-{
-    size_t cells = layers * width;
-    osc_column_stats *stats = osc_alloc(layers, sizeof *stats);
-    double *sum = osc_alloc(5 * cells + layers * OSC_HISTOGRAM_BINS, sizeof *sum);
-    if (stats == NULL || sum == NULL) {
-        osc_free(stats);
-        osc_free(sum);
-        return NULL;
-    }
-    double *sumsq = sum + cells, *sum4 = sumsq + cells;
-    uint64_t *count_ge = (uint64_t *)(sum4 + cells), *histogram = count_ge + cells;
-    float *min = (float *)(histogram + layers * OSC_HISTOGRAM_BINS), *max = min + cells;
-    for (size_t l = 0; l < layers; l++)
-        stats[l] = (osc_column_stats){
-            .width = width, .min = min + l * width, .max = max + l * width,
-            .sum = sum + l * width, .sumsq = sumsq + l * width, .sum4 = sum4 + l * width,
-            .count_ge = count_ge + l * width, .histogram = histogram + l * OSC_HISTOGRAM_BINS,
-        };
-    return stats;
-}
-
 static osc_status read_stats(osc_column_stats *stats, osc_record *record, osc_point point)
 {
     char path[OSC_RECORD_PATH];
@@ -51,15 +27,15 @@ osc_status osc_record_stats(osc_record *record, osc_point point, const osc_colum
         return osc_fail(OSC_ENOTFOUND, "%s: has no statistics of %s", record->path,
                         point < OSC_POINT_COUNT ? osc_point_name(point) : "such a point");
     if (record->stats[point] == NULL) {
-        osc_column_stats *read = lay_out(record->layout.layers, record->layout.width[point]);
+        osc_column_stats *read = osc_column_stats_create(record->layout.layers,
+                                                         record->layout.width[point]);
         if (read == NULL)
             return OSC_ENOMEM;
         osc_h5_quiet quiet = osc_h5_quiet_begin();
         osc_status status = read_stats(read, record, point);
         osc_h5_quiet_end(quiet);
         if (status != OSC_OK) {
-            osc_free(read[0].sum);
-            osc_free(read);
+            osc_column_stats_free(read);
             return status;
         }
         record->stats[point] = read;

@@ -9,7 +9,7 @@ struct osc_record {
     osc_h5_file        file;
     osc_record_head    head;
     osc_record_layout  layout;
-    osc_column_stats  *stats[OSC_POINT_COUNT];         /* [layers]; the first owns the arrays */
+    osc_column_stats  *stats[OSC_POINT_COUNT];         /* [layers] */
     uint64_t          *any[OSC_RECORD_SUBSETS], *pairs[OSC_RECORD_SUBSETS];   /* by subset */
     double            *top1_all, *top1_later;
 };

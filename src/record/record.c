@@ -62,11 +62,8 @@ void osc_record_close(osc_record *record)
     if (record->file.id >= 0)
         H5Fclose(record->file.id);
     osc_h5_quiet_end(quiet);
-    for (size_t p = 0; p < OSC_POINT_COUNT; p++) {
-        if (record->stats[p] != NULL)
-            osc_free(record->stats[p][0].sum);      /* the block of all arrays */
-        osc_free(record->stats[p]);
-    }
+    for (size_t p = 0; p < OSC_POINT_COUNT; p++)
+        osc_column_stats_free(record->stats[p]);
     for (size_t s = 0; s < OSC_RECORD_SUBSETS; s++)
         osc_free(record->any[s]);                   /* followed by pairs */
     osc_free(record->top1_all);                     /* followed by top1_later */
