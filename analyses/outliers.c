@@ -63,7 +63,7 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
     choices text = { "text", "block", "pairs", "given" };
     feature_rule *rule = &r->options.rule;
     const cli_option options[] = {
-        { "track", 0, CLI_TEXT, "POINTS", "tracked tensors, separated by commas (all of the record)",
+        { "track", 0, CLI_TEXT, "POINTS", "tracked tensors, separated by commas (all)",
           &r->options.track, 0, 0 },
         { "layers", 0, CLI_TEXT, "block|sublayer", "how layers are counted (block)",
           &text.layers, 0, 0 },
