@@ -9,14 +9,15 @@ libosc_a_SOURCES = %D%/osc.h \
   %D%/base/spec.c %D%/base/spec.h \
   %D%/base/status.c %D%/base/status.h \
   %D%/base/suggest.c %D%/base/suggest.h \
-  %D%/tensor/tensor.c %D%/tensor/tensor.h \
-  %D%/backend/backend.h %D%/backend/stats.h \
-  %D%/quant/scheme.h \
-  %D%/engine/hook.h %D%/engine/model.h %D%/engine/observer.h %D%/engine/session.h
+  %D%/tensor/tensor.c %D%/tensor/tensor.h
 
+include %D%/backend/local.mk
+include %D%/quant/local.mk
+include %D%/engine/local.mk
+include %D%/arch/local.mk
 include %D%/store/local.mk
 include %D%/text/local.mk
 include %D%/record/local.mk
 
-OSC_LIBS = libosc.a $(CUDA_LDFLAGS) $(CUDA_LIBS) $(HDF5_LIBS) $(BLAS_LIBS) \
+OSC_LIBS = libosc.a $(VEC_LIBS) $(CUDA_LDFLAGS) $(CUDA_LIBS) $(HDF5_LIBS) $(BLAS_LIBS) \
   $(JANSSON_LIBS) $(PCRE2_LIBS) $(ZLIB_LIBS) $(CRYPTO_LIBS)

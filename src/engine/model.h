@@ -34,6 +34,8 @@ typedef struct {
     bool           norm_before;   /* pre-norm blocks; false: post-norm */
     bool           final_norm;
     bool           tied_head;     /* logits multiply the embedding */
+    bool           linear_bias;   /* linear layers of the blocks have biases */
+    bool           affine_norm;   /* norms have weights and biases */
     int32_t        bos;           /* id put in front of texts, -1: none */
 } osc_config;
 

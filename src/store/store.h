@@ -26,7 +26,8 @@ typedef struct {
 /* Opens the checkpoint in directory `path`: reads config.json, finds the weights
  * through the table of formats (stores.c) and makes every check of the format.
  * OSC_ENOTFOUND (no such directory, config or weights), OSC_EFORMAT, OSC_EIO,
- * OSC_ENOMEM.  Nothing in a file can name a path outside the directory. */
+ * OSC_EUNSUP (weights only in a format that cannot be read, a Git LFS pointer, more
+ * than OSC_MAX_DIMS dimensions), OSC_ENOMEM.  Nothing in a file can name a path outside the directory. */
 osc_status osc_store_open(osc_store **store, const char *path);
 void osc_store_close(osc_store *store);
 
@@ -39,6 +40,10 @@ size_t osc_store_count(const osc_store *store);
 const osc_stored *osc_store_at(const osc_store *store, size_t index);
 /* The tensor of exactly this name, or NULL. */
 const osc_stored *osc_store_find(const osc_store *store, const char *name);
+/* Tensors whose element type osc_dtype lacks (8-bit floats and the like) are
+ * checked but not listed.  For the message where such a tensor is wanted: the
+ * file's name of its type ("F8_E4M3"), or NULL if no such tensor was left out. */
+const char *osc_store_skipped(const osc_store *store, const char *name);
 
 /* Bytes of all weight files. */
 size_t osc_store_bytes(const osc_store *store);

@@ -1,0 +1,1 @@
+libosc_a_SOURCES += %D%/archs.c %D%/opt.c

@@ -1,0 +1,218 @@
+/* OPT (Zhang et al. 2022), also the 350m form: post-norm blocks, token embedding
+ * of another width with project_in and project_out, no final norm.  Facts: names
+ * and defaults as in transformers' configuration_opt.py and modeling_opt.py;
+ * layer norm eps is not in the config, it is 1e-5 everywhere.
+ *
+ * `layers.N.final_layer_norm` is the norm before a block's MLP;
+ * `decoder.final_layer_norm` is the last norm of the model. */
+#include <config.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "base/json.h"
+#include "engine/arch.h"
+#include "engine/steps.h"
+
+static bool projected(const osc_config *config)
+{
+    return config->embed_width != config->hidden;
+}
+
+static bool has_bias(const osc_config *config)
+{
+    return config->linear_bias;
+}
+
+static bool has_affine_norm(const osc_config *config)
+{
+    return config->affine_norm;
+}
+
+static bool has_affine_final_norm(const osc_config *config)
+{
+    return config->final_norm && config->affine_norm;
+}
+
+static bool has_own_head(const osc_config *config)
+{
+    return !config->tied_head;
+}
+
+#define LAYER "decoder.layers.%zu."
+
+static const osc_rule block_rules[] = {
+    { LAYER "self_attn_layer_norm.weight", OSC_W_NORM1, { OSC_DIM_H }, has_affine_norm },
+    { LAYER "self_attn_layer_norm.bias", OSC_B_NORM1, { OSC_DIM_H }, has_affine_norm },
+    { LAYER "final_layer_norm.weight", OSC_W_NORM2, { OSC_DIM_H }, has_affine_norm },
+    { LAYER "final_layer_norm.bias", OSC_B_NORM2, { OSC_DIM_H }, has_affine_norm },
+    { LAYER "self_attn.q_proj.weight", OSC_W_Q, { OSC_DIM_Q, OSC_DIM_H }, NULL },
+    { LAYER "self_attn.k_proj.weight", OSC_W_K, { OSC_DIM_KV, OSC_DIM_H }, NULL },
+    { LAYER "self_attn.v_proj.weight", OSC_W_V, { OSC_DIM_KV, OSC_DIM_H }, NULL },
+    { LAYER "self_attn.out_proj.weight", OSC_W_OUT, { OSC_DIM_H, OSC_DIM_Q }, NULL },
+    { LAYER "fc1.weight", OSC_W_FC1, { OSC_DIM_F, OSC_DIM_H }, NULL },
+    { LAYER "fc2.weight", OSC_W_FC2, { OSC_DIM_H, OSC_DIM_F }, NULL },
+    { LAYER "self_attn.q_proj.bias", OSC_B_Q, { OSC_DIM_Q }, has_bias },
+    { LAYER "self_attn.k_proj.bias", OSC_B_K, { OSC_DIM_KV }, has_bias },
+    { LAYER "self_attn.v_proj.bias", OSC_B_V, { OSC_DIM_KV }, has_bias },
+    { LAYER "self_attn.out_proj.bias", OSC_B_OUT, { OSC_DIM_H }, has_bias },
+    { LAYER "fc1.bias", OSC_B_FC1, { OSC_DIM_F }, has_bias },
+    { LAYER "fc2.bias", OSC_B_FC2, { OSC_DIM_H }, has_bias },
+    { .name = NULL },
+};
+
+static const osc_rule model_rules[] = {
+    { "decoder.embed_tokens.weight", OSC_W_EMBED, { OSC_DIM_V, OSC_DIM_P }, NULL },
+    { "decoder.embed_positions.weight", OSC_W_POSITION, { OSC_DIM_POSITIONS, OSC_DIM_H }, NULL },
+    { "decoder.project_in.weight", OSC_W_PROJECT_IN, { OSC_DIM_H, OSC_DIM_P }, projected },
+    { "decoder.project_out.weight", OSC_W_PROJECT_OUT, { OSC_DIM_P, OSC_DIM_H }, projected },
+    { "decoder.final_layer_norm.weight", OSC_W_FINAL_NORM, { OSC_DIM_H }, has_affine_final_norm },
+    { "decoder.final_layer_norm.bias", OSC_B_FINAL_NORM, { OSC_DIM_H }, has_affine_final_norm },
+    { "lm_head.weight", OSC_W_HEAD, { OSC_DIM_V, OSC_DIM_P }, has_own_head },
+    { .name = NULL },
+};
+
+static const char *const ignored[] = { "decoder.version", "lm_head.weight", NULL };
+
+static osc_status parse_activation(osc_activation *activation, const char *name)
+{
+    static const struct { const char *name; osc_activation activation; } known[] = {
+        { "relu", OSC_RELU }, { "gelu", OSC_GELU }, { "gelu_new", OSC_GELU_TANH },
+        { "gelu_pytorch_tanh", OSC_GELU_TANH }, { "silu", OSC_SILU }, { "swish", OSC_SILU },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(name, known[i].name) == 0) {
+            *activation = known[i].activation;
+            return OSC_OK;
+        }
+    }
+    return osc_fail(OSC_EUNSUP, "activation_function \"%s\" is not known", name);
+}
+
+static osc_status read_sizes(osc_config *config, const json_t *json)
+{
+    OSC_TRY(osc_json_get_size(&config->hidden, json, "d_model"));   /* a very early name */
+    OSC_TRY(osc_json_get_size(&config->hidden, json, "hidden_size"));
+    OSC_TRY(osc_json_get_size(&config->vocabulary, json, "vocab_size"));
+    OSC_TRY(osc_json_get_size(&config->layers, json, "num_hidden_layers"));
+    OSC_TRY(osc_json_get_size(&config->heads, json, "num_attention_heads"));
+    OSC_TRY(osc_json_get_size(&config->ffn, json, "ffn_dim"));
+    OSC_TRY(osc_json_get_size(&config->positions, json, "max_position_embeddings"));
+    config->embed_width = config->hidden;
+    OSC_TRY(osc_json_get_size(&config->embed_width, json, "word_embed_proj_dim"));
+    if (config->heads == 0 || config->hidden % config->heads != 0)
+        return osc_fail(OSC_EFORMAT, "hidden_size %zu is not a multiple of num_attention_heads %zu",
+                        config->hidden, config->heads);
+    config->kv_heads = config->heads;
+    config->head_size = config->hidden / config->heads;
+    return OSC_OK;
+}
+
+static osc_status configure(osc_config *config, const json_t *json)
+{
+    *config = (osc_config){
+        .layers = 12, .hidden = 768, .heads = 12, .ffn = 3072, .vocabulary = 50272,
+        .positions = 2048, .position_row = 2, .norm_eps = 1e-5f, .norm_before = true,
+        .tied_head = true, .linear_bias = true, .affine_norm = true,
+    };
+    const char *activation = "relu";
+    bool final_norm_removed = false;
+    size_t bos = 2;
+    OSC_TRY(read_sizes(config, json));
+    OSC_TRY(osc_json_get_string(&activation, json, "activation_function"));
+    OSC_TRY(parse_activation(&config->activation, activation));
+    OSC_TRY(osc_json_get_bool(&config->norm_before, json, "do_layer_norm_before"));
+    OSC_TRY(osc_json_get_bool(&final_norm_removed, json, "_remove_final_layer_norm"));
+    OSC_TRY(osc_json_get_bool(&config->tied_head, json, "tie_word_embeddings"));
+    OSC_TRY(osc_json_get_bool(&config->linear_bias, json, "enable_bias"));
+    OSC_TRY(osc_json_get_bool(&config->affine_norm, json, "layer_norm_elementwise_affine"));
+    OSC_TRY(osc_json_get_size(&bos, json, "bos_token_id"));
+    config->final_norm = config->norm_before && !final_norm_removed;
+    if (bos >= config->vocabulary)
+        return osc_fail(OSC_EFORMAT, "bos_token_id %zu is not below vocab_size %zu",
+                        bos, config->vocabulary);
+    config->bos = (int32_t)bos;
+    return OSC_OK;
+}
+
+/* h = embed_tokens[id], projected to H before positions are added. */
+static osc_status embed(osc_pass *p)
+{
+    const osc_tensor *tokens = &osc_model_once(p->model, OSC_W_EMBED)->tensor;
+    const osc_tensor *positions = &osc_model_once(p->model, OSC_W_POSITION)->tensor;
+    void *into = projected(p->config) ? p->embedded : p->resid;
+    OSC_TRY(p->backend->embed(p->device, into, tokens, p->ids, p->tokens));
+    if (projected(p->config))
+        OSC_TRY(p->backend->matmul(p->device, p->resid, p->embedded, p->once[OSC_W_PROJECT_IN],
+                                   NULL, OSC_ACT_NONE, p->tokens, p->config->hidden,
+                                   p->config->embed_width));
+    OSC_TRY(p->backend->add_rows(p->device, p->resid, positions, p->config->position_row,
+                                 p->tokens));
+    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
+}
+
+/* x = what the half-block's products multiply.  A copy in post-norm blocks: a hook
+ * that changes it must not change the residual stream. */
+static osc_status enter(osc_pass *p, osc_block_slot weight, osc_block_slot bias, osc_point point)
+{
+    if (p->config->norm_before)
+        OSC_TRY(osc_step_norm(p, p->x, p->resid, weight, bias));
+    else
+        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->tokens * p->config->hidden));
+    return osc_step_deliver(p, point, p->x, p->tokens, p->config->hidden);
+}
+
+/* resid += branch, normed in post-norm blocks; `point` is before that norm. */
+static osc_status leave(osc_pass *p, osc_point branch, osc_block_slot weight, osc_block_slot bias)
+{
+    OSC_TRY(osc_step_deliver(p, branch, p->branch, p->tokens, p->config->hidden));
+    OSC_TRY(osc_step_add(p));
+    if (branch == OSC_AT_ATTN_OUT)
+        OSC_TRY(osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->tokens, p->config->hidden));
+    if (!p->config->norm_before)
+        OSC_TRY(osc_step_norm(p, p->resid, p->resid, weight, bias));
+    return OSC_OK;
+}
+
+static osc_status block(osc_pass *p)
+{
+    OSC_TRY(enter(p, OSC_W_NORM1, OSC_B_NORM1, OSC_AT_QKV_IN));
+    OSC_TRY(osc_step_linear(p, p->q, p->x, OSC_W_Q, OSC_ACT_NONE));
+    OSC_TRY(osc_step_linear(p, p->k, p->x, OSC_W_K, OSC_ACT_NONE));
+    OSC_TRY(osc_step_linear(p, p->v, p->x, OSC_W_V, OSC_ACT_NONE));
+    OSC_TRY(osc_step_attention(p, 1.0f / sqrtf((float)p->config->head_size)));
+    OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
+    OSC_TRY(leave(p, OSC_AT_ATTN_OUT, OSC_W_NORM1, OSC_B_NORM1));
+
+    OSC_TRY(enter(p, OSC_W_NORM2, OSC_B_NORM2, OSC_AT_FC1_IN));
+    OSC_TRY(osc_step_expand(p, p->x));
+    OSC_TRY(osc_step_linear(p, p->branch, p->ffn, OSC_W_FC2, OSC_ACT_NONE));
+    OSC_TRY(leave(p, OSC_AT_MLP_OUT, OSC_W_NORM2, OSC_B_NORM2));
+    return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, p->config->hidden);
+}
+
+static osc_status finish(osc_pass *p)
+{
+    const osc_config *config = p->config;
+    if (config->final_norm)
+        OSC_TRY(p->backend->layernorm(p->device, p->resid, p->resid, p->once[OSC_W_FINAL_NORM],
+                                      p->once[OSC_B_FINAL_NORM], config->norm_eps, p->tokens,
+                                      config->hidden));
+    OSC_TRY(osc_step_deliver(p, OSC_AT_FINAL_NORM, p->resid, p->tokens, config->hidden));
+    if (!projected(config))
+        return p->backend->copy(p->device, p->head_in, p->resid, p->tokens * config->hidden);
+    return p->backend->matmul(p->device, p->head_in, p->resid, p->once[OSC_W_PROJECT_OUT], NULL,
+                              OSC_ACT_NONE, p->tokens, config->embed_width, config->hidden);
+}
+
+const osc_arch osc_arch_opt = {
+    .model_type = "opt",
+    .prefix = "model.",
+    .block = block_rules,
+    .once = model_rules,
+    .ignored = ignored,
+    .configure = configure,
+    .embed = embed,
+    .block_pass = block,
+    .finish = finish,
+};

@@ -1,0 +1,150 @@
+/* The CPU device: threads, memory, scratch, and the backend's table. */
+#include <config.h>
+#include "backend/cpu.h"
+
+#include <cblas.h>
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#include "base/alloc.h"
+
+const osc_cpu_vec *osc_cpu_vec_choose(void)
+{
+#ifdef HAVE_X86_64
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq")
+        && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"))
+        return &osc_cpu_vec_avx512;
+    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma"))
+        return &osc_cpu_vec_avx2;
+#endif
+    return &osc_cpu_vec_generic;
+}
+
+static void cpu_close(osc_device *device)
+{
+    if (device == NULL)
+        return;
+    osc_free(device->scratch);
+    osc_free(device->partial);
+    osc_free(device->hot);
+    osc_free(device->low);
+    osc_free(device->high);
+    osc_free(device->hits);
+    osc_free(device);
+}
+
+static osc_status cpu_open(osc_device **device, size_t threads)
+{
+    osc_device *made = osc_alloc(1, sizeof *made);
+    if (made == NULL)
+        return OSC_ENOMEM;
+    made->vec = osc_cpu_vec_choose();
+    made->threads = 1;
+#ifdef _OPENMP
+    made->threads = threads == 0 ? omp_get_num_procs() : (int)threads;
+#else
+    (void)threads;
+#endif
+#ifdef HAVE_OPENBLAS_SET_NUM_THREADS
+    openblas_set_num_threads(1);   /* we split the work ourselves */
+#endif
+    *device = made;
+    return OSC_OK;
+}
+
+static size_t cpu_threads(const osc_device *device)
+{
+    return (size_t)device->threads;
+}
+
+static osc_status cpu_alloc(osc_device *device, void **data, size_t bytes)
+{
+    (void)device;
+    void *memory = osc_alloc(bytes, 1);
+    if (memory == NULL)
+        return OSC_ENOMEM;
+    *data = memory;
+    return OSC_OK;
+}
+
+static void cpu_release(osc_device *device, void *data)
+{
+    (void)device;
+    osc_free(data);
+}
+
+static size_t query_tasks(const osc_limits *limits)
+{
+    return limits->heads * ((limits->tokens + CPU_QUERIES - 1) / CPU_QUERIES);
+}
+
+static osc_status cpu_plan(osc_device *device, const osc_limits *limits)
+{
+    size_t attention = CPU_QUERIES * limits->tokens;
+    size_t head = (size_t)CPU_TILE_ROWS * CPU_HEAD_COLUMNS;
+    device->limits = *limits;
+    device->per_thread = attention > head ? attention : head;
+    device->scratch = osc_alloc(device->per_thread * (size_t)device->threads, sizeof(float));
+    device->partial = osc_alloc(query_tasks(limits), sizeof(double));
+    device->hot = osc_alloc(limits->widest, sizeof(uint32_t));
+    device->low = osc_alloc(limits->widest, sizeof(float));
+    device->high = osc_alloc(limits->widest, sizeof(float));
+    device->hits = osc_alloc(CPU_HITS, sizeof(osc_hit));
+    if (device->scratch == NULL || device->partial == NULL || device->hot == NULL
+        || device->low == NULL || device->high == NULL || device->hits == NULL)
+        return OSC_ENOMEM;   /* cpu_close releases what there is */
+    return OSC_OK;
+}
+
+static size_t cpu_scratch_bytes(const osc_device *device)
+{
+    return device->per_thread * (size_t)device->threads * sizeof(float)
+         + query_tasks(&device->limits) * sizeof(double)
+         + device->limits.widest * 12 + CPU_HITS * sizeof(osc_hit);
+}
+
+static osc_status cpu_host_view(osc_device *device, float **view, void *x, size_t count)
+{
+    (void)device;
+    (void)count;
+    *view = x;
+    return OSC_OK;
+}
+
+static osc_status cpu_host_put(osc_device *device, void *x, const float *view, size_t count)
+{
+    (void)device;
+    (void)x;
+    (void)view;
+    (void)count;
+    return OSC_OK;   /* the view is x itself */
+}
+
+const osc_backend osc_backend_cpu = {
+    .name = "cpu",
+    .dtype = OSC_F32,
+    .open = cpu_open,
+    .close = cpu_close,
+    .threads = cpu_threads,
+    .alloc = cpu_alloc,
+    .release = cpu_release,
+    .plan = cpu_plan,
+    .scratch_bytes = cpu_scratch_bytes,
+    .load = osc_cpu_load,
+    .embed = osc_cpu_embed,
+    .add_rows = osc_cpu_add_rows,
+    .layernorm = osc_cpu_layernorm,
+    .matmul = osc_cpu_matmul,
+    .activate = osc_cpu_activate,
+    .add = osc_cpu_add,
+    .copy = osc_cpu_copy,
+    .attention = osc_cpu_attention,
+    .attend_scores = osc_cpu_attend_scores,
+    .attend_softmax = osc_cpu_attend_softmax,
+    .attend_values = osc_cpu_attend_values,
+    .head = osc_cpu_head,
+    .observe = osc_cpu_observe,
+    .host_view = cpu_host_view,
+    .host_put = cpu_host_put,
+};

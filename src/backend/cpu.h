@@ -1,0 +1,64 @@
+/* The CPU backend's device, shared by its files.  Activations are float.
+ *
+ * Work is split into tasks of a fixed size (rows, columns, heads), each done by one
+ * thread with single-threaded BLAS calls, never along a sum: results do not depend
+ * on the number of threads. */
+#ifndef OSC_BACKEND_CPU_H
+#define OSC_BACKEND_CPU_H
+
+#include "backend/backend.h"
+#include "backend/cpu_vec.h"
+
+enum {
+    CPU_TILE_ROWS = 128,      /* of a product y = x w^T: one BLAS call each */
+    CPU_TILE_COLUMNS = 256,
+    CPU_HEAD_COLUMNS = 512,   /* logits of one BLAS call */
+    CPU_QUERIES = 64,         /* query rows of one attention task */
+    CPU_STAT_COLUMNS = 64,    /* columns of one statistics task */
+    CPU_HITS = 1024           /* hits reported at once */
+};
+
+struct osc_device {
+    const osc_cpu_vec *vec;
+    int      threads;
+    osc_limits limits;
+    float   *scratch;         /* [threads, per_thread] */
+    size_t   per_thread;      /* floats */
+    double  *partial;         /* [heads * query tasks] sums of one attention call */
+    uint32_t *hot;            /* [widest] columns that reach alpha in one observe call */
+    float   *low, *high;      /* [widest] extremes of one observe call */
+    osc_hit *hits;            /* [CPU_HITS] */
+};
+
+extern const osc_backend osc_backend_cpu;
+
+osc_status osc_cpu_load(osc_device *device, void *dst, const osc_tensor *src, size_t *bad);
+osc_status osc_cpu_embed(osc_device *device, void *y, const osc_tensor *table,
+                         const int32_t *ids, size_t rows);
+osc_status osc_cpu_add_rows(osc_device *device, void *y, const osc_tensor *table,
+                            size_t first, size_t rows);
+osc_status osc_cpu_layernorm(osc_device *device, void *y, const void *x, const void *weight,
+                             const void *bias, float eps, size_t rows, size_t width);
+osc_status osc_cpu_activate(osc_device *device, void *x, osc_act act, size_t count);
+osc_status osc_cpu_add(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cpu_copy(osc_device *device, void *y, const void *x, size_t count);
+
+osc_status osc_cpu_matmul(osc_device *device, void *y, const void *x, const void *w,
+                          const void *bias, osc_act act, size_t rows, size_t n, size_t k);
+osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                        const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
+                        void *logits, size_t stride);
+
+osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const void *k,
+                             const void *v, const osc_attention *args);
+osc_status osc_cpu_attend_scores(osc_device *device, const void *q, const void *k,
+                                 const osc_attention *args);
+osc_status osc_cpu_attend_softmax(osc_device *device, const osc_attention *args);
+osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
+                                 const osc_attention *args);
+
+osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const void *x,
+                           size_t rows, size_t width, float alpha,
+                           osc_hits_sink sink, void *user);
+
+#endif

@@ -1,0 +1,23 @@
+libosc_a_SOURCES += %D%/backend.h %D%/stats.h %D%/backends.c \
+  %D%/cpu.c %D%/cpu.h %D%/cpu_ops.c %D%/cpu_matmul.c %D%/cpu_attention.c %D%/cpu_observe.c \
+  %D%/cpu_vec.h
+
+# cpu_vec.c once per instruction set: -O3 and no trapping mathematics so that its
+# plain loops become vector code; results are IEEE all the same.
+VEC_CFLAGS   = $(AM_CFLAGS) -O3 -fno-math-errno -fno-trapping-math -Wno-psabi
+noinst_LIBRARIES += libvec_generic.a
+libvec_generic_a_SOURCES  = %D%/cpu_vec.c
+libvec_generic_a_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_VEC=generic
+libvec_generic_a_CFLAGS   = $(VEC_CFLAGS)
+VEC_LIBS = libvec_generic.a
+if HOST_X86_64
+noinst_LIBRARIES += libvec_avx2.a libvec_avx512.a
+libvec_avx2_a_SOURCES    = %D%/cpu_vec.c
+libvec_avx2_a_CPPFLAGS   = $(AM_CPPFLAGS) -DOSC_VEC=avx2
+libvec_avx2_a_CFLAGS     = $(VEC_CFLAGS) -mavx2 -mfma -mf16c
+libvec_avx512_a_SOURCES  = %D%/cpu_vec.c
+libvec_avx512_a_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_VEC=avx512
+libvec_avx512_a_CFLAGS   = $(VEC_CFLAGS) -mavx2 -mfma -mf16c -mavx512f -mavx512dq -mavx512bw -mavx512vl \
+  -mprefer-vector-width=512
+VEC_LIBS += libvec_avx2.a libvec_avx512.a
+endif

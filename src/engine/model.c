@@ -1,0 +1,312 @@
+/* Opening a model: config, then every tensor of the architecture's rules into its
+ * slot, with its shape checked. */
+#include <config.h>
+#include "engine/model.h"
+
+#include <fnmatch.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "engine/arch.h"
+
+enum { NAME_MOST = 256 };
+
+/* Bounds on a config's sizes: far beyond any model, small enough that products of
+ * two of them cannot overflow. */
+static const size_t MOST_LAYERS = 4096, MOST_WIDTH = (size_t)1 << 20, MOST_ROWS = (size_t)1 << 24;
+
+struct osc_model {
+    osc_store      *store;
+    const osc_arch *arch;
+    osc_config      config;
+    const osc_stored **block;                    /* [layers, OSC_BLOCK_SLOTS] */
+    const osc_stored *once[OSC_MODEL_SLOTS];
+    char           *name;
+    uint64_t        parameters;
+    osc_dtype       dtype;
+};
+
+static osc_status find_arch(const osc_arch **arch, const char *model_type)
+{
+    char known[256] = "";
+    for (size_t i = 0; osc_archs[i] != NULL; i++) {
+        if (strcmp(osc_archs[i]->model_type, model_type) == 0) {
+            *arch = osc_archs[i];
+            return OSC_OK;
+        }
+        size_t used = strlen(known);
+        snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+                 osc_archs[i]->model_type);
+    }
+    return osc_fail(OSC_EUNSUP, "model_type \"%s\" is not supported (supported: %s)",
+                    model_type, known);
+}
+
+static osc_status in_range(const char *what, size_t value, size_t most)
+{
+    if (value >= 1 && value <= most)
+        return OSC_OK;
+    return osc_fail(OSC_EFORMAT, "%s is %zu, expected 1 to %zu", what, value, most);
+}
+
+static osc_status check_config(const osc_config *c)
+{
+    OSC_TRY(in_range("number of blocks", c->layers, MOST_LAYERS));
+    OSC_TRY(in_range("hidden size", c->hidden, MOST_WIDTH));
+    OSC_TRY(in_range("number of heads", c->heads, c->hidden));
+    OSC_TRY(in_range("number of key/value heads", c->kv_heads, c->heads));
+    OSC_TRY(in_range("head size", c->head_size, MOST_WIDTH));
+    OSC_TRY(in_range("ffn width", c->ffn, MOST_WIDTH));
+    OSC_TRY(in_range("embedding width", c->embed_width, MOST_WIDTH));
+    OSC_TRY(in_range("vocabulary size", c->vocabulary, MOST_ROWS));
+    return in_range("number of positions", c->positions, MOST_ROWS);
+}
+
+static osc_status read_config(osc_model *model)
+{
+    const json_t *json = osc_store_config(model->store);
+    const char *type = NULL;
+    OSC_TRY(osc_json_get_string(&type, json, "model_type"));
+    if (type == NULL)
+        return osc_fail(OSC_EFORMAT, "no \"model_type\"");
+    OSC_TRY(find_arch(&model->arch, type));
+    OSC_TRY(model->arch->configure(&model->config, json));
+    model->config.arch = model->arch->model_type;
+    return check_config(&model->config);
+}
+
+static size_t extent(const osc_config *config, osc_dim dim)
+{
+    switch (dim) {
+    case OSC_DIM_NONE: return 0;
+    case OSC_DIM_H: return config->hidden;
+    case OSC_DIM_F: return config->ffn;
+    case OSC_DIM_Q: return config->heads * config->head_size;
+    case OSC_DIM_KV: return config->kv_heads * config->head_size;
+    case OSC_DIM_V: return config->vocabulary;
+    case OSC_DIM_P: return config->embed_width;
+    case OSC_DIM_POSITIONS: return config->positions + config->position_row;
+    }
+    return 0;
+}
+
+/* The tensor stored as `name` with or without the architecture's prefix: NULL in
+ * `*found` if there is none, OSC_EFORMAT if both are there. */
+static osc_status find(const osc_stored **found, const osc_model *model, const char *name)
+{
+    char prefixed[NAME_MOST];
+    snprintf(prefixed, sizeof prefixed, "%s%s", model->arch->prefix, name);
+    const osc_stored *with = osc_store_find(model->store, prefixed);
+    const osc_stored *without = osc_store_find(model->store, name);
+    if (with != NULL && without != NULL)
+        return osc_fail(OSC_EFORMAT, "%s: both %s and %s are stored", with->file, prefixed, name);
+    *found = with != NULL ? with : without;
+    return OSC_OK;
+}
+
+static osc_status check_shape(const osc_model *model, const osc_rule *rule,
+                              const osc_stored *stored)
+{
+    size_t dim[2] = { extent(&model->config, rule->dim[0]), extent(&model->config, rule->dim[1]) };
+    size_t ndim = rule->dim[1] == OSC_DIM_NONE ? 1 : 2;
+    const osc_tensor *t = &stored->tensor;
+    char got[128], want[128];
+    if (!osc_tensor_has_shape(t, ndim, dim))
+        return osc_fail(OSC_EFORMAT, "%s: tensor %s has shape %s, config.json says %s",
+                        stored->file, stored->name, osc_shape_text(got, sizeof got, t->ndim, t->dim),
+                        osc_shape_text(want, sizeof want, ndim, dim));
+    if (t->dtype != OSC_F32 && t->dtype != OSC_F16 && t->dtype != OSC_BF16)
+        return osc_fail(OSC_EFORMAT, "%s: tensor %s has type %s, expected float16, bfloat16 or float32",
+                        stored->file, stored->name, osc_dtype_name(t->dtype));
+    return OSC_OK;
+}
+
+/* Puts the tensor of `rule` (of block `layer` in a block's rule) into `*slot`. */
+static osc_status place(osc_model *model, const osc_rule *rule, size_t layer,
+                        const osc_stored **slot)
+{
+    char name[NAME_MOST];
+    if (rule->present != NULL && !rule->present(&model->config))
+        return OSC_OK;
+    const char *number = strstr(rule->name, "%zu");
+    if (number != NULL)
+        snprintf(name, sizeof name, "%.*s%zu%s", (int)(number - rule->name), rule->name, layer,
+                 number + 3);
+    else
+        snprintf(name, sizeof name, "%s", rule->name);
+    const osc_stored *stored = NULL;
+    OSC_TRY(find(&stored, model, name));
+    /* A tied head may be stored in place of the embedding. */
+    if (stored == NULL && number == NULL && rule->slot == OSC_W_EMBED && model->config.tied_head)
+        stored = osc_store_find(model->store, "lm_head.weight");
+    if (stored == NULL)
+        return osc_fail(OSC_EFORMAT, "tensor %s is missing", name);
+    OSC_TRY(check_shape(model, rule, stored));
+    *slot = stored;
+    model->parameters += osc_tensor_count(&stored->tensor);
+    return OSC_OK;
+}
+
+static osc_status place_all(osc_model *model)
+{
+    for (const osc_rule *rule = model->arch->once; rule->name != NULL; rule++)
+        OSC_TRY(place(model, rule, 0, &model->once[rule->slot]));
+    for (size_t layer = 0; layer < model->config.layers; layer++)
+        for (const osc_rule *rule = model->arch->block; rule->name != NULL; rule++)
+            OSC_TRY(place(model, rule, layer,
+                          &model->block[layer * OSC_BLOCK_SLOTS + (size_t)rule->slot]));
+    return OSC_OK;
+}
+
+static bool is_placed(const osc_model *model, const osc_stored *stored)
+{
+    for (size_t s = 0; s < OSC_MODEL_SLOTS; s++)
+        if (model->once[s] == stored)
+            return true;
+    for (size_t s = 0; s < model->config.layers * OSC_BLOCK_SLOTS; s++)
+        if (model->block[s] == stored)
+            return true;
+    return false;
+}
+
+/* A tensor that no rule wants may change what the model computes: an adapter, a
+ * quantization scale.  Running without it would be silently wrong. */
+static osc_status refuse_strangers(const osc_model *model)
+{
+    for (size_t i = 0; i < osc_store_count(model->store); i++) {
+        const osc_stored *stored = osc_store_at(model->store, i);
+        if (is_placed(model, stored))
+            continue;
+        const char *name = stored->name;
+        size_t prefix = strlen(model->arch->prefix);
+        if (strncmp(name, model->arch->prefix, prefix) == 0)
+            name += prefix;
+        size_t g = 0;
+        while (model->arch->ignored[g] != NULL && fnmatch(model->arch->ignored[g], name, 0) != 0)
+            g++;
+        if (model->arch->ignored[g] == NULL)
+            return osc_fail(OSC_EFORMAT, "%s: tensor %s does not belong to a model of type %s",
+                            stored->file, stored->name, model->arch->model_type);
+    }
+    return OSC_OK;
+}
+
+/* The dtype of the first block's first product stands for all. */
+static osc_dtype main_dtype(const osc_model *model)
+{
+    const osc_stored *w = model->block[OSC_W_Q] != NULL ? model->block[OSC_W_Q]
+                                                         : model->once[OSC_W_EMBED];
+    return w->tensor.dtype;
+}
+
+static char *last_component(const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/')
+        end--;
+    size_t start = end;
+    while (start > 0 && path[start - 1] != '/')
+        start--;
+    return osc_copy_string(path + start, end - start);
+}
+
+static osc_status fill(osc_model *model)
+{
+    osc_status status = read_config(model);
+    if (status != OSC_OK)
+        return osc_fail_in(status, "config.json");
+    model->block = osc_alloc(model->config.layers * OSC_BLOCK_SLOTS, sizeof *model->block);
+    model->name = last_component(osc_store_path(model->store));
+    if (model->block == NULL || model->name == NULL)
+        return OSC_ENOMEM;
+    OSC_TRY(place_all(model));
+    OSC_TRY(refuse_strangers(model));
+    model->dtype = main_dtype(model);
+    return OSC_OK;
+}
+
+osc_status osc_model_open(osc_model **model, const char *path)
+{
+    osc_model *made = osc_alloc(1, sizeof *made);
+    if (made == NULL)
+        return OSC_ENOMEM;
+    osc_status status = osc_store_open(&made->store, path);
+    if (status == OSC_OK) {
+        status = fill(made);
+        if (status != OSC_OK && status != OSC_ENOMEM)
+            osc_fail_in(status, path);
+    }
+    if (status != OSC_OK) {
+        osc_model_close(made);
+        return status;
+    }
+    *model = made;
+    return OSC_OK;
+}
+
+void osc_model_close(osc_model *model)
+{
+    if (model == NULL)
+        return;
+    osc_store_close(model->store);
+    osc_free(model->block);
+    osc_free(model->name);
+    osc_free(model);
+}
+
+const char *osc_model_name(const osc_model *model)
+{
+    return model->name;
+}
+
+const osc_config *osc_model_config(const osc_model *model)
+{
+    return &model->config;
+}
+
+const osc_store *osc_model_store(const osc_model *model)
+{
+    return model->store;
+}
+
+uint64_t osc_model_parameters(const osc_model *model)
+{
+    return model->parameters;
+}
+
+osc_dtype osc_model_dtype(const osc_model *model)
+{
+    return model->dtype;
+}
+
+const osc_stored *osc_model_block(const osc_model *model, size_t layer, osc_block_slot slot)
+{
+    return model->block[layer * OSC_BLOCK_SLOTS + (size_t)slot];
+}
+
+const osc_stored *osc_model_once(const osc_model *model, osc_model_slot slot)
+{
+    return model->once[slot];
+}
+
+const osc_arch *osc_model_arch(const osc_model *model)
+{
+    return model->arch;
+}
+
+osc_observer_shape osc_model_shape(const osc_model *model)
+{
+    const osc_config *c = &model->config;
+    size_t wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
+    return (osc_observer_shape){
+        .layers = c->layers, .heads = c->heads,
+        .width = {
+            [OSC_AT_QKV_IN] = c->hidden, [OSC_AT_Q] = wide, [OSC_AT_K] = narrow,
+            [OSC_AT_V] = narrow, [OSC_AT_OUT_IN] = wide, [OSC_AT_ATTN_OUT] = c->hidden,
+            [OSC_AT_RESID_MID] = c->hidden, [OSC_AT_FC1_IN] = c->hidden, [OSC_AT_FC1_OUT] = c->ffn,
+            [OSC_AT_FC2_IN] = c->ffn, [OSC_AT_MLP_OUT] = c->hidden, [OSC_AT_RESID_POST] = c->hidden,
+        },
+    };
+}

@@ -1,0 +1,48 @@
+/* The state of a forward pass while one sequence is in one block: what the steps
+ * work on.  Letters as in hook.h. */
+#ifndef OSC_ENGINE_PASS_H
+#define OSC_ENGINE_PASS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "backend/backend.h"
+#include "engine/hook.h"
+#include "engine/model.h"
+#include "quant/scheme.h"
+
+/* The linear layers of a block, in the order of OSC_W_Q ... OSC_W_FC2. */
+enum { OSC_LINEARS = OSC_W_FC2 - OSC_W_Q + 1 };
+
+typedef struct {
+    const osc_model   *model;
+    const osc_config  *config;
+    const osc_backend *backend;
+    osc_device        *device;
+    const osc_hooks   *hooks;        /* may be NULL */
+
+    /* the sequence */
+    const int32_t *ids;              /* [tokens] */
+    size_t         tokens;           /* T */
+    size_t         sequence;         /* index in the corpus */
+    int            layer;            /* -1 outside the blocks */
+
+    /* weights of the current block, and those used once, in the backend's dtype;
+     * NULL where the model has none */
+    osc_linear     linear[OSC_LINEARS];
+    void          *vector[OSC_BLOCK_SLOTS];      /* norms and biases */
+    void          *once[OSC_MODEL_SLOTS];        /* final norm, projections */
+
+    /* activations of this sequence */
+    void *resid;                     /* [T, H] residual stream */
+    void *x;                         /* [T, H] input of a linear layer */
+    void *q, *k, *v;                 /* [T, A*D], [T, KV*D] */
+    void *mix;                       /* [T, A*D] concatenated heads */
+    void *branch;                    /* [T, H] what a half-block adds to the residual */
+    void *ffn;                       /* [T, F] */
+    void *embedded;                  /* [T, P] token embedding where P != H */
+    void *head_in;                   /* [T, P] what multiplies the head */
+    void *scores;                    /* [A, T, T], only with hooks at scores or pattern */
+} osc_pass;
+
+#endif

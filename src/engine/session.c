@@ -1,0 +1,203 @@
+/* Sessions: what is allocated and loaded once. */
+#include <config.h>
+#include "engine/session_state.h"
+
+#include "base/alloc.h"
+
+static const size_t CHUNK_BYTES = (size_t)64 << 20;   /* residual stream of one chunk */
+
+
+osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total)
+{
+    size_t bytes;
+    if (s->owned_count == OSC_OWNED_MOST)
+        return osc_fail(OSC_EINVAL, "a session has more than %d buffers", OSC_OWNED_MOST);
+    if (__builtin_mul_overflow(count, osc_dtype_size(s->backend->dtype), &bytes))
+        return osc_fail(OSC_ENOMEM, "out of memory: %zu activations", count);
+    OSC_TRY(s->backend->alloc(s->device, data, bytes));
+    s->owned[s->owned_count++] = *data;
+    *total += bytes;
+    return OSC_OK;
+}
+
+static size_t slot_size(const osc_session *s, osc_block_slot slot)
+{
+    const osc_stored *stored = osc_model_block(s->model, 0, slot);
+    return stored == NULL ? 0 : osc_tensor_count(&stored->tensor);
+}
+
+/* Buffers for the weights of one block, filled again for every block. */
+static osc_status own_block_weights(osc_session *s)
+{
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
+        bool product = slot >= OSC_W_Q && slot <= OSC_W_FC2;
+        if (!product && slot_size(s, (osc_block_slot)slot) > 0)
+            OSC_TRY(osc_session_own(s, &s->pass.vector[slot], slot_size(s, (osc_block_slot)slot),
+                        &s->weight_bytes));
+    }
+    for (size_t l = 0; l < OSC_LINEARS; l++) {
+        osc_linear *linear = &s->pass.linear[l];
+        const osc_tensor *w = &osc_model_block(s->model, 0, (osc_block_slot)(OSC_W_Q + l))->tensor;
+        *linear = (osc_linear){ .choice = &s->choice, .n = w->dim[0], .k = w->dim[1],
+                                .bias = s->pass.vector[OSC_B_Q + l] };
+        size_t bytes = s->choice.scheme->bytes(&s->choice, s->backend, linear->n, linear->k);
+        size_t size = osc_dtype_size(s->backend->dtype);
+        OSC_TRY(osc_session_own(s, &linear->weight, (bytes + size - 1) / size, &s->weight_bytes));
+    }
+    return OSC_OK;
+}
+
+osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, size_t bad)
+{
+    if (bad == SIZE_MAX || s->allow_nonfinite)
+        return OSC_OK;
+    return osc_fail(OSC_EVALUE, "%s/%s: tensor %s is not finite (first at element %zu)",
+                    osc_store_path(osc_model_store(s->model)), stored->file,
+                    stored->name, bad);
+}
+
+osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored)
+{
+    size_t bad;
+    OSC_TRY(s->backend->load(s->device, dst, &stored->tensor, &bad));
+    return osc_session_finite(s, stored, bad);
+}
+
+static osc_status load_once(osc_session *s)
+{
+    static const osc_model_slot slots[] = { OSC_W_PROJECT_IN, OSC_W_PROJECT_OUT,
+                                            OSC_W_FINAL_NORM, OSC_B_FINAL_NORM };
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
+        const osc_stored *stored = osc_model_once(s->model, slots[i]);
+        if (stored == NULL)
+            continue;
+        OSC_TRY(osc_session_own(s, &s->pass.once[slots[i]], osc_tensor_count(&stored->tensor),
+                    &s->weight_bytes));
+        OSC_TRY(osc_session_load(s, s->pass.once[slots[i]], stored));
+    }
+    return osc_session_own(s, &s->head_tile, (size_t)OSC_HEAD_TILE * s->config->embed_width, &s->weight_bytes);
+}
+
+static osc_status own_activations(osc_session *s)
+{
+    const osc_config *c = s->config;
+    size_t t = s->longest, wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
+    const struct { void **data; size_t count; } table[] = {
+        { &s->resid, s->chunk * t * c->hidden },
+        { &s->head_in, s->chunk * t * c->embed_width },
+        { &s->pass.x, t * c->hidden },
+        { &s->pass.q, t * wide },
+        { &s->pass.k, t * narrow },
+        { &s->pass.v, t * narrow },
+        { &s->pass.mix, t * wide },
+        { &s->pass.branch, t * c->hidden },
+        { &s->pass.ffn, t * c->ffn },
+        { &s->pass.embedded, c->embed_width == c->hidden ? 0 : t * c->embed_width },
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        if (table[i].count > 0)
+            OSC_TRY(osc_session_own(s, table[i].data, table[i].count, &s->buffer_bytes));
+    s->lse = osc_alloc(s->chunk * t, sizeof *s->lse);
+    s->targets = osc_alloc(s->chunk * t, sizeof *s->targets);
+    if (s->lse == NULL || s->targets == NULL)
+        return OSC_ENOMEM;
+    s->buffer_bytes += s->chunk * t * (sizeof *s->lse + sizeof *s->targets);
+    return OSC_OK;
+}
+
+static osc_status plan(osc_session *s)
+{
+    const osc_config *c = s->config;
+    size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden;
+    if (c->heads * c->head_size > widest)
+        widest = c->heads * c->head_size;
+    osc_limits limits = { .tokens = s->longest, .heads = c->heads, .head_size = c->head_size,
+                          .widest = widest, .vocabulary = c->vocabulary,
+                          .embed_width = c->embed_width };
+    OSC_TRY(s->backend->plan(s->device, &limits));
+    s->buffer_bytes += s->backend->scratch_bytes(s->device);
+    return OSC_OK;
+}
+
+static osc_status set_up(osc_session *s, const osc_session_options *options)
+{
+    if (options->longest < 1 || options->longest > s->config->positions)
+        return osc_fail(OSC_EINVAL, "sequences of %zu ids, but %s has %zu positions",
+                        options->longest, osc_model_name(s->model), s->config->positions);
+    OSC_TRY(osc_backend_find(&s->backend, options->backend));
+    OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
+    OSC_TRY(s->backend->open(&s->device, options->threads));
+    s->longest = options->longest;
+    size_t bytes = s->longest * s->config->hidden * osc_dtype_size(s->backend->dtype);
+    size_t fit = CHUNK_BYTES / bytes > 0 ? CHUNK_BYTES / bytes : 1;
+    s->chunk = options->chunk > 0 && options->chunk < fit ? options->chunk : fit;
+    s->allow_nonfinite = options->allow_nonfinite;
+    s->pass.model = s->model;
+    s->pass.config = s->config;
+    s->pass.backend = s->backend;
+    s->pass.device = s->device;
+    OSC_TRY(plan(s));
+    OSC_TRY(own_block_weights(s));
+    OSC_TRY(load_once(s));
+    return own_activations(s);
+}
+
+osc_status osc_session_open(osc_session **session, const osc_model *model,
+                            const osc_session_options *options)
+{
+    osc_session *made = osc_alloc(1, sizeof *made);
+    if (made == NULL)
+        return OSC_ENOMEM;
+    made->model = model;
+    made->config = osc_model_config(model);
+    osc_status status = set_up(made, options);
+    if (status != OSC_OK) {
+        osc_session_close(made);
+        return status;
+    }
+    *session = made;
+    return OSC_OK;
+}
+
+void osc_session_close(osc_session *session)
+{
+    if (session == NULL)
+        return;
+    for (size_t i = 0; i < session->owned_count; i++)
+        session->backend->release(session->device, session->owned[i]);
+    osc_free(session->lse);
+    osc_free(session->targets);
+    if (session->device != NULL)
+        session->backend->close(session->device);
+    osc_free(session);
+}
+
+size_t osc_session_chunk(const osc_session *session)
+{
+    return session->chunk;
+}
+
+const char *osc_session_backend(const osc_session *session)
+{
+    return session->backend->name;
+}
+
+const char *osc_session_scheme(const osc_session *session)
+{
+    return session->choice.text;
+}
+
+size_t osc_session_threads(const osc_session *session)
+{
+    return session->backend->threads(session->device);
+}
+
+size_t osc_session_weight_bytes(const osc_session *session)
+{
+    return session->weight_bytes;
+}
+
+size_t osc_session_buffer_bytes(const osc_session *session)
+{
+    return session->buffer_bytes;
+}

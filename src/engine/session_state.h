@@ -1,0 +1,46 @@
+/* The inside of a session, shared by session.c (opening) and run.c. */
+#ifndef OSC_ENGINE_SESSION_STATE_H
+#define OSC_ENGINE_SESSION_STATE_H
+
+#include "engine/pass.h"
+#include "engine/session.h"
+
+enum {
+    OSC_HEAD_TILE = 2048,           /* rows of the head converted at a time */
+    OSC_OWNED_MOST = 64             /* device buffers of one session */
+};
+
+struct osc_session {
+    const osc_model   *model;
+    const osc_config  *config;
+    const osc_backend *backend;
+    osc_device        *device;
+    osc_scheme_choice  choice;
+    bool               allow_nonfinite;
+    size_t             longest;     /* tokens of a sequence */
+    size_t             chunk;       /* sequences of a chunk */
+
+    osc_pass     pass;              /* buffers of one sequence, weights of one block */
+    void        *resid;             /* [chunk, longest, H] */
+    void        *head_in;           /* [chunk, longest, P] */
+    void        *head_tile;         /* [OSC_HEAD_TILE, P] */
+    void        *logits;            /* [longest, V], only with a hook at the logits */
+    osc_row_lse *lse;               /* [chunk * longest] */
+    int32_t     *targets;           /* [chunk * longest] id that follows, -1 at an end */
+
+    void  *owned[OSC_OWNED_MOST];       /* every device buffer above, for release */
+    size_t owned_count;
+    size_t weight_bytes, buffer_bytes;
+};
+
+/* `count` elements of device memory that live as long as the session; adds their
+ * bytes to `*total`. */
+osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total);
+
+/* Loads a stored tensor into device memory and refuses NaN and infinity. */
+osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);
+
+/* OSC_EVALUE, naming the tensor, if `bad` is the index of an element of it. */
+osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, size_t bad);
+
+#endif

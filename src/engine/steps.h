@@ -1,0 +1,26 @@
+/* The steps that architectures compose their forward pass of.  Each computes on
+ * the sequence in `pass` and delivers hook points. */
+#ifndef OSC_ENGINE_STEPS_H
+#define OSC_ENGINE_STEPS_H
+
+#include "engine/pass.h"
+
+/* The values [rows, width] are at `point` now: tensor hooks, then the observer. */
+osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
+                            size_t rows, size_t width);
+
+/* y = layernorm(x) with the block's norm of these slots; y may be x. */
+osc_status osc_step_norm(const osc_pass *pass, void *y, const void *x,
+                         osc_block_slot weight, osc_block_slot bias);
+/* y = act(x w^T + b), the linear layer of slot OSC_W_Q ... OSC_W_FC2. */
+osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_block_slot slot,
+                           osc_act act);
+/* mix = attention(q, k, v) with scores times `scale`; delivers q, k, v, scores,
+ * pattern, out_in and the top-1 mass. */
+osc_status osc_step_attention(const osc_pass *pass, float scale);
+/* ffn = act(x w1^T + b1); delivers fc1_out and fc2_in. */
+osc_status osc_step_expand(const osc_pass *pass, const void *x);
+/* resid += branch. */
+osc_status osc_step_add(const osc_pass *pass);
+
+#endif

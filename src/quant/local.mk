@@ -1,0 +1,1 @@
+libosc_a_SOURCES += %D%/scheme.h %D%/schemes.c %D%/none.c

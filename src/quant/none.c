@@ -1,0 +1,39 @@
+/* Scheme "none": weights as stored, products accumulate in fp32.  The weight is
+ * kept in the backend's own element type. */
+#include <config.h>
+#include "quant/scheme.h"
+
+static osc_status configure(osc_scheme_choice *choice, const osc_spec *spec)
+{
+    (void)choice;
+    return osc_spec_only(spec, NULL, 0);
+}
+
+static size_t bytes(const osc_scheme_choice *choice, const osc_backend *backend,
+                    size_t n, size_t k)
+{
+    (void)choice;
+    return n * k * osc_dtype_size(backend->dtype);
+}
+
+static osc_status prepare(osc_linear *linear, const osc_backend *backend, osc_device *device,
+                          const osc_tensor *weight, size_t *bad)
+{
+    return backend->load(device, linear->weight, weight, bad);
+}
+
+static osc_status apply(const osc_linear *linear, const osc_backend *backend, osc_device *device,
+                        void *y, const void *x, osc_act act, size_t rows)
+{
+    return backend->matmul(device, y, x, linear->weight, linear->bias, act, rows,
+                           linear->n, linear->k);
+}
+
+const osc_scheme osc_scheme_none = {
+    .name = "none",
+    .summary = "weights as stored, products in float32",
+    .configure = configure,
+    .bytes = bytes,
+    .prepare = prepare,
+    .apply = apply,
+};

@@ -1,0 +1,77 @@
+/* What stores.c and the checkpoint formats share; private to src/store.
+ *
+ * A format is one file with one `struct osc_format` and one line in the table of
+ * stores.c.  Its `open` maps weight files and appends tensors; sorting, duplicate
+ * names, look-up, release and the digest are common to all formats. */
+#ifndef OSC_STORE_FORMAT_H
+#define OSC_STORE_FORMAT_H
+
+#include <stddef.h>
+
+#include "base/file.h"
+#include "base/status.h"
+#include "store/store.h"
+
+enum {
+    OSC_MAX_WEIGHTS = 1 << 20,      /* tensors of a checkpoint */
+    OSC_MAX_WEIGHT_NAME = 4096,     /* bytes of a name */
+    OSC_QUOTED = 112                /* bytes that osc_weight_quote may write */
+};
+
+/* A tensor as a format found it. */
+struct osc_weight {
+    osc_stored  stored;
+    size_t      bytes;     /* of data in the file */
+    const char *foreign;   /* the file's name of an element type that osc_dtype lacks, or NULL;
+                              then stored.tensor.dtype means nothing and nobody gets to see it */
+};
+
+struct osc_weights {
+    const char        *folder;    /* borrowed */
+    osc_mapping       *file;
+    size_t             file_count, file_capacity;
+    char             **text;      /* blocks of names */
+    size_t             text_count, text_capacity;
+    struct osc_weight *weight;
+    size_t             count, capacity;
+    size_t             usable;    /* set by osc_weights_finish: those without `foreign` come first */
+};
+
+struct osc_format {
+    const char *name;
+    const char *file;   /* its presence in the folder selects the format */
+    /* Reads everything through the functions below; what it had added when it
+     * failed is released by the caller.  NULL: recognised, but not readable yet. */
+    osc_status (*open)(struct osc_weights *weights, const struct osc_format *format);
+};
+
+extern const struct osc_format osc_format_safetensors;
+
+/* Maps the file `name` of the folder.  `*file` is a borrowed copy that lives as
+ * long as `weights`.  `name` may come from a file: OSC_EFORMAT unless it is a plain
+ * name.  OSC_EUNSUP for a Git LFS pointer in place of the file. */
+osc_status osc_weights_map(osc_mapping *file, struct osc_weights *weights, const char *name);
+
+/* `size` zeroed bytes that live as long as `weights`; NULL when out of memory. */
+char *osc_weights_text(struct osc_weights *weights, size_t size);
+
+/* Appends a tensor; its strings and data must live as long as `weights`. */
+osc_status osc_weights_add(struct osc_weights *weights, const struct osc_weight *weight);
+
+/* Sorts tensors and files by name; OSC_EFORMAT if a name occurs twice. */
+osc_status osc_weights_finish(struct osc_weights *weights);
+
+/* The tensor of this name among those with (or without) an osc_dtype, or NULL;
+ * only after osc_weights_finish. */
+const struct osc_weight *osc_weights_find(const struct osc_weights *weights, const char *name,
+                                          bool foreign);
+
+void osc_weights_release(struct osc_weights *weights);
+
+/* `name` fit for a message: cut, control characters replaced; returns `text`. */
+char *osc_weight_quote(char text[OSC_QUOTED], const char *name);
+
+/* The part of `path` after the last slash. */
+const char *osc_weight_file_name(const char *path);
+
+#endif

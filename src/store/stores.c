@@ -1,0 +1,204 @@
+#include <config.h>
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
+#include "store/format.h"
+
+enum {
+    CONFIG_MOST = 16 << 20,    /* bytes of config.json */
+    DIGEST_PIECE = 4 << 20     /* bytes between two progress reports */
+};
+
+struct osc_store {
+    char                    *path;
+    json_t                  *config;
+    const struct osc_format *format;
+    struct osc_weights       weights;
+};
+
+/* Recognised for the message of the refusal. */
+static const struct osc_format sharded_safetensors = {
+    .name = "sharded safetensors", .file = "model.safetensors.index.json",
+};
+static const struct osc_format pytorch = {
+    .name = "PyTorch", .file = "pytorch_model.bin",
+};
+static const struct osc_format sharded_pytorch = {
+    .name = "sharded PyTorch", .file = "pytorch_model.bin.index.json",
+};
+
+/* In the order in which they are looked for. */
+static const struct osc_format *const formats[] = {
+    &osc_format_safetensors, &sharded_safetensors, &pytorch, &sharded_pytorch,
+};
+
+static osc_status file_is_there(bool *there, const char *folder, const char *name)
+{
+    char *path = osc_path_join(folder, name);
+    if (path == NULL)
+        return OSC_ENOMEM;
+    *there = osc_file_exists(path);
+    osc_free(path);
+    return OSC_OK;
+}
+
+/* The first format present that can be read, else the first one present, else NULL. */
+static osc_status find_format(const struct osc_format **format, const char *folder)
+{
+    const struct osc_format *best = NULL;
+    for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
+        bool there;
+        OSC_TRY(file_is_there(&there, folder, formats[i]->file));
+        if (there && (best == NULL || (best->open == NULL && formats[i]->open != NULL)))
+            best = formats[i];
+    }
+    *format = best;
+    return OSC_OK;
+}
+
+static osc_status open_weights(osc_store *store)
+{
+    OSC_TRY(find_format(&store->format, store->path));
+    if (store->format == NULL)
+        return osc_fail(OSC_ENOTFOUND, "%s: no weights: there is no %s", store->path,
+                        osc_format_safetensors.file);
+    if (store->format->open == NULL)
+        return osc_fail(OSC_EUNSUP, "%s: the weights are in %s (%s), which cannot be read yet: "
+                        "convert them to safetensors in one file, %s (in Python: "
+                        "model.save_pretrained(folder, max_shard_size=\"1000GB\"))",
+                        store->path, store->format->file, store->format->name,
+                        osc_format_safetensors.file);
+    store->weights.folder = store->path;
+    OSC_TRY(store->format->open(&store->weights, store->format));
+    return osc_weights_finish(&store->weights);
+}
+
+static osc_status open_config(osc_store *store)
+{
+    char *path = osc_path_join(store->path, "config.json");
+    if (path == NULL)
+        return OSC_ENOMEM;
+    osc_status status = osc_json_read(&store->config, path, CONFIG_MOST, OSC_JSON_LENIENT);
+    if (status == OSC_OK && !json_is_object(store->config))
+        status = osc_fail(OSC_EFORMAT, "%s: not a JSON object", path);
+    osc_free(path);
+    return status;
+}
+
+static osc_status check_folder(const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0)
+        return osc_fail(errno == ENOENT || errno == ENOTDIR ? OSC_ENOTFOUND : OSC_EIO, "%s: %s",
+                        path, strerror(errno));
+    if (!S_ISDIR(info.st_mode))
+        return osc_fail(OSC_ENOTFOUND, "%s: not a directory: give the one that holds config.json "
+                        "and the weights", path);
+    return OSC_OK;
+}
+
+osc_status osc_store_open(osc_store **store, const char *path)
+{
+    OSC_TRY(check_folder(path));
+    osc_store *made = osc_alloc(1, sizeof *made);
+    if (made == NULL)
+        return OSC_ENOMEM;
+    osc_status status = OSC_OK;
+    made->path = osc_copy_string(path, strlen(path));
+    if (made->path == NULL)
+        status = OSC_ENOMEM;
+    if (status == OSC_OK)
+        status = open_config(made);
+    if (status == OSC_OK)
+        status = open_weights(made);
+    if (status != OSC_OK) {
+        osc_store_close(made);
+        return status;
+    }
+    *store = made;
+    return OSC_OK;
+}
+
+void osc_store_close(osc_store *store)
+{
+    if (store == NULL)
+        return;
+    osc_weights_release(&store->weights);
+    json_decref(store->config);
+    osc_free(store->path);
+    osc_free(store);
+}
+
+const char *osc_store_path(const osc_store *store)
+{
+    return store->path;
+}
+
+const char *osc_store_format(const osc_store *store)
+{
+    return store->format->name;
+}
+
+const json_t *osc_store_config(const osc_store *store)
+{
+    return store->config;
+}
+
+size_t osc_store_count(const osc_store *store)
+{
+    return store->weights.usable;
+}
+
+const osc_stored *osc_store_at(const osc_store *store, size_t index)
+{
+    assert(index < store->weights.usable);
+    return &store->weights.weight[index].stored;
+}
+
+const osc_stored *osc_store_find(const osc_store *store, const char *name)
+{
+    const struct osc_weight *weight = osc_weights_find(&store->weights, name, false);
+    return weight == NULL ? NULL : &weight->stored;
+}
+
+const char *osc_store_skipped(const osc_store *store, const char *name)
+{
+    const struct osc_weight *weight = osc_weights_find(&store->weights, name, true);
+    return weight == NULL ? NULL : weight->foreign;
+}
+
+size_t osc_store_bytes(const osc_store *store)
+{
+    size_t bytes = 0;
+    for (size_t i = 0; i < store->weights.file_count; i++)
+        bytes += store->weights.file[i].size;
+    return bytes;
+}
+
+osc_status osc_store_digest(const osc_store *store, char hex[OSC_DIGEST_HEX],
+                            const osc_progress *progress)
+{
+    osc_digest *digest;
+    size_t done = 0, total = osc_store_bytes(store);
+    OSC_TRY(osc_digest_create(&digest));
+    osc_status status = OSC_OK;
+    for (size_t i = 0; i < store->weights.file_count; i++) {
+        const osc_mapping *file = &store->weights.file[i];
+        for (size_t at = 0; status == OSC_OK && at < file->size; at += DIGEST_PIECE) {
+            size_t left = file->size - at, n = left < DIGEST_PIECE ? left : DIGEST_PIECE;
+            status = osc_digest_add(digest, file->data + at, n);
+            done += n;
+            osc_progress_tick(progress, "digest of the weights", done, total);
+        }
+    }
+    if (status == OSC_OK)
+        status = osc_digest_finish(digest, hex);
+    osc_digest_free(digest);
+    return status;
+}
