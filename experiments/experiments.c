@@ -1,15 +1,15 @@
 #include <config.h>
 #include "experiments/experiments.h"
 
-/* One line per command NAME: NAME.c defines `const cli_command experiments_NAME`. */
+/* One line per command NAME: NAME.c defines `const cli_command experiment_NAME`. */
 #define COMMANDS(X) \
     X(record)       \
     X(perplexity)   \
     X(tokenize)     \
     X(info)
 
-#define DECLARE(name) extern const cli_command experiments_##name;
-#define ENTRY(name)   &experiments_##name,
+#define DECLARE(name) extern const cli_command experiment_##name;
+#define ENTRY(name)   &experiment_##name,
 
 COMMANDS(DECLARE)
 

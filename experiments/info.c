@@ -10,7 +10,7 @@
 #include "experiments/describe.h"
 #include "experiments/run.h"
 
-extern const cli_command experiments_info;
+extern const cli_command experiment_info;
 
 /* A directory is a checkpoint, anything else must be a record. */
 static osc_status describe(json_t **object, const char *path, bool digest)
@@ -150,16 +150,16 @@ static int info(int argc, char **argv)
         { "format", 0, CLI_TEXT, "NAME", "text or json (default: text)", &format, 0, 0 },
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
-    int rc = cli_parse(&experiments_info, options, &argc, argv);
+    int rc = cli_parse(&experiment_info, options, &argc, argv);
     if (rc != CLI_DONE)
         return rc;
     bool json = strcmp(format, "json") == 0;
     if (!json && strcmp(format, "text") != 0)
-        return cli_usage(&experiments_info, "--format: '%s' is neither text nor json", format);
-    return run_info(argc - 1, argv + 1, digest, json) == OSC_OK ? 0 : cli_fail(&experiments_info);
+        return cli_usage(&experiment_info, "--format: '%s' is neither text nor json", format);
+    return run_info(argc - 1, argv + 1, digest, json) == OSC_OK ? 0 : cli_fail(&experiment_info);
 }
 
-const cli_command experiments_info = {
+const cli_command experiment_info = {
     .name = "info",
     .summary = "say what is in a checkpoint or a record",
     .operands = "[PATH]...",

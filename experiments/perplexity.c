@@ -8,7 +8,7 @@
 #include "analyses/table.h"
 #include "experiments/run.h"
 
-extern const cli_command experiments_perplexity;
+extern const cli_command experiment_perplexity;
 
 typedef struct {
     run_options  run;
@@ -189,7 +189,7 @@ static osc_status write_table(const results *all, table_format format)
 
 static int check_options(perplexity_options *o)
 {
-    const cli_command *command = &experiments_perplexity;
+    const cli_command *command = &experiment_perplexity;
     int rc = run_check_options(command, &o->run);
     if (rc != CLI_DONE)
         return rc;
@@ -216,22 +216,22 @@ static int perplexity(int argc, char **argv)
         RUN_OPTION_ROWS(o.run),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
-    int rc = cli_parse(&experiments_perplexity, options, &argc, argv);
+    int rc = cli_parse(&experiment_perplexity, options, &argc, argv);
     if (rc == CLI_DONE)
         rc = check_options(&o);
     if (rc != CLI_DONE)
         return rc;
     results all = { .row = NULL };
-    int failed = run_models(&all, &o) == OSC_OK ? 0 : cli_fail(&experiments_perplexity);
+    int failed = run_models(&all, &o) == OSC_OK ? 0 : cli_fail(&experiment_perplexity);
     cli_progress_end();
     if (!failed || all.count > 0)   /* what was measured before a failure is not thrown away */
         rc = (o.format == TABLE_JSON ? write_json(&all) : write_table(&all, o.format)) == OSC_OK
-           ? 0 : cli_fail(&experiments_perplexity);
+           ? 0 : cli_fail(&experiment_perplexity);
     osc_free(all.row);
     return failed ? failed : rc;
 }
 
-const cli_command experiments_perplexity = {
+const cli_command experiment_perplexity = {
     .name = "perplexity",
     .summary = "perplexity of models over a text, for each matmul scheme",
     .operands = "",

@@ -11,7 +11,7 @@
 #include "experiments/run.h"
 #include "experiments/stop.h"
 
-extern const cli_command experiments_record;
+extern const cli_command experiment_record;
 
 typedef struct {
     run_options run;
@@ -61,18 +61,18 @@ static osc_status parse_points(unsigned *bits, const char *option, const char *t
 
 static int check_options(recording *r, const record_options *o)
 {
-    int rc = run_check_options(&experiments_record, &o->run);
+    int rc = run_check_options(&experiment_record, &o->run);
     if (rc != CLI_DONE)
         return rc;
     if (o->resume && o->force)
-        return cli_usage(&experiments_record, "--resume and --force exclude each other");
+        return cli_usage(&experiment_record, "--resume and --force exclude each other");
     osc_scheme_choice scheme;
     if (osc_scheme_parse(&scheme, o->scheme) != OSC_OK)
-        return cli_usage(&experiments_record, "--scheme: %s", osc_error());
+        return cli_usage(&experiment_record, "--scheme: %s", osc_error());
     if (parse_points(&r->recording.points, "points", o->points) != OSC_OK
         || parse_points(&r->recording.track, "track", o->track) != OSC_OK
         || parse_points(&r->recording.raw, "raw", o->raw) != OSC_OK)
-        return cli_usage(&experiments_record, "%s", osc_error());
+        return cli_usage(&experiment_record, "%s", osc_error());
     r->recording.event_cap = o->event_cap;
     r->recording.resume = o->resume;
     r->recording.overwrite = o->force;
@@ -206,7 +206,7 @@ static int run_record(recording *r, const record_options *o)
         status = record_report(path, stop_signal() != 0);
     osc_free(path);
     if (status != OSC_OK)
-        return cli_fail(&experiments_record);
+        return cli_fail(&experiment_record);
     return stop_signal() != 0 ? 128 + stop_signal() : 0;
 }
 
@@ -250,13 +250,13 @@ static int record(int argc, char **argv)
     provenance_command(r.command, sizeof r.command, argc, argv);
     provenance_host(r.host, sizeof r.host);
     provenance_time(r.time, sizeof r.time);
-    int rc = cli_parse(&experiments_record, options, &argc, argv);
+    int rc = cli_parse(&experiment_record, options, &argc, argv);
     if (rc == CLI_DONE)
         rc = check_options(&r, &o);
     return rc == CLI_DONE ? run_record(&r, &o) : rc;
 }
 
-const cli_command experiments_record = {
+const cli_command experiment_record = {
     .name = "record",
     .summary = "run a model over a text and record magnitudes and outliers to HDF5",
     .operands = "",

@@ -7,7 +7,7 @@
 
 #include "experiments/run.h"
 
-extern const cli_command experiments_tokenize;
+extern const cli_command experiment_tokenize;
 
 enum { CONFIG_MOST = 16 << 20, OPT_BOS = 2 };
 
@@ -138,20 +138,20 @@ static int tokenize(int argc, char **argv)
         { "no-bos", 0, CLI_SWITCH, NULL, "put no id in front", &o.no_bos, 0, 0 },
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
-    int rc = cli_parse(&experiments_tokenize, options, &argc, argv);
+    int rc = cli_parse(&experiment_tokenize, options, &argc, argv);
     if (rc != CLI_DONE)
         return rc;
     if (o.no_bos && o.bos != SIZE_MAX)
-        return cli_usage(&experiments_tokenize, "--bos and --no-bos exclude each other");
+        return cli_usage(&experiment_tokenize, "--bos and --no-bos exclude each other");
     char *folder = run_shipped_or(o.tokenizer, RUN_DEFAULT_MODEL);
     char *text = folder != NULL ? run_shipped_or(o.text, RUN_DEFAULT_TEXT) : NULL;
     osc_status status = text != NULL ? run_tokenize(&o, folder, text) : OSC_ENOTFOUND;
     osc_free(text);
     osc_free(folder);
-    return status == OSC_OK ? 0 : cli_fail(&experiments_tokenize);
+    return status == OSC_OK ? 0 : cli_fail(&experiment_tokenize);
 }
 
-const cli_command experiments_tokenize = {
+const cli_command experiment_tokenize = {
     .name = "tokenize",
     .summary = "print the token ids of a text, one line per document",
     .operands = "",
