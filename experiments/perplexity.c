@@ -155,15 +155,15 @@ static void add_notes(table *t, const results *all)
 static osc_status write_table(const results *all, table_format format)
 {
     static const table_column columns[] = {
-        { "model", "", TABLE_LEFT, false },
-        { "scheme", "", TABLE_LEFT, false },
-        { "protocol", "", TABLE_LEFT, false },
-        { "sequences", "", TABLE_RIGHT, false },
-        { "length", "", TABLE_RIGHT, false },
-        { "bos", "", TABLE_RIGHT, true },
-        { "scored", "", TABLE_RIGHT, false },
-        { "nll", "", TABLE_RIGHT, false },
-        { "perplexity", "", TABLE_RIGHT, false },
+        { "model", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "scheme", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "protocol", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "sequences", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "length", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "bos", "", TABLE_RIGHT, TABLE_DATA },
+        { "scored", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "nll", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "perplexity", "", TABLE_RIGHT, TABLE_ALWAYS },
     };
     table *t;
     OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));

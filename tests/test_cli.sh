@@ -154,7 +154,7 @@ fails "word among the ids" 1 "word.tokens.*1" perplexity --model "$model" --toke
 : >"$in/empty.txt"
 fails "empty text" 1 "empty.txt" record --model "$model" --text "$in/empty.txt"
 fails "empty tokens" 1 "empty.txt" record --model "$model" --tokens "$in/empty.txt"
-fails "unwritable output" 1 "$in/none/x.h5" record --model "$model" $small -o "$in/none/x.h5"
+fails "unwritable output" 1 "$in/none/x.h5" record -q --model "$model" $small -o "$in/none/x.h5"
 
 mkdir "$in/bare"
 ln -s "$model/config.json" "$model/model.safetensors" "$in/bare"
@@ -186,9 +186,9 @@ is "progress that is no terminal's is lines" "$(grep -c "$(printf '\r')" "$work/
 works "record -q" "perplexity" record -q --model "$model" $small -o small.h5 --force
 is "quiet stderr" "$(cat "$work/err")" ""
 fails "an existing record is not replaced" 1 "small.h5 exists.*--resume.*--force" \
-    record --model "$model" $small -o small.h5
+    record -q --model "$model" $small -o small.h5
 works "a complete record resumes to itself" "perplexity" record --model "$model" $small -o small.h5 --resume
-fails "resuming with another option" 1 "alpha" record --model "$model" $small -o small.h5 --resume --alpha 5
+fails "resuming with another option" 1 "alpha" record -q --model "$model" $small -o small.h5 --resume --alpha 5
 works "info of a record" "^sequences done  *2$" info small.h5
 works "info of a record as JSON" '"complete": true' info --format json small.h5
 recorded=$(sed -n 's/^ *"perplexity": \([0-9.]*\).*/\1/p' "$work/out")
