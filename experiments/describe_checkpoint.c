@@ -33,20 +33,22 @@ static json_t *weight_files(const osc_store *store)
     return files;
 }
 
-/* Which tokenizer the directory has: a string, or null without one. */
+/* The directory's tokenizer; null without one. */
 static osc_status describe_tokenizer(json_t *object, const char *path)
 {
-    osc_tokenizer *tokenizer;
+    osc_tokenizer *tokenizer = NULL;
     osc_status status = osc_tokenizer_open(&tokenizer, path);
-    if (status == OSC_ENOTFOUND)
-        return json_object_set_new(object, "tokenizer", json_null()) == 0 ? OSC_OK : OSC_ENOMEM;
-    OSC_TRY(status);
-    json_object_set_new(object, "tokenizer", json_string("byte-level BPE"));
-    json_object_set_new(object, "tokenizer_size",
-                        json_integer((json_int_t)osc_tokenizer_size(tokenizer)));
-    json_object_set_new(object, "tokenizer_sha256", json_string(osc_tokenizer_digest(tokenizer)));
+    if (status != OSC_OK && status != OSC_ENOTFOUND)
+        return status;
+    json_t *facts = status == OSC_ENOTFOUND
+        ? json_pack("{s:n}", "tokenizer")
+        : json_pack("{s:s, s:I, s:s}", "tokenizer", "byte-level BPE",
+                    "tokenizer_size", (json_int_t)osc_tokenizer_size(tokenizer),
+                    "tokenizer_sha256", osc_tokenizer_digest(tokenizer));
+    int failed = facts == NULL || json_object_update(object, facts) != 0;
+    json_decref(facts);
     osc_tokenizer_close(tokenizer);
-    return OSC_OK;
+    return failed ? osc_fail(OSC_ENOMEM, "out of memory") : OSC_OK;
 }
 
 static json_t *describe_model(const osc_model *model)
@@ -90,8 +92,8 @@ osc_status describe_checkpoint(json_t **object, const char *path, const osc_prog
                                      : osc_fail(OSC_ENOMEM, "out of memory");
     if (status == OSC_OK && digest)
         status = osc_store_digest(osc_model_store(model), hex, progress);
-    if (status == OSC_OK && digest)
-        json_object_set_new(made, "sha256", json_string(hex));
+    if (status == OSC_OK && digest && json_object_set_new(made, "sha256", json_string(hex)) != 0)
+        status = osc_fail(OSC_ENOMEM, "out of memory");
     osc_model_close(model);
     if (status == OSC_OK)
         *object = made;
