@@ -33,18 +33,15 @@ typedef struct {
 
 /* --- running --------------------------------------------------------------------- */
 
-static osc_status run_all(osc_session *session, const run_input *input, double *nll,
-                          const char *what)
+static osc_status run_all(osc_session *session, const run_input *input, double *nll)
 {
     const osc_corpus *corpus = input->corpus;
     size_t chunk = osc_session_chunk(session);
-    osc_progress_tick(cli_progress(), what, 0, corpus->count);
     for (size_t first = 0; first < corpus->count; ) {
         size_t count = corpus->count - first < chunk ? corpus->count - first : chunk;
         OSC_TRY(osc_session_run(session, corpus, first, count, NULL,
                                 nll + corpus->offset[first]));
         first += count;
-        osc_progress_tick(cli_progress(), what, first, corpus->count);
     }
     return OSC_OK;
 }
@@ -61,15 +58,16 @@ static osc_status measure(results *all, const run_input *input, const char *sche
     osc_session *session = NULL;
     const osc_corpus *corpus = input->corpus;
     double *nll = osc_alloc(corpus->offset[corpus->count], sizeof *nll);
-    osc_status status = nll != NULL ? run_session(&session, input, scheme, options) : OSC_ENOMEM;
+    char label[512];
+    snprintf(label, sizeof label, "%s %s", osc_model_name(input->model), scheme);
+    osc_status status = nll != NULL ? run_session(&session, input, scheme, label, options)
+                                    : OSC_ENOMEM;
     if (status == OSC_OK) {
         *m = (measurement){ .protocol = corpus->protocol, .sequences = corpus->count,
                             .length = corpus->length, .bos = corpus->bos };
         snprintf(m->model, sizeof m->model, "%s", osc_model_name(input->model));
         snprintf(m->scheme, sizeof m->scheme, "%s", osc_session_scheme(session));
-        char what[sizeof m->model + sizeof m->scheme + 1];
-        snprintf(what, sizeof what, "%s %s", m->model, m->scheme);
-        status = run_all(session, input, nll, what);
+        status = run_all(session, input, nll);
     }
     if (status == OSC_OK) {
         m->result = osc_perplexity_of(corpus, corpus->count, nll);

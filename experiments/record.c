@@ -137,7 +137,7 @@ static osc_status open_all(recording *r, const record_options *o, char **path)
     osc_free(model);
     OSC_TRY(status);
     OSC_TRY(choose_output(r, o->output, path));
-    OSC_TRY(run_session(&r->session, &r->input, o->scheme, &o->run));
+    OSC_TRY(run_session(&r->session, &r->input, o->scheme, "recording", &o->run));
     size_t chunk = osc_session_chunk(r->session), longest = r->input.corpus->longest;
     r->nll = osc_alloc(chunk < r->input.corpus->count ? chunk : r->input.corpus->count,
                        longest * sizeof *r->nll);
@@ -164,13 +164,11 @@ static osc_status run_chunks(recording *r)
 {
     const osc_corpus *corpus = r->input.corpus;
     size_t chunk = osc_session_chunk(r->session), first = osc_recorder_done(r->recorder);
-    osc_progress_tick(cli_progress(), "recording", first, corpus->count);
     while (first < corpus->count && stop_signal() == 0) {
         size_t count = corpus->count - first < chunk ? corpus->count - first : chunk;
         OSC_TRY(osc_session_run(r->session, corpus, first, count, r->hooks, r->nll));
         OSC_TRY(osc_recorder_add(r->recorder, first, count, r->nll));
         first += count;
-        osc_progress_tick(cli_progress(), "recording", first, corpus->count);
     }
     return osc_recorder_finish(r->recorder);
 }

@@ -132,7 +132,7 @@ void run_close(run_input *input)
 }
 
 osc_status run_session(osc_session **session, const run_input *input, const char *scheme,
-                       const run_options *o)
+                       const char *label, const run_options *o)
 {
     osc_session_options options = {
         .backend = o->backend,
@@ -141,6 +141,8 @@ osc_status run_session(osc_session **session, const run_input *input, const char
         .longest = input->corpus->longest,
         .chunk = o->chunk,
         .allow_nonfinite = o->allow_nonfinite,
+        .progress = cli_progress(),
+        .label = label,
     };
     return osc_session_open(session, input->model, &options);
 }

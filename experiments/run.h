@@ -68,8 +68,10 @@ char *run_shipped_or(const char *path, const char *name);
 osc_status run_open(run_input *input, const char *model_path, const run_options *options);
 void run_close(run_input *input);
 
+/* A session for the input; its progress on stderr is called `label`, which must
+ * live as long as the session. */
 osc_status run_session(osc_session **session, const run_input *input, const char *scheme,
-                       const run_options *options);
+                       const char *label, const run_options *options);
 
 /* Says what the numbers were measured on: protocol, sequences, bos. */
 void run_print_protocol(osc_protocol protocol, size_t sequences, size_t length, int32_t bos);
