@@ -20,4 +20,9 @@ check_PROGRAMS += %D%/test_backend
 %C%_test_backend_SOURCES = %D%/test_backend.c %D%/run.h %D%/near.h
 %C%_test_backend_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_backend_LDADD   = $(TEST_LIBS)
+check_PROGRAMS += %D%/test_record
+%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
+  %D%/run.h
+%C%_test_record_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_LDADD   = $(TEST_LIBS)
 endif
