@@ -56,3 +56,33 @@ CLEANFILES     += %D%/bench_engine
 %C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
 %C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
 %C%_bench_engine_LDADD    = $(OSC_LIBS)
+
+check_PROGRAMS += %D%/test_tokenizer
+%C%_test_tokenizer_SOURCES = %D%/test_tokenizer.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_tokenizer_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tokenizer_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_tokenizer_files
+%C%_test_tokenizer_files_SOURCES = %D%/test_tokenizer_files.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_tokenizer_files_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tokenizer_files_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_documents
+%C%_test_documents_SOURCES = %D%/test_documents.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_documents_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_documents_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_corpus
+%C%_test_corpus_SOURCES = %D%/test_corpus.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_corpus_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_corpus_LDADD   = $(TEST_LIBS)
+endif
+
+EXTRA_DIST += %D%/data/text/README %D%/data/text/opt-mini.json \
+  %D%/data/text/sampled-16x256.tokens %D%/data/text/stream.tokens
+
+BENCHES        += %D%/bench_text
+EXTRA_PROGRAMS += %D%/bench_text
+CLEANFILES     += %D%/bench_text
+%C%_bench_text_SOURCES = %D%/bench_text.c
+%C%_bench_text_LDADD   = $(OSC_LIBS)
