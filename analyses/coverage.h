@@ -35,8 +35,8 @@ typedef struct {
     size_t  reaching;   /* features that reach alpha in some block, chosen or not */
 } coverage_choice;
 
-/* The features that reach alpha in some block; of these the `most` most covered (0: all),
- * then put in order.  Released with osc_free(choice->feature). */
+/* The features that reach alpha in some block, outliers before others, each the most
+ * covered first; the first `most` (0: all) of them, put in order.  Released with osc_free(choice->feature). */
 osc_status coverage_choose(coverage_choice *choice, const coverage *c, size_t most,
                            coverage_order order);
 

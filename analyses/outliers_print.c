@@ -24,15 +24,17 @@ static const table_column record_columns[] = {
     { "outliers", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "1-sided", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "layers", "%", TABLE_RIGHT, TABLE_ALWAYS },
+    { "mean", "", TABLE_RIGHT, TABLE_PEOPLE },
     { "positions", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "mean layers", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "mean positions", "%", TABLE_RIGHT, TABLE_ALWAYS },
+    { "mean", "", TABLE_RIGHT, TABLE_PEOPLE },
+    { "mean layers", "%", TABLE_RIGHT, TABLE_DATA },
+    { "mean positions", "%", TABLE_RIGHT, TABLE_DATA },
     { "quartiles", "", TABLE_RIGHT, TABLE_PEOPLE },
     { "q1", "", TABLE_RIGHT, TABLE_DATA },
     { "q2", "", TABLE_RIGHT, TABLE_DATA },
     { "q3", "", TABLE_RIGHT, TABLE_DATA },
     { "top-1", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "without", "%", TABLE_RIGHT, TABLE_ALWAYS },
+    { "without", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "scheme", "", TABLE_LEFT, TABLE_DATA },
     { "alpha", "", TABLE_RIGHT, TABLE_DATA },
     { "track", "", TABLE_LEFT, TABLE_DATA },
@@ -87,7 +89,9 @@ static void record_row(table *t, const outlier_result *r, table_format format)
     table_cell(t, "%zu", r->summary.count);
     table_cell(t, "%zu", r->summary.one_sided);
     table_number(t, format, 1, common == NULL ? NAN : 100 * common->layers);
+    table_number(t, format, 1, 100 * r->summary.mean_layers);
     table_number(t, format, 1, common == NULL ? NAN : 100 * common->positions);
+    table_number(t, format, 1, 100 * r->summary.mean_positions);
     table_number(t, format, 1, 100 * r->summary.mean_layers);
     table_number(t, format, 1, 100 * r->summary.mean_positions);
     quartile_cells(t, format, common == NULL ? NULL : common->quartiles);
@@ -143,7 +147,7 @@ static void note_rule(table *t, const feature_rule *rule)
                100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
                100 * rule->min_positions,
                rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
-    table_note(t, "Layers, positions, quartiles: of the most common outlier; means: over all "
+    table_note(t, "Layers, positions, quartiles: of the most common outlier; mean: over all "
                "outliers.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries; "
                "without: outliers zeroed (ablate).");
