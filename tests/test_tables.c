@@ -218,6 +218,7 @@ START_TEST(test_output_errors)
     ck_assert_int_eq(cli_output_open(&output, "/dev/full"), OSC_OK);
     fputs("text", output.stream);
     ck_assert_int_eq(cli_output_commit(&output), OSC_EIO);
+    ck_assert_ptr_nonnull(strstr(osc_error(), "/dev/full: cannot write"));
 }
 END_TEST
 
