@@ -153,10 +153,11 @@ END_TEST
 
 /* --- output files ----------------------------------------------------------------- */
 
-static char folder[] = "/tmp/osc-tables-XXXXXX";
+static char folder[64];
 
 static void enter_folder(void)
 {
+    strcpy(folder, "/tmp/osc-tables-XXXXXX");
     ck_assert_ptr_nonnull(mkdtemp(folder));
     ck_assert_int_eq(chdir(folder), 0);
 }
