@@ -34,6 +34,15 @@ static void duration(char *text, size_t size, double seconds)
         snprintf(text, size, "%lu:%02lu", s / 60, s % 60);
 }
 
+/* Steps that count bytes have large numbers. */
+static void amount(char *text, size_t size, size_t count)
+{
+    if (count < 1000000)
+        snprintf(text, size, "%zu", count);
+    else
+        snprintf(text, size, "%.1f M", (double)count / 1e6);
+}
+
 static size_t terminal_width(void)
 {
     struct winsize size;
@@ -42,7 +51,7 @@ static size_t terminal_width(void)
 
 static void draw(size_t done, size_t total, double t)
 {
-    char left[32] = "--:--", bar[BAR + 1], line[256];
+    char left[32] = "--:--", bar[BAR + 1], line[256], so_far[32], all[32];
     if (done > state.base)
         duration(left, sizeof left, (t - state.began) / (double)(done - state.base)
                                     * (double)(total - done));
@@ -51,8 +60,10 @@ static void draw(size_t done, size_t total, double t)
     memset(bar, '#', filled);
     memset(bar + filled, '.', BAR - filled);
     bar[BAR] = '\0';
-    snprintf(line, sizeof line, "%s [%s] %3.0f%%  %zu/%zu  ETA %s", state.what, bar,
-             100.0 * share, done, total, left);
+    amount(so_far, sizeof so_far, done);
+    amount(all, sizeof all, total);
+    snprintf(line, sizeof line, "%s [%s] %3.0f%%  %s/%s  ETA %s", state.what, bar,
+             100.0 * share, so_far, all, left);
     /* A line that wraps could not be overwritten. */
     fprintf(stderr, "\r%.*s\033[K", (int)terminal_width() - 1, line);
     fflush(stderr);
@@ -62,10 +73,11 @@ static void draw(size_t done, size_t total, double t)
 
 static void finish(size_t total, double t)
 {
-    char took[32];
+    char took[32], all[32];
     duration(took, sizeof took, t - state.began);
-    fprintf(stderr, "%s%s: %zu of %zu, %s%s\n", state.drawn ? "\r" : "", state.what, total, total,
-            took, state.drawn ? "\033[K" : "");
+    amount(all, sizeof all, total);
+    fprintf(stderr, "%s%s: %s in %s%s\n", state.drawn ? "\r" : "", state.what, all, took,
+            state.drawn ? "\033[K" : "");
     state.what[0] = '\0';
     state.drawn = false;
 }

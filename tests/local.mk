@@ -1,7 +1,7 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh
+TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE;
 
@@ -53,3 +53,11 @@ check_PROGRAMS += %D%/test_analyses
 endif
 
 EXTRA_DIST += %D%/data/safetensors
+
+# Benches: built and run by `make bench` alone.
+BENCHES        += %D%/bench_engine
+EXTRA_PROGRAMS += %D%/bench_engine
+CLEANFILES     += %D%/bench_engine
+%C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
+%C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
+%C%_bench_engine_LDADD    = $(OSC_LIBS)
