@@ -21,8 +21,10 @@ typedef struct {
 
 static const char details[] =
     "Without --point a position counts for a block if any tensor that the record tracked\n"
-    "reaches alpha there.  The figure shows the features that reach alpha in some block, at\n"
-    "most 60; with --all-features every feature, as columns of pixels.\n"
+    "reaches alpha there.  Features are in order of coverage, outliers (in at least\n"
+    "25 % of the blocks and at 6 % of the (block, position) pairs) before others.\n"
+    "The figure shows the first 60 of those that reach alpha in some block; with\n"
+    "--all-features every feature, as columns of pixels.\n"
     "\n"
     "Examples:\n"
     "  outlierscope coverage run.h5 --plot coverage.svg\n"

@@ -35,8 +35,9 @@ typedef struct {
     size_t  reaching;   /* features that reach alpha in some block, chosen or not */
 } coverage_choice;
 
-/* The features that reach alpha in some block; of these the `most` most covered (0: all),
- * then put in order.  Released with osc_free(choice->feature). */
+/* The features that reach alpha in some block, outliers before others, each the most
+ * covered first; the first `most` (0: all) of them, put in order.  Released with
+ * osc_free(choice->feature). */
 osc_status coverage_choose(coverage_choice *choice, const coverage *c, size_t most,
                            coverage_order order);
 
@@ -46,7 +47,7 @@ uint64_t coverage_total(const coverage *c, size_t feature);
 double coverage_share(const coverage *c, size_t layer, size_t feature);
 
 /* "Share of the 4096 positions at which |x| >= 6 in qkv_in, out_in or fc1_in"; the
- * sign is that of a picture ("\u2265") or of ASCII (">="). */
+ * sign is that of a picture or of ASCII (">="). */
 void coverage_caption(char *text, size_t size, const coverage *c, double alpha, const char *sign);
 
 osc_status coverage_write_table(const coverage *c, const osc_record_info *info,

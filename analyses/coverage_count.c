@@ -141,11 +141,13 @@ osc_status coverage_of_tracked(coverage *made, osc_record *record)
 
 /* --- choosing features ---------------------------------------------------------------- */
 
-typedef struct { uint64_t total; size_t feature; } ranked;
+typedef struct { bool outlier; uint64_t total; size_t feature; } ranked;
 
-static int most_covered_first(const void *a, const void *b)
+static int outliers_first(const void *a, const void *b)
 {
     const ranked *x = a, *y = b;
+    if (x->outlier != y->outlier)
+        return x->outlier ? -1 : 1;
     if (x->total != y->total)
         return x->total < y->total ? 1 : -1;
     return x->feature < y->feature ? -1 : 1;
@@ -170,9 +172,9 @@ osc_status coverage_choose(coverage_choice *choice, const coverage *c, size_t mo
     for (size_t f = 0; f < c->width; f++) {
         uint64_t total = coverage_total(c, f);
         if (total > 0)
-            rank[made.reaching++] = (ranked){ .total = total, .feature = f };
+            rank[made.reaching++] = (ranked){ c->outlier[f], total, f };
     }
-    qsort(rank, made.reaching, sizeof *rank, most_covered_first);
+    qsort(rank, made.reaching, sizeof *rank, outliers_first);
     made.count = most == 0 || made.reaching < most ? made.reaching : most;
     if (order == ORDER_INDEX)
         qsort(rank, made.count, sizeof *rank, by_feature);

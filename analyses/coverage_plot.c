@@ -20,7 +20,7 @@ typedef struct {
 static void write_captions(captions *text, const coverage *c, const osc_record_info *info,
                            const coverage_choice *choice, bool all)
 {
-    char caption[256], protocol[512], which[160];
+    char caption[256], protocol[512], which[192];
     coverage_caption(caption, sizeof caption, c, info->alpha, AT_LEAST);
     record_protocol_text(protocol, sizeof protocol, info, info->protocol, info->scheme);
     if (all)
@@ -28,7 +28,7 @@ static void write_captions(captions *text, const coverage *c, const osc_record_i
                  c->width);
     else if (choice->count < choice->reaching)
         snprintf(which, sizeof which,
-                 "%zu of %zu features reach it, the %zu most covered are shown",
+                 "%zu of %zu features reach it, %zu are shown, outliers before others, by coverage",
                  choice->reaching, c->width, choice->count);
     else
         snprintf(which, sizeof which, "%zu of %zu features reach it, the others are left out",

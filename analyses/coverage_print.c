@@ -21,19 +21,20 @@ void coverage_caption(char *text, size_t size, const coverage *c, double alpha, 
 
 /* --- table ------------------------------------------------------------------------------ */
 
-static osc_status create_table(table **t, const coverage *c)
+static osc_status create_table(table **t, const coverage *c, table_format format)
 {
     size_t width = c->layers + 3;
     table_column *columns = osc_alloc(width, sizeof *columns);
-    char (*names)[24] = osc_alloc(c->layers, sizeof *names);
+    char (*names)[32] = osc_alloc(c->layers, sizeof *names);
     osc_status status = OSC_ENOMEM;
     if (columns != NULL && names != NULL) {
         columns[0] = (table_column){ "feature", "", TABLE_RIGHT, TABLE_ALWAYS };
         columns[1] = (table_column){ "outlier", "", TABLE_LEFT, TABLE_ALWAYS };
         columns[2] = (table_column){ "mean", "%", TABLE_RIGHT, TABLE_ALWAYS };
         for (size_t i = 0; i < c->layers; i++) {
-            snprintf(names[i], sizeof names[i], "%zu", i);
-            columns[i + 3] = (table_column){ names[i], "", TABLE_RIGHT, TABLE_ALWAYS };
+            snprintf(names[i], sizeof names[i], "%s%zu", format == TABLE_CSV ? "block " : "", i);
+            columns[i + 3] = (table_column){ names[i], format == TABLE_CSV ? "%" : "",
+                                             TABLE_RIGHT, TABLE_ALWAYS };
         }
         status = table_create(t, NULL, columns, width);
     }
@@ -69,8 +70,10 @@ static void add_notes(table *t, const coverage *c, const osc_record_info *info,
     record_protocol_text(text, sizeof text, info, info->protocol, info->scheme);
     table_note(t, "%s: %s.", info->model, text);
     if (choice->count < choice->reaching)
-        table_note(t, "%zu features reach it; these are the %zu most covered (--top 0 for all).",
-                   choice->reaching, choice->count);
+        table_note(t, "%zu features reach it; these are %zu, outliers before others, by coverage "
+                   "(--top 0 for all).", choice->reaching, choice->count);
+    if (choice->reaching == 0)
+        table_note(t, "No feature reaches it in any block.");
     if (!info->complete)
         table_note(t, "The record is incomplete: %zu of %zu sequences.", info->sequences_done,
                    info->sequences);
@@ -83,7 +86,7 @@ osc_status coverage_write_table(const coverage *c, const osc_record_info *info,
                                 const coverage_choice *choice, table_format format, FILE *out)
 {
     table *t;
-    OSC_TRY(create_table(&t, c));
+    OSC_TRY(create_table(&t, c, format));
     for (size_t i = 0; i < choice->count; i++)
         feature_row(t, c, choice->feature[i], format);
     add_notes(t, c, info, choice);

@@ -199,10 +199,16 @@ static void draw_row(const layout *l, size_t row)
 
 static void draw_map(const layout *l)
 {
+    /* Over large cells the grid keeps neighbours of one colour apart; over small ones it
+     * would cover too much of them. */
+    bool over = !l->map->axis && l->cell_height >= 10;
     svg_group_begin(l->out);
-    draw_grid(l);
+    if (!over)
+        draw_grid(l);
     for (size_t row = 0; row < l->map->rows; row++)
         draw_row(l, row);
+    if (over)
+        draw_grid(l);
     svg_frame(l->out, l->left, l->top, l->width, l->height, FRAME);
     svg_group_end(l->out);
 }

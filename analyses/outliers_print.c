@@ -17,23 +17,26 @@ const char *const positions_rule_names[POSITIONS_RULE_COUNT] = {
 
 /* In the order of DESIGN.md, section 4; the data columns at the end make a line of CSV
  * speak for itself. */
+enum { SCHEME_COLUMN = 1 };
 static const table_column record_columns[] = {
     { "model", "", TABLE_LEFT, TABLE_ALWAYS },
+    { "scheme", "", TABLE_LEFT, TABLE_DATA },
     { "params", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "ppl", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "outliers", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "1-sided", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "layers", "%", TABLE_RIGHT, TABLE_ALWAYS },
+    { "mean", "", TABLE_RIGHT, TABLE_PEOPLE },
     { "positions", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "mean layers", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "mean positions", "%", TABLE_RIGHT, TABLE_ALWAYS },
+    { "mean", "", TABLE_RIGHT, TABLE_PEOPLE },
+    { "mean layers", "%", TABLE_RIGHT, TABLE_DATA },
+    { "mean positions", "%", TABLE_RIGHT, TABLE_DATA },
     { "quartiles", "", TABLE_RIGHT, TABLE_PEOPLE },
     { "q1", "", TABLE_RIGHT, TABLE_DATA },
     { "q2", "", TABLE_RIGHT, TABLE_DATA },
     { "q3", "", TABLE_RIGHT, TABLE_DATA },
     { "top-1", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "without", "%", TABLE_RIGHT, TABLE_ALWAYS },
-    { "scheme", "", TABLE_LEFT, TABLE_DATA },
+    { "without", "", TABLE_RIGHT, TABLE_ALWAYS },
     { "alpha", "", TABLE_RIGHT, TABLE_DATA },
     { "track", "", TABLE_LEFT, TABLE_DATA },
     { "protocol", "", TABLE_LEFT, TABLE_DATA },
@@ -79,6 +82,7 @@ static void record_row(table *t, const outlier_result *r, table_format format)
     const feature_row *common = r->summary.common;
     char text[128];
     table_cell(t, "%s", r->model);
+    table_cell(t, "%s", r->scheme);
     if (format == TABLE_CSV)
         table_cell(t, "%llu", (unsigned long long)r->info.parameters);
     else
@@ -87,13 +91,14 @@ static void record_row(table *t, const outlier_result *r, table_format format)
     table_cell(t, "%zu", r->summary.count);
     table_cell(t, "%zu", r->summary.one_sided);
     table_number(t, format, 1, common == NULL ? NAN : 100 * common->layers);
+    table_number(t, format, 1, 100 * r->summary.mean_layers);
     table_number(t, format, 1, common == NULL ? NAN : 100 * common->positions);
+    table_number(t, format, 1, 100 * r->summary.mean_positions);
     table_number(t, format, 1, 100 * r->summary.mean_layers);
     table_number(t, format, 1, 100 * r->summary.mean_positions);
     quartile_cells(t, format, common == NULL ? NULL : common->quartiles);
     table_number(t, format, 1, 100 * r->top1);
     table_number(t, format, 1, 100 * r->top1_without);
-    table_cell(t, "%s", r->scheme);
     table_number(t, format, 2, r->info.alpha);
     table_cell(t, "%s", option_points_text(text, sizeof text, r->track));
     table_cell(t, "%s", r->protocol);
@@ -143,7 +148,7 @@ static void note_rule(table *t, const feature_rule *rule)
                100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
                100 * rule->min_positions,
                rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
-    table_note(t, "Layers, positions, quartiles: of the most common outlier; means: over all "
+    table_note(t, "Layers, positions, quartiles: of the most common outlier; mean: over all "
                "outliers.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries; "
                "without: outliers zeroed (ablate).");
@@ -153,7 +158,12 @@ osc_status outliers_write(const outlier_result *results, size_t count, table_for
                           const outlier_options *options, FILE *out)
 {
     table *t;
-    OSC_TRY(table_create(&t, NULL, record_columns, sizeof record_columns / sizeof *record_columns));
+    table_column columns[sizeof record_columns / sizeof *record_columns];
+    memcpy(columns, record_columns, sizeof columns);
+    for (size_t i = 1; i < count; i++)
+        if (strcmp(results[i].scheme, results[0].scheme) != 0)
+            columns[SCHEME_COLUMN].shown = TABLE_ALWAYS;
+    OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));
     for (size_t i = 0; i < count; i++)
         record_row(t, &results[i], format);
     note_protocols(t, results, count);

@@ -78,15 +78,14 @@ static void fill(FILE *out, char character, size_t count)
         fputc(character, out);
 }
 
-/* "layers (%)"; returns the columns it takes. */
+/* "layers %"; returns the columns it takes. */
 static size_t put_header(FILE *out, const table_column *column, const escape *escapes)
 {
     size_t width = put(out, column->header, escapes);
     if (column->unit[0] == '\0')
         return width;
-    width += put(out, " (", escapes);
-    width += put(out, column->unit, escapes);
-    return width + put(out, ")", escapes);
+    width += put(out, " ", escapes);
+    return width + put(out, column->unit, escapes);
 }
 
 static size_t row_count(const table *t)
@@ -214,7 +213,7 @@ static void write_latex(FILE *out, const table *t, const size_t *widths)
 
 /* RFC 4180: quotes around a field with a comma, a quote or a line end; quotes
  * inside doubled.  Lines end in LF, which every reader takes. */
-static void put_field(FILE *out, const char *text)
+static void put_field(FILE *out, const char *text, const char *unit)
 {
     bool quoted = strpbrk(text, ",\"\r\n") != NULL;
     fputs(quoted ? "\"" : "", out);
@@ -223,17 +222,9 @@ static void put_field(FILE *out, const char *text)
             fputc('"', out);
         fputc(*text, out);
     }
+    if (unit[0] != '\0')
+        fprintf(out, " %s", unit);
     fputs(quoted ? "\"" : "", out);
-}
-
-/* A unit of "%" is part of the name: "layers (%)". */
-static void put_csv_header(FILE *out, const table_column *column)
-{
-    if (column->unit[0] == '\0') {
-        put_field(out, column->header);
-        return;
-    }
-    fprintf(out, "%s (%s)", column->header, column->unit);
 }
 
 static void write_csv(FILE *out, const table *t)
@@ -246,9 +237,9 @@ static void write_csv(FILE *out, const table *t)
             fputs(between, out);
             between = ",";
             if (row == 0)
-                put_csv_header(out, &t->columns[i]);
+                put_field(out, t->columns[i].header, t->columns[i].unit);
             else
-                put_field(out, cell(t, row - 1, i));
+                put_field(out, cell(t, row - 1, i), "");
         }
         fputc('\n', out);
     }

@@ -10,11 +10,6 @@
 
 enum { MODE_NEW = 0666, MODE_BITS = 0777 };
 
-static const char *name_of(const cli_output *output)
-{
-    return output->path != NULL ? output->path : "output";
-}
-
 static void release(cli_output *output)
 {
     osc_free(output->path);
@@ -45,12 +40,12 @@ static osc_status open_temporary(cli_output *output, const struct stat *existing
 {
     int fd = open(output->temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, MODE_NEW);
     if (fd < 0)
-        return osc_fail(OSC_EIO, "%s: cannot write: %s", output->path, strerror(errno));
+        return osc_fail(OSC_EIO, "%s: cannot write: %s", output->name, strerror(errno));
     if (existing != NULL)
         (void)fchmod(fd, existing->st_mode & MODE_BITS);   /* best effort: a new file is ours */
     output->stream = fdopen(fd, "w");
     if (output->stream == NULL) {
-        osc_status status = osc_fail(OSC_EIO, "%s: cannot write: %s", output->path,
+        osc_status status = osc_fail(OSC_EIO, "%s: cannot write: %s", output->name,
                                      strerror(errno));
         close(fd);
         unlink(output->temporary);
@@ -61,9 +56,10 @@ static osc_status open_temporary(cli_output *output, const struct stat *existing
 
 osc_status cli_output_open(cli_output *output, const char *path)
 {
-    *output = (cli_output){ .stream = stdout };
+    *output = (cli_output){ .stream = stdout, .name = "standard output" };
     if (path == NULL || strcmp(path, "-") == 0)
         return OSC_OK;
+    output->name = path;
     struct stat info;
     bool exists = stat(path, &info) == 0;
     if (exists && S_ISDIR(info.st_mode))
@@ -90,7 +86,7 @@ static osc_status flush(const cli_output *output)
     bool bad = ferror(output->stream) != 0;   /* an earlier write failed; its errno is gone */
     if (fflush(output->stream) != 0 || bad
         || (output->path != NULL && fsync(fileno(output->stream)) != 0))
-        return osc_fail(OSC_EIO, "%s: cannot write: %s", name_of(output),
+        return osc_fail(OSC_EIO, "%s: cannot write: %s", output->name,
                         errno != 0 ? strerror(errno) : "the device is full or gone");
     return OSC_OK;
 }
@@ -99,9 +95,9 @@ osc_status cli_output_commit(cli_output *output)
 {
     osc_status status = flush(output);
     if (output->stream != stdout && fclose(output->stream) != 0 && status == OSC_OK)
-        status = osc_fail(OSC_EIO, "%s: cannot write: %s", name_of(output), strerror(errno));
+        status = osc_fail(OSC_EIO, "%s: cannot write: %s", output->name, strerror(errno));
     if (output->path != NULL && status == OSC_OK && rename(output->temporary, output->path) != 0)
-        status = osc_fail(OSC_EIO, "%s: cannot replace: %s", output->path, strerror(errno));
+        status = osc_fail(OSC_EIO, "%s: cannot replace: %s", output->name, strerror(errno));
     if (output->path != NULL && status != OSC_OK)
         unlink(output->temporary);
     release(output);

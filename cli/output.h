@@ -9,6 +9,7 @@
 
 typedef struct {
     FILE *stream;      /* write here */
+    const char *name;  /* for messages: the caller's path, which must outlive this */
     char *path;        /* the file to be; NULL: written in place (stdout, a device, a pipe) */
     char *temporary;   /* the file being written, in the same folder */
 } cli_output;

@@ -45,6 +45,16 @@ check_PROGRAMS += %D%/test_record
   %D%/run.h
 %C%_test_record_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_LDADD   = $(TEST_LIBS)
+check_PROGRAMS += %D%/test_tables
+%C%_test_tables_SOURCES = %D%/test_tables.c %D%/memory_file.h %D%/run.h
+%C%_test_tables_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tables_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_analyses
+%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/memory_file.h %D%/run.h
+%C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
 EXTRA_DIST += %D%/data/safetensors
