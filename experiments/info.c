@@ -38,7 +38,9 @@ static void print_list(const json_t *list, const char *separator)
 
 static void print_value(const json_t *value)
 {
-    if (json_is_string(value))
+    if (json_is_array(value) && json_array_size(value) == 0)
+        fputs("none", stdout);
+    else if (json_is_string(value))
         fputs(json_string_value(value), stdout);
     else if (json_is_integer(value))
         printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
