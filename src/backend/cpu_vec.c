@@ -61,11 +61,11 @@ INLINE float sum16(v16 v)
 
 /* e^x, |relative error| < 2e-7: x = n ln 2 + r, |r| <= ln 2 / 2, Taylor series of
  * e^r to r^7 (remainder below 6e-9), times 2^n.  Zero below -87 (the result would
- * be subnormal), infinity above 88.7, NaN for NaN. */
+ * be subnormal), infinity above 88, NaN for NaN. */
 INLINE v16 exp16(v16 x)
 {
     const float magic = 12582912.0f;   /* 1.5 * 2^23: adding it rounds to an integer */
-    i16v tiny = x < splat16(-87.0f), huge = x > splat16(88.7f);
+    i16v tiny = x < splat16(-87.0f), huge = x > splat16(88.0f);
     v16 in = select16(tiny, splat16(-87.0f), select16(huge, splat16(88.0f), x));
     v16 shifted = in * 1.44269504088896341f + magic;
     v16 n = shifted - magic;

@@ -36,13 +36,21 @@ typedef struct {
     size_t width[OSC_POINT_COUNT];   /* 0 for points that cannot be observed */
 } osc_observer_shape;
 
+/* OSC_EINVAL for a point that cannot be observed, hits outside `points`, an alpha
+ * that is not positive; OSC_ENOMEM. */
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
                                const osc_observer_options *options);
 void osc_observer_free(osc_observer *observer);
 
 const osc_observer_options *osc_observer_get_options(const osc_observer *observer);
 
-/* Accumulators of (point, layer), NULL if not observed; may be changed between
+/* Fresh accumulators of `layers` blocks, [layers].  The arrays of all blocks
+ * follow each other: the first block's pointers are those of arrays [layers,
+ * width] (histogram: [layers, bins]).  NULL when out of memory. */
+osc_column_stats *osc_column_stats_create(size_t layers, size_t width);
+void osc_column_stats_free(osc_column_stats *stats);
+
+/* Accumulators of (point, layer), as from osc_column_stats_create; NULL if not observed; may be changed between
  * runs (a resumed recording puts the committed values there). */
 osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, size_t layer);
 
@@ -54,6 +62,7 @@ typedef struct {
     uint64_t first;     /* how many of them were at position 0 */
 } osc_top1_stats;
 
+/* NULL if not kept. */
 osc_top1_stats *osc_observer_top1(osc_observer *observer);
 
 #endif

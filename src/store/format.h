@@ -6,6 +6,7 @@
 #ifndef OSC_STORE_FORMAT_H
 #define OSC_STORE_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/file.h"
@@ -34,7 +35,7 @@ struct osc_weights {
     size_t             text_count, text_capacity;
     struct osc_weight *weight;
     size_t             count, capacity;
-    size_t             usable;    /* set by osc_weights_finish: those without `foreign` come first */
+    size_t             usable;    /* those without `foreign`, first in osc_weights_finish's order */
 };
 
 struct osc_format {

@@ -1,0 +1,277 @@
+#include <config.h>
+#include "record/info.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+typedef enum { TEXT, SIZE, NUMBER, ID, REAL, FLAG } form;
+
+/* FIXED attributes are written once, SAME ones must also agree when a recording
+ * is resumed, PROGRESS is rewritten by every commit. */
+typedef enum { FIXED, SAME, PROGRESS } role;
+
+typedef struct {
+    const char *name;
+    form        form;
+    role        role;
+    size_t      offset;     /* in osc_record_head */
+    uint64_t    most;       /* of a SIZE */
+} attribute;
+
+#define INFO(name, form, role, most) \
+    { #name, form, role, offsetof(osc_record_head, info) + offsetof(osc_record_info, name), most }
+#define HEAD(name, role) { #name, NUMBER, role, offsetof(osc_record_head, name), 0 }
+
+/* The limits keep a damaged file from asking for memory without bound. */
+enum { MOST_LAYERS = INT16_MAX, MOST_WIDTH = OSC_RECORD_WIDEST, MOST_LENGTH = 1 << 24 };
+
+static const attribute attributes[] = {
+    INFO(tool, TEXT, FIXED, 0),
+    INFO(command, TEXT, FIXED, 0),
+    INFO(time, TEXT, FIXED, 0),
+    INFO(host, TEXT, FIXED, 0),
+    INFO(threads, SIZE, FIXED, UINT32_MAX),
+    INFO(model, TEXT, SAME, 0),
+    INFO(arch, TEXT, SAME, 0),
+    INFO(parameters, NUMBER, SAME, 0),
+    INFO(layers, SIZE, SAME, MOST_LAYERS),
+    INFO(hidden, SIZE, SAME, MOST_WIDTH),
+    INFO(heads, SIZE, SAME, MOST_WIDTH),
+    INFO(ffn, SIZE, SAME, MOST_WIDTH),
+    INFO(weights_sha256, TEXT, SAME, 0),
+    INFO(tokenizer_sha256, TEXT, SAME, 0),
+    INFO(text_sha256, TEXT, SAME, 0),
+    INFO(dtype, TEXT, SAME, 0),
+    INFO(backend, TEXT, SAME, 0),
+    INFO(scheme, TEXT, SAME, 0),
+    INFO(protocol, TEXT, SAME, 0),
+    INFO(bos, ID, SAME, 0),
+    INFO(sequence_length, SIZE, SAME, MOST_LENGTH),
+    INFO(sequences, SIZE, SAME, INT32_MAX),
+    INFO(alpha, REAL, SAME, 0),
+    HEAD(event_cap, SAME),
+    INFO(sequences_done, SIZE, PROGRESS, INT32_MAX),
+    INFO(positions, SIZE, PROGRESS, INT64_MAX),
+    INFO(scored, SIZE, PROGRESS, INT64_MAX),
+    INFO(nll, REAL, PROGRESS, 0),
+    INFO(perplexity, REAL, PROGRESS, 0),
+    INFO(complete, FLAG, PROGRESS, 0),
+    HEAD(events, PROGRESS),
+    HEAD(events_dropped, PROGRESS),
+};
+enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
+
+/* Sets of points are stored as their names joined by '+'. */
+static const struct { const char *name; size_t offset; } sets[] = {
+    { "points", offsetof(osc_record_head, points) },
+    { "track", offsetof(osc_record_head, track) },
+    { "raw", offsetof(osc_record_head, raw) },
+};
+enum { SETS = sizeof sets / sizeof *sets };
+
+static const void *at(const osc_record_head *head, size_t offset)
+{
+    return (const char *)head + offset;
+}
+
+static const char *text_at(const osc_record_head *head, size_t offset)
+{
+    const char *text = *(const char *const *)at(head, offset);
+    return text == NULL ? "" : text;
+}
+
+static uint64_t size_at(const osc_record_head *head, const attribute *a)
+{
+    return a->form == SIZE ? *(const size_t *)at(head, a->offset)
+                           : *(const uint64_t *)at(head, a->offset);
+}
+
+/* --- writing --------------------------------------------------------------------- */
+
+static osc_status put_one(const osc_h5_file *file, const osc_record_head *head,
+                          const attribute *a)
+{
+    const void *value = at(head, a->offset);
+    switch (a->form) {
+    case TEXT: {
+        const char *text = text_at(head, a->offset);
+        return osc_h5_put(file, file->id, a->name, OSC_H5_TEXT, &text);
+    }
+    case ID:
+        return osc_h5_put(file, file->id, a->name, OSC_H5_I32, value);
+    case REAL:
+        return osc_h5_put(file, file->id, a->name, OSC_H5_F64, value);
+    case FLAG:
+        return osc_h5_put(file, file->id, a->name, OSC_H5_BOOL, value);
+    default: {
+        uint64_t number = size_at(head, a);
+        return osc_h5_put(file, file->id, a->name, OSC_H5_U64, &number);
+    }
+    }
+}
+
+osc_status osc_record_put_progress(const osc_h5_file *file, const osc_record_head *head)
+{
+    for (size_t i = 0; i < ATTRIBUTES; i++)
+        if (attributes[i].role == PROGRESS)
+            OSC_TRY(put_one(file, head, &attributes[i]));
+    return OSC_OK;
+}
+
+osc_status osc_record_put_head(const osc_h5_file *file, const osc_record_head *head)
+{
+    const char *schema = OSC_RECORD_SCHEMA;
+    OSC_TRY(osc_h5_put(file, file->id, "schema", OSC_H5_TEXT, &schema));
+    for (size_t i = 0; i < SETS; i++) {
+        char joined[OSC_RECORD_NAMES];
+        osc_record_join(joined, *(const unsigned *)at(head, sets[i].offset));
+        const char *text = joined;
+        OSC_TRY(osc_h5_put(file, file->id, sets[i].name, OSC_H5_TEXT, &text));
+    }
+    for (size_t i = 0; i < ATTRIBUTES; i++)
+        OSC_TRY(put_one(file, head, &attributes[i]));
+    return OSC_OK;
+}
+
+/* --- reading ------------------------------------------------------------------------ */
+
+static osc_status get_size(size_t *value, const osc_h5_file *file, const attribute *a)
+{
+    uint64_t number;
+    OSC_TRY(osc_h5_get(file, file->id, a->name, OSC_H5_U64, &number));
+    if (number > a->most)
+        return osc_fail(OSC_EFORMAT, "%s: attribute '%s' is %llu, at most %llu is possible",
+                        file->path, a->name, (unsigned long long)number,
+                        (unsigned long long)a->most);
+    *value = (size_t)number;
+    return OSC_OK;
+}
+
+static osc_status get_one(osc_record_head *head, const osc_h5_file *file, const attribute *a)
+{
+    void *value = (char *)head + a->offset;
+    switch (a->form) {
+    case TEXT: return osc_h5_get(file, file->id, a->name, OSC_H5_TEXT, value);
+    case ID:   return osc_h5_get(file, file->id, a->name, OSC_H5_I32, value);
+    case REAL: return osc_h5_get(file, file->id, a->name, OSC_H5_F64, value);
+    case FLAG: return osc_h5_get(file, file->id, a->name, OSC_H5_BOOL, value);
+    case SIZE: return get_size(value, file, a);
+    default:   return osc_h5_get(file, file->id, a->name, OSC_H5_U64, value);
+    }
+}
+
+static osc_status get_set(unsigned *bits, const osc_h5_file *file, const char *name)
+{
+    char *text = NULL;
+    OSC_TRY(osc_h5_get(file, file->id, name, OSC_H5_TEXT, &text));
+    osc_status status = osc_record_split(bits, text);
+    osc_free(text);
+    return status == OSC_OK ? status : osc_fail(status, "%s: attribute '%s': %s",
+                                                file->path, name, osc_error());
+}
+
+static osc_status check_schema(const osc_h5_file *file)
+{
+    char *schema = NULL;
+    OSC_TRY(osc_h5_get(file, file->id, "schema", OSC_H5_TEXT, &schema));
+    osc_status status = strcmp(schema, OSC_RECORD_SCHEMA) == 0 ? OSC_OK
+        : osc_fail(OSC_EFORMAT, "%s: has schema '%.80s', this program reads '%s'",
+                   file->path, schema, OSC_RECORD_SCHEMA);
+    osc_free(schema);
+    return status;
+}
+
+static osc_status check_head(const osc_record_head *head, const char *path)
+{
+    const osc_record_info *info = &head->info;
+    if (info->layers == 0 || info->hidden == 0 || info->sequence_length == 0)
+        return osc_fail(OSC_EFORMAT, "%s: %zu layers of width %zu, sequences of %zu ids: "
+                        "none of these can be 0", path, info->layers, info->hidden,
+                        info->sequence_length);
+    if (info->sequences_done > info->sequences)
+        return osc_fail(OSC_EFORMAT, "%s: %zu sequences done of %zu", path,
+                        info->sequences_done, info->sequences);
+    if (__builtin_popcount(head->track) > OSC_TRACK_MOST)
+        return osc_fail(OSC_EFORMAT, "%s: tracks more than %d points", path, OSC_TRACK_MOST);
+    if ((head->track & ~head->points) != 0)
+        return osc_fail(OSC_EFORMAT, "%s: tracks points without statistics", path);
+    return OSC_OK;
+}
+
+osc_status osc_record_get_head(osc_record_head *head, const osc_h5_file *file)
+{
+    OSC_TRY(check_schema(file));
+    for (size_t i = 0; i < ATTRIBUTES; i++)
+        OSC_TRY(get_one(head, file, &attributes[i]));
+    for (size_t i = 0; i < SETS; i++)
+        OSC_TRY(get_set((unsigned *)((char *)head + sets[i].offset), file, sets[i].name));
+    return check_head(head, file->path);
+}
+
+void osc_record_free_head(osc_record_head *head)
+{
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        if (attributes[i].form != TEXT)
+            continue;
+        char **text = (char **)((char *)head + attributes[i].offset);
+        osc_free(*text);
+        *text = NULL;
+    }
+}
+
+/* --- comparing ----------------------------------------------------------------------- */
+
+enum { VALUE_TEXT = 120 };
+
+static void value_text(char text[VALUE_TEXT], const osc_record_head *head, const attribute *a)
+{
+    switch (a->form) {
+    case TEXT: snprintf(text, VALUE_TEXT, "%s", text_at(head, a->offset)); break;
+    case ID:   snprintf(text, VALUE_TEXT, "%d", *(const int32_t *)at(head, a->offset)); break;
+    case REAL: snprintf(text, VALUE_TEXT, "%.17g", *(const double *)at(head, a->offset)); break;
+    default:
+        snprintf(text, VALUE_TEXT, "%llu", (unsigned long long)size_at(head, a));
+    }
+}
+
+static bool same(const osc_record_head *x, const osc_record_head *y, const attribute *a)
+{
+    switch (a->form) {
+    case TEXT: return strcmp(text_at(x, a->offset), text_at(y, a->offset)) == 0;
+    case ID:   return memcmp(at(x, a->offset), at(y, a->offset), sizeof(int32_t)) == 0;
+    case REAL: return memcmp(at(x, a->offset), at(y, a->offset), sizeof(double)) == 0;
+    default:   return size_at(x, a) == size_at(y, a);
+    }
+}
+
+static osc_status refuse(const char *path, const char *name, const char *stored, const char *run)
+{
+    return osc_fail(OSC_EINVAL, "%s: cannot be resumed: it was recorded with %s '%s', "
+                    "this run has '%s'", path, name, stored, run);
+}
+
+osc_status osc_record_compare(const osc_record_head *stored, const osc_record_head *run,
+                              const char *path)
+{
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        const attribute *a = &attributes[i];
+        if (a->role != SAME || same(stored, run, a))
+            continue;
+        char before[VALUE_TEXT], now[VALUE_TEXT];
+        value_text(before, stored, a);
+        value_text(now, run, a);
+        return refuse(path, a->name, before, now);
+    }
+    for (size_t i = 0; i < SETS; i++) {
+        char before[OSC_RECORD_NAMES], now[OSC_RECORD_NAMES];
+        unsigned had = *(const unsigned *)at(stored, sets[i].offset);
+        unsigned has = *(const unsigned *)at(run, sets[i].offset);
+        osc_record_join(before, had);
+        osc_record_join(now, has);
+        if (had != has)
+            return refuse(path, sets[i].name, before, now);
+    }
+    return OSC_OK;
+}

@@ -1,0 +1,28 @@
+/* The root attributes of a record. */
+#ifndef OSC_RECORD_INFO_H
+#define OSC_RECORD_INFO_H
+
+#include "record/layout.h"
+
+/* Everything in the root's attributes. */
+typedef struct {
+    osc_record_info info;
+    unsigned        points, track, raw;
+    uint64_t        event_cap, events, events_dropped;
+} osc_record_head;
+
+/* Writes all attributes, or those that change from commit to commit. */
+osc_status osc_record_put_head(const osc_h5_file *file, const osc_record_head *head);
+osc_status osc_record_put_progress(const osc_h5_file *file, const osc_record_head *head);
+
+/* Reads and checks them; strings are released with osc_record_free_head, also
+ * after a failure. */
+osc_status osc_record_get_head(osc_record_head *head, const osc_h5_file *file);
+void osc_record_free_head(osc_record_head *head);
+
+/* OSC_EINVAL, naming the first difference, unless a run described by `run` may
+ * continue the record `stored` at `path`. */
+osc_status osc_record_compare(const osc_record_head *stored, const osc_record_head *run,
+                              const char *path);
+
+#endif

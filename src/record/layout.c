@@ -1,0 +1,245 @@
+#include <config.h>
+#include "record/layout.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Chunks hold about so many bytes: large enough for compression, small enough to
+ * rewrite. */
+enum { CHUNK_BYTES = 256 * 1024, EVENT_CHUNK = 16384 };
+
+#define FIELD(member, kind, description, units) \
+    { #member, kind, offsetof(osc_column_stats, member), description, units }
+const osc_record_field osc_record_fields[OSC_RECORD_FIELDS] = {
+    FIELD(min, OSC_H5_F32, "smallest value; +inf where nothing was seen", "activation"),
+    FIELD(max, OSC_H5_F32, "largest value; -inf where nothing was seen", "activation"),
+    FIELD(sum, OSC_H5_F64, "sum of the values", "activation"),
+    FIELD(sumsq, OSC_H5_F64, "sum of the squares", "activation^2"),
+    FIELD(sum4, OSC_H5_F64, "sum of the fourth powers", "activation^4"),
+    FIELD(count_ge, OSC_H5_U64, "positions at which the magnitude is at least alpha", "positions"),
+};
+
+#define COLUMN(member, kind, description, units) \
+    { #member, kind, offsetof(osc_record_event, member), description, units }
+const osc_record_column osc_record_columns[OSC_RECORD_COLUMNS] = {
+    COLUMN(sequence, OSC_H5_I32, "sequence of the corpus, from 0", "index"),
+    COLUMN(position, OSC_H5_I32, "position in the sequence, from 0", "index"),
+    COLUMN(layer, OSC_H5_I16, "block, from 0", "index"),
+    COLUMN(point, OSC_H5_I8, "hook point: index into the group's attribute point_names", "index"),
+    COLUMN(feature, OSC_H5_I32, "column of the tensor, from 0", "index"),
+    COLUMN(value, OSC_H5_F32, "the value, at least alpha in magnitude", "activation"),
+};
+
+/* --- names ------------------------------------------------------------------------ */
+
+void osc_record_join(char text[OSC_RECORD_NAMES], unsigned bits)
+{
+    size_t used = 0;
+    text[0] = '\0';
+    for (int p = 0; p < OSC_POINT_COUNT; p++)
+        if (bits >> p & 1u)
+            used += (size_t)snprintf(text + used, OSC_RECORD_NAMES - used, "%s%s",
+                                     used == 0 ? "" : "+", osc_point_name((osc_point)p));
+}
+
+static bool find_point(unsigned *bit, const char *name, size_t length)
+{
+    for (int p = 0; p < OSC_POINT_COUNT; p++) {
+        const char *known = osc_point_name((osc_point)p);
+        if (strlen(known) == length && memcmp(known, name, length) == 0) {
+            *bit = 1u << p;
+            return osc_point_in_block((osc_point)p);
+        }
+    }
+    return false;
+}
+
+osc_status osc_record_split(unsigned *bits, const char *text)
+{
+    unsigned found = 0;
+    while (*text != '\0') {
+        unsigned bit = 0;
+        size_t length = strcspn(text, "+");
+        if (!find_point(&bit, text, length))
+            return osc_fail(OSC_EFORMAT, "'%.*s' is not a hook point of a block",
+                            length > 60 ? 60 : (int)length, text);
+        found |= bit;
+        text += length + (text[length] == '+');
+    }
+    *bits = found;
+    return OSC_OK;
+}
+
+unsigned osc_record_subset(unsigned track, unsigned subset)
+{
+    unsigned bits = 0;
+    for (unsigned p = 0, number = 0; p < OSC_POINT_COUNT; p++)
+        if (track >> p & 1u)
+            bits |= (subset >> number++ & 1u) << p;
+    return bits;
+}
+
+void osc_record_path_of(char path[OSC_RECORD_PATH], const char *group, const char *middle,
+                        const char *name)
+{
+    snprintf(path, OSC_RECORD_PATH, "/%s/%s%s%s", group, middle, *name == '\0' ? "" : "/", name);
+}
+
+/* --- the list ----------------------------------------------------------------------- */
+
+static size_t at_most(size_t n, size_t most)
+{
+    return n == 0 ? 1 : n < most ? n : most;
+}
+
+/* [rows, columns]; a few rows a chunk. */
+static osc_record_dataset matrix(osc_h5_kind kind, size_t rows, size_t columns,
+                                 const char *row_label, const char *column_label)
+{
+    osc_record_dataset dataset = { .kind = kind, .rank = 2, .dim = { rows, columns },
+                                   .label = { row_label, column_label } };
+    size_t across = at_most(columns, CHUNK_BYTES / osc_h5_size(kind));
+    dataset.chunk[1] = across;
+    dataset.chunk[0] = at_most(rows, at_most(CHUNK_BYTES / (across * osc_h5_size(kind)), 64));
+    return dataset;
+}
+
+static osc_status each_stat(const osc_record_layout *layout, osc_point point,
+                            osc_record_dataset_fn fn, void *user)
+{
+    const char *name = osc_point_name(point);
+    for (size_t i = 0; i <= OSC_RECORD_FIELDS; i++) {
+        static const osc_record_field absmax = { "absmax", OSC_H5_F32, 0,
+            "largest magnitude, max(|min|, |max|); 0 where nothing was seen", "activation" };
+        const osc_record_field *field = i < OSC_RECORD_FIELDS ? &osc_record_fields[i] : &absmax;
+        osc_record_dataset dataset = matrix(field->kind, layout->layers, layout->width[point],
+                                            "layer", "feature");
+        dataset.description = field->description;
+        dataset.units = field->units;
+        osc_record_path_of(dataset.path, "stats", name, field->name);
+        OSC_TRY(fn(user, &dataset));
+    }
+    osc_record_dataset dataset = matrix(OSC_H5_U64, layout->layers, OSC_HISTOGRAM_BINS,
+                                        "layer", "bin");
+    dataset.description = "values of all features by magnitude: bin b has 2^(b-40) <= |x| < "
+                          "2^(b-39), the first also all below, the last all above and NaN";
+    dataset.units = "values";
+    osc_record_path_of(dataset.path, "stats", name, "histogram");
+    return fn(user, &dataset);
+}
+
+static osc_status each_position(const osc_record_layout *layout, unsigned points,
+                                osc_record_dataset_fn fn, void *user)
+{
+    static const struct { const char *name, *description, *units; } counts[] = {
+        { "any", "positions at which the feature reaches alpha in some block", "positions" },
+        { "pairs", "(block, position) pairs at which the feature reaches alpha", "pairs" },
+    };
+    char joined[OSC_RECORD_NAMES];
+    osc_record_join(joined, points);
+    for (size_t i = 0; i < 2; i++) {
+        osc_record_dataset dataset = {
+            .kind = OSC_H5_U64, .rank = 1, .dim = { layout->hidden }, .label = { "feature" },
+            .chunk = { at_most(layout->hidden, CHUNK_BYTES / 8) },
+            .description = counts[i].description, .units = counts[i].units,
+        };
+        osc_record_path_of(dataset.path, "positions", joined, counts[i].name);
+        OSC_TRY(fn(user, &dataset));
+    }
+    return OSC_OK;
+}
+
+static osc_status each_event(osc_record_dataset_fn fn, void *user)
+{
+    for (size_t i = 0; i < OSC_RECORD_COLUMNS; i++) {
+        const osc_record_column *column = &osc_record_columns[i];
+        osc_record_dataset dataset = {
+            .kind = column->kind, .rank = 1, .chunk = { EVENT_CHUNK }, .label = { "event" },
+            .growth = OSC_GROWS_BY_EVENT, .packed = true,
+            .description = column->description, .units = column->units,
+        };
+        osc_record_path_of(dataset.path, "outliers", column->name, "");
+        OSC_TRY(fn(user, &dataset));
+    }
+    return OSC_OK;
+}
+
+static osc_status each_sequence(const osc_record_layout *layout, osc_record_dataset_fn fn,
+                                void *user)
+{
+    osc_record_dataset length = {
+        .path = "/sequences/length", .kind = OSC_H5_I32, .rank = 1, .chunk = { EVENT_CHUNK },
+        .label = { "sequence" }, .growth = OSC_GROWS_BY_SEQUENCE, .packed = true,
+        .description = "ids of the sequence", .units = "ids",
+    };
+    OSC_TRY(fn(user, &length));
+    osc_record_dataset tokens = matrix(OSC_H5_I32, 64, layout->length, "sequence", "position");
+    tokens.dim[0] = 0;
+    tokens.growth = OSC_GROWS_BY_SEQUENCE;
+    tokens.packed = true;
+    tokens.fill = -1;
+    tokens.description = "token ids; -1 after the sequence's end";
+    tokens.units = "id";
+    osc_record_path_of(tokens.path, "sequences", "tokens", "");
+    OSC_TRY(fn(user, &tokens));
+    osc_record_dataset nll = matrix(OSC_H5_F64, 64, layout->length, "sequence", "position");
+    nll.dim[0] = 0;
+    nll.growth = OSC_GROWS_BY_SEQUENCE;
+    nll.packed = true;
+    nll.fill = NAN;
+    nll.description = "negative log-likelihood of the id given those before it; 0 for the "
+                      "first, NaN after the sequence's end";
+    nll.units = "nats";
+    osc_record_path_of(nll.path, "sequences", "nll", "");
+    return fn(user, &nll);
+}
+
+static osc_status each_top1(const osc_record_layout *layout, osc_record_dataset_fn fn, void *user)
+{
+    osc_record_dataset mean = matrix(OSC_H5_F64, layout->layers, layout->heads, "layer", "head");
+    osc_record_dataset sum = mean;
+    mean.description = "largest attention probability, mean over the queries";
+    mean.units = "probability";
+    osc_record_path_of(mean.path, "attention", "top1", "");
+    OSC_TRY(fn(user, &mean));
+    sum.description = "largest attention probability, sum over the queries (attributes queries: "
+                      "how many; first: how many of them at position 0, where it is 1)";
+    sum.units = "probability";
+    osc_record_path_of(sum.path, "attention", "top1_sum", "");
+    return fn(user, &sum);
+}
+
+static osc_status each_raw(const osc_record_layout *layout, osc_point point,
+                           osc_record_dataset_fn fn, void *user)
+{
+    size_t width = layout->width[point], across = at_most(width, CHUNK_BYTES);
+    osc_record_dataset dataset = {
+        .kind = OSC_H5_F16, .rank = 4, .dim = { layout->layers, 0, layout->length, width },
+        .chunk = { 1, 1, at_most(layout->length, at_most(CHUNK_BYTES / across, 4096)), across },
+        .label = { "layer", "sequence", "position", "feature" },
+        .growth = OSC_GROWS_BY_SEQUENCE, .growing = 1, .packed = true, .fill = NAN,
+        .description = "every value, rounded to half precision; NaN after the sequence's end",
+        .units = "activation",
+    };
+    osc_record_path_of(dataset.path, "raw", osc_point_name(point), "");
+    return fn(user, &dataset);
+}
+
+osc_status osc_record_each(const osc_record_layout *layout, osc_record_dataset_fn fn, void *user)
+{
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
+        if (layout->points >> p & 1u)
+            OSC_TRY(each_stat(layout, (osc_point)p, fn, user));
+    unsigned tracked = (unsigned)__builtin_popcount(layout->track);
+    for (unsigned subset = 1; subset < 1u << tracked; subset++)
+        OSC_TRY(each_position(layout, osc_record_subset(layout->track, subset), fn, user));
+    OSC_TRY(each_event(fn, user));
+    OSC_TRY(each_sequence(layout, fn, user));
+    if (layout->heads > 0)
+        OSC_TRY(each_top1(layout, fn, user));
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
+        if (layout->raw >> p & 1u)
+            OSC_TRY(each_raw(layout, (osc_point)p, fn, user));
+    return OSC_OK;
+}

@@ -1,0 +1,27 @@
+/* An open record, for the files that read it. */
+#ifndef OSC_RECORD_READER_H
+#define OSC_RECORD_READER_H
+
+#include "record/info.h"
+
+struct osc_record {
+    char              *path;
+    osc_h5_file        file;
+    osc_record_head    head;
+    osc_record_layout  layout;
+    osc_column_stats  *stats[OSC_POINT_COUNT];         /* [layers] */
+    uint64_t          *any[OSC_RECORD_SUBSETS], *pairs[OSC_RECORD_SUBSETS];   /* by subset */
+    double            *top1_all, *top1_later;
+};
+
+/* Checks that every dataset of record->layout is there, of the right type and
+ * shape, stored in this file, and no larger than the file can hold. */
+osc_status osc_record_check(osc_record *record);
+/* The widths of the recorded points, from the shapes of their datasets. */
+osc_status osc_record_widths(osc_record *record);
+
+/* /attention/top1_sum: [layers * heads] into `mass`, and its attributes. */
+osc_status osc_record_top1_sums(osc_record *record, double *mass, uint64_t *queries,
+                                uint64_t *first);
+
+#endif

@@ -1,0 +1,205 @@
+#include <config.h>
+#include "text/bpe.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* Up to so many bytes a scan for the lowest rank is faster than a heap. */
+enum { SHORT = 64 };
+
+/* --- short pieces: arrays ----------------------------------------------------- */
+
+static osc_status append_all(osc_ids *ids, const int32_t *id, size_t count)
+{
+    if (ids->capacity - ids->count < count) {
+        int32_t *larger = osc_grow(ids->id, &ids->capacity, ids->count + count, sizeof *larger);
+        if (larger == NULL)
+            return OSC_ENOMEM;
+        ids->id = larger;
+    }
+    memcpy(ids->id + ids->count, id, count * sizeof *id);
+    ids->count += count;
+    return OSC_OK;
+}
+
+static size_t lowest(const uint32_t *rank, size_t count)
+{
+    size_t best = 0;
+    for (size_t i = 1; i < count; i++)
+        best = rank[i] < rank[best] ? i : best;
+    return best;
+}
+
+static osc_status encode_short(const osc_bpe_model *model, osc_ids *ids,
+                               const uint8_t *piece, size_t size)
+{
+    const osc_merges *merges = model->merges;
+    int32_t id[SHORT], result[SHORT];   /* result, rank: of merging token i with i + 1 */
+    uint32_t rank[SHORT];
+    size_t n = size;
+    id[0] = model->vocab->byte_id[piece[0]];
+    for (size_t i = 1; i < n; i++) {
+        id[i] = model->vocab->byte_id[piece[i]];
+        const osc_merge *merge = osc_merges_find(merges, id[i - 1], id[i]);
+        rank[i - 1] = merge->rank;
+        result[i - 1] = merge->result;
+    }
+    while (n > 1) {
+        size_t at = lowest(rank, n - 1);
+        if (rank[at] == OSC_NO_MERGE)
+            break;
+        id[at] = result[at];
+        n--;
+        for (size_t i = at + 1; i < n; i++) {
+            id[i] = id[i + 1];
+            rank[i - 1] = rank[i];
+            result[i - 1] = result[i];
+        }
+        for (size_t i = at > 0 ? at - 1 : 0; i <= at && i + 1 < n; i++) {
+            const osc_merge *merge = osc_merges_find(merges, id[i], id[i + 1]);
+            rank[i] = merge->rank;
+            result[i] = merge->result;
+        }
+    }
+    return append_all(ids, id, n);
+}
+
+/* --- long pieces: a linked list of tokens and a heap of the merges at hand -------- */
+
+struct osc_bpe_symbol {
+    uint32_t before, after;   /* neighbours, NONE at the ends */
+    int32_t  id;
+    int32_t  result;          /* of merging it with the next one */
+    uint32_t rank;            /* of that merge; OSC_NO_MERGE if there is none, or once
+                               * merged into the one before it */
+};
+
+/* Heap entries are rank << 32 | position, so that the least one is the next merge;
+ * an entry is out of date if the token at the position has another rank by now. */
+static const uint32_t NONE = UINT32_MAX;
+
+static osc_status push(osc_bpe *bpe, uint64_t entry)
+{
+    uint64_t *heap = bpe->heap;
+    if (bpe->heap_count == bpe->heap_room) {
+        heap = osc_grow(heap, &bpe->heap_room, bpe->heap_count + 1, sizeof *heap);
+        if (heap == NULL)
+            return OSC_ENOMEM;
+        bpe->heap = heap;
+    }
+    size_t i = bpe->heap_count++;
+    for (; i > 0 && entry < heap[(i - 1) / 2]; i = (i - 1) / 2)
+        heap[i] = heap[(i - 1) / 2];
+    heap[i] = entry;
+    return OSC_OK;
+}
+
+static uint64_t pop(osc_bpe *bpe)
+{
+    uint64_t *heap = bpe->heap, top = heap[0];
+    size_t n = --bpe->heap_count, i = 0;
+    uint64_t last = heap[n];
+    for (size_t child; (child = 2 * i + 1) < n; i = child) {
+        child += child + 1 < n && heap[child + 1] < heap[child];
+        if (last <= heap[child])
+            break;
+        heap[i] = heap[child];
+    }
+    heap[i] = last;
+    return top;
+}
+
+/* Looks up the merge of the token at `at` with the next one. */
+static osc_status propose(osc_bpe *bpe, uint32_t at)
+{
+    if (at == NONE)
+        return OSC_OK;
+    struct osc_bpe_symbol *symbol = &bpe->symbol[at];
+    symbol->rank = OSC_NO_MERGE;
+    if (symbol->after == NONE)
+        return OSC_OK;
+    const osc_merge *merge = osc_merges_find(bpe->model->merges, symbol->id,
+                                             bpe->symbol[symbol->after].id);
+    symbol->rank = merge->rank;
+    symbol->result = merge->result;
+    return merge->rank == OSC_NO_MERGE ? OSC_OK : push(bpe, (uint64_t)merge->rank << 32 | at);
+}
+
+static osc_status merge_all(osc_bpe *bpe)
+{
+    while (bpe->heap_count > 0) {
+        uint64_t best = pop(bpe);
+        uint32_t at = (uint32_t)best;
+        struct osc_bpe_symbol *left = &bpe->symbol[at];
+        if (left->rank != best >> 32)
+            continue;
+        struct osc_bpe_symbol *right = &bpe->symbol[left->after];
+        left->id = left->result;
+        left->after = right->after;
+        right->rank = OSC_NO_MERGE;
+        if (left->after != NONE)
+            bpe->symbol[left->after].before = at;
+        OSC_TRY(propose(bpe, left->before));
+        OSC_TRY(propose(bpe, at));
+    }
+    return OSC_OK;
+}
+
+static osc_status encode_long(osc_bpe *bpe, osc_ids *ids, const uint8_t *piece, size_t size)
+{
+    if (size >= NONE)
+        return osc_fail(OSC_EUNSUP, "the text has a word of %zu bytes, at most %u are supported",
+                        size, NONE - 1);
+    struct osc_bpe_symbol *symbol = osc_grow(bpe->symbol, &bpe->symbols, size, sizeof *symbol);
+    if (symbol == NULL)
+        return OSC_ENOMEM;
+    bpe->symbol = symbol;
+    bpe->heap_count = 0;
+    for (uint32_t i = 0; i < size; i++)
+        symbol[i] = (struct osc_bpe_symbol){
+            .before = i == 0 ? NONE : i - 1, .after = i + 1 == size ? NONE : i + 1,
+            .id = bpe->model->vocab->byte_id[piece[i]] };
+    for (uint32_t i = 0; i < size; i++)
+        OSC_TRY(propose(bpe, i));
+    OSC_TRY(merge_all(bpe));
+    for (uint32_t i = 0; i != NONE; i = symbol[i].after)
+        OSC_TRY(osc_ids_append(ids, symbol[i].id));
+    return OSC_OK;
+}
+
+/* --- both ------------------------------------------------------------------------ */
+
+/* The token that the piece is as a whole, or OSC_NO_TOKEN. */
+static osc_status find_whole(int32_t *id, const osc_vocab *vocab, const uint8_t *piece, size_t size)
+{
+    size_t length = 0;
+    char *spelling = osc_alloc(size, 2);
+    if (spelling == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < size; i++)
+        length += osc_byte_spell(spelling + length, piece[i]);
+    *id = osc_vocab_find(vocab, spelling, length, "", 0);
+    osc_free(spelling);
+    return OSC_OK;
+}
+
+osc_status osc_bpe_encode(osc_bpe *bpe, osc_ids *ids, const uint8_t *piece, size_t size)
+{
+    if (bpe->model->ignore_merges) {
+        int32_t whole;
+        OSC_TRY(find_whole(&whole, bpe->model->vocab, piece, size));
+        if (whole != OSC_NO_TOKEN)
+            return osc_ids_append(ids, whole);
+    }
+    if (size <= SHORT)
+        return encode_short(bpe->model, ids, piece, size);
+    return encode_long(bpe, ids, piece, size);
+}
+
+void osc_bpe_clear(osc_bpe *bpe)
+{
+    osc_free(bpe->symbol);
+    osc_free(bpe->heap);
+    *bpe = (osc_bpe){ .model = NULL };
+}

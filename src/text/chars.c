@@ -1,0 +1,150 @@
+#include <config.h>
+#include "text/chars.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+#include <stdbool.h>
+
+#include "base/alloc.h"
+
+const uint8_t osc_ascii_class[256] = {
+    ['\t' ... '\r'] = OSC_CHAR_SPACE, [' '] = OSC_CHAR_SPACE,
+    ['0' ... '9'] = OSC_CHAR_NUMBER,
+    ['A' ... 'Z'] = OSC_CHAR_LETTER, ['a' ... 'z'] = OSC_CHAR_LETTER,
+};
+
+/* One character beyond ASCII is classified by the number of the group that
+ * matched.  A table of all code points would cost 10 ms at every start; this costs
+ * 30 ns for each of the few characters that need it. */
+static const char pattern[] = "(\\p{L})|(\\p{N})|.";
+enum { GROUPS = 2 };
+
+struct osc_chars {
+    pcre2_general_context *context;
+    pcre2_code            *code;
+};
+
+static void *allocate(PCRE2_SIZE size, void *unused)
+{
+    (void)unused;
+    return osc_alloc(size, 1);
+}
+
+static void release(void *memory, void *unused)
+{
+    (void)unused;
+    osc_free(memory);
+}
+
+static osc_status compile(osc_chars *chars)
+{
+    chars->context = pcre2_general_context_create(allocate, release, NULL);
+    if (chars->context == NULL)
+        return OSC_ENOMEM;
+    pcre2_compile_context *options = pcre2_compile_context_create(chars->context);
+    if (options == NULL)
+        return OSC_ENOMEM;
+    int error;
+    size_t where;
+    chars->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
+                                PCRE2_UTF | PCRE2_ANCHORED | PCRE2_DOTALL, &error, &where, options);
+    pcre2_compile_context_free(options);
+    if (chars->code == NULL) {
+        char message[128] = "";
+        pcre2_get_error_message(error, (PCRE2_UCHAR *)message, sizeof message);
+        return osc_fail(error == PCRE2_ERROR_HEAP_FAILED ? OSC_ENOMEM : OSC_EUNSUP,
+                        "PCRE2 cannot tell letters from numbers: %s", message);
+    }
+    pcre2_jit_compile(chars->code, PCRE2_JIT_COMPLETE);   /* where refused, slower but the same */
+    return OSC_OK;
+}
+
+osc_status osc_chars_create(osc_chars **chars)
+{
+    osc_chars *made = osc_alloc(1, sizeof *made);
+    if (made == NULL)
+        return OSC_ENOMEM;
+    osc_status status = compile(made);
+    if (status != OSC_OK) {
+        osc_chars_free(made);
+        return status;
+    }
+    *chars = made;
+    return OSC_OK;
+}
+
+void osc_chars_free(osc_chars *chars)
+{
+    if (chars == NULL)
+        return;
+    pcre2_code_free(chars->code);
+    pcre2_general_context_free(chars->context);
+    osc_free(chars);
+}
+
+void osc_char_reader_clear(osc_char_reader *reader)
+{
+    pcre2_match_data_free(reader->match);
+    reader->match = NULL;
+}
+
+static bool is_continuation(uint8_t byte)
+{
+    return (byte & 0xc0) == 0x80;
+}
+
+/* Bytes of the well-formed character beyond ASCII at `p`, or 0: no overlong
+ * forms, surrogates, or values over U+10FFFF. */
+static size_t decode(uint32_t *character, const uint8_t *p, size_t left)
+{
+    static const uint32_t lowest[5] = { [2] = 0x80, [3] = 0x800, [4] = 0x10000 };
+    uint8_t first = p[0];
+    size_t n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+    if (first < 0xc2 || first > 0xf4 || left < n)
+        return 0;
+    uint32_t value = first & (0x7fu >> n);
+    for (size_t i = 1; i < n; i++) {
+        if (!is_continuation(p[i]))
+            return 0;
+        value = value << 6 | (p[i] & 0x3fu);
+    }
+    if (value < lowest[n] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
+        return 0;
+    *character = value;
+    return n;
+}
+
+/* Not PCRE2's \s, which counts U+180E in. */
+static bool is_space(uint32_t c)
+{
+    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+static enum osc_char_class property(osc_char_reader *reader, const uint8_t *p, size_t n)
+{
+    if (reader->match == NULL)
+        reader->match = pcre2_match_data_create(GROUPS + 1, reader->chars->context);
+    int group = PCRE2_ERROR_NOMEMORY;
+    if (reader->match != NULL)
+        group = pcre2_match(reader->chars->code, p, n, 0, PCRE2_NO_UTF_CHECK, reader->match, NULL);
+    if (group > 0)   /* one more than the number of the group that matched */
+        return (enum osc_char_class)(group - 1);
+    if (reader->status == OSC_OK)
+        reader->status = osc_fail(OSC_ENOMEM, "out of memory while classifying characters");
+    return OSC_CHAR_OTHER;
+}
+
+size_t osc_char_read(osc_char_reader *reader, const uint8_t *p, size_t left,
+                     enum osc_char_class *class)
+{
+    uint32_t character;
+    *class = (enum osc_char_class)osc_ascii_class[*p];
+    if (*p < 0x80)
+        return 1;
+    size_t n = decode(&character, p, left);
+    if (n == 0)
+        return 1;
+    *class = is_space(character) ? OSC_CHAR_SPACE : property(reader, p, n);
+    return n;
+}
