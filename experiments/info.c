@@ -124,7 +124,7 @@ static osc_status run_info(int count, char **paths, bool digest, bool json)
 {
     char *shipped[1] = { NULL };
     if (count == 0) {
-        shipped[0] = cli_shipped(RUN_DEFAULT_MODEL);
+        shipped[0] = cli_shipped(CLI_DEFAULT_MODEL);
         if (shipped[0] == NULL)
             return OSC_ENOTFOUND;
         paths = shipped;
@@ -166,7 +166,7 @@ const cli_command experiment_info = {
     .summary = "say what is in a checkpoint or a record",
     .operands = "[PATH]...",
     .details =
-        "PATH is a checkpoint directory or a record file (default: the shipped " RUN_DEFAULT_MODEL
+        "PATH is a checkpoint directory or a record file (default: the shipped " CLI_DEFAULT_MODEL
         ").\n"
         "\n"
         "Examples:\n"
