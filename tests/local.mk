@@ -1,7 +1,7 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh
+TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE;
 
@@ -40,6 +40,59 @@ check_PROGRAMS += %D%/test_engine
 %C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_engine_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_record
+%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
+  %D%/run.h
+%C%_test_record_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_LDADD   = $(TEST_LIBS)
+check_PROGRAMS += %D%/test_tables
+%C%_test_tables_SOURCES = %D%/test_tables.c %D%/memory_file.h %D%/run.h
+%C%_test_tables_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tables_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_analyses
+%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/memory_file.h %D%/run.h
+%C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
 EXTRA_DIST += %D%/data/safetensors
+
+# Benches: built and run by `make bench` alone.
+BENCHES        += %D%/bench_engine
+EXTRA_PROGRAMS += %D%/bench_engine
+CLEANFILES     += %D%/bench_engine
+%C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
+%C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
+%C%_bench_engine_LDADD    = $(OSC_LIBS)
+
+check_PROGRAMS += %D%/test_tokenizer
+%C%_test_tokenizer_SOURCES = %D%/test_tokenizer.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_tokenizer_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tokenizer_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_tokenizer_files
+%C%_test_tokenizer_files_SOURCES = %D%/test_tokenizer_files.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_tokenizer_files_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tokenizer_files_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_documents
+%C%_test_documents_SOURCES = %D%/test_documents.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_documents_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_documents_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_corpus
+%C%_test_corpus_SOURCES = %D%/test_corpus.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_corpus_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_corpus_LDADD   = $(TEST_LIBS)
+endif
+
+EXTRA_DIST += %D%/data/text/README %D%/data/text/opt-mini.json \
+  %D%/data/text/sampled-16x256.tokens %D%/data/text/stream.tokens
+
+BENCHES        += %D%/bench_text
+EXTRA_PROGRAMS += %D%/bench_text
+CLEANFILES     += %D%/bench_text
+%C%_bench_text_SOURCES = %D%/bench_text.c
+%C%_bench_text_LDADD   = $(OSC_LIBS)

@@ -13,15 +13,17 @@
 
 #define must(call) ck_assert_msg((call) == OSC_OK, "%s: %s", #call, osc_error())
 
-/* "$OSC_TESTS/data/name" and friends, in a buffer that the next call overwrites. */
+enum { PATH = 4096 };
+
+/* "$VARIABLE/name", in a buffer that the next call but three overwrites. */
 static inline const char *in_folder(const char *variable, const char *otherwise, const char *name)
 {
-    static char path[2][4096];
-    static int turn;
+    static char path[4][PATH];
+    static unsigned turn;
     const char *folder = getenv(variable);
-    turn = !turn;
-    snprintf(path[turn], sizeof path[turn], "%s/%s", folder != NULL ? folder : otherwise, name);
-    return path[turn];
+    char *into = path[turn++ % 4];
+    snprintf(into, PATH, "%s/%s", folder != NULL ? folder : otherwise, name);
+    return into;
 }
 
 static inline const char *data_file(const char *name)
@@ -38,13 +40,7 @@ static inline const char *share_file(const char *name)
  * if it is not there: the test then passes without checking. */
 static inline const char *shared_file(const char *name)
 {
-    const char *path = getenv("OSC_SHARED") != NULL ? in_folder("OSC_SHARED", "", name)
-                                                    : in_folder("OSC_SHARE", "share", "../../shared");
-    if (getenv("OSC_SHARED") == NULL) {
-        static char joined[4200];
-        snprintf(joined, sizeof joined, "%s/%s", path, name);
-        path = joined;
-    }
+    const char *path = in_folder("OSC_SHARED", share_file("../../shared"), name);
     if (access(path, R_OK) == 0)
         return path;
     printf("# SKIP %s is not there\n", name);

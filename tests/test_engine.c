@@ -12,7 +12,8 @@
 
 enum { HEAD = 16 };    /* logits of a position that the reference keeps for trained models */
 
-static const double LOGIT = 1e-3, RELATIVE = 1e-4;
+/* One sequence alone moves more than the mean of 16. */
+static const double LOGIT = 1e-3, RELATIVE = 1e-4, ONE_SEQUENCE = 5e-4;
 
 typedef struct {
     osc_model   *model;
@@ -77,7 +78,7 @@ static osc_status check_logits(const osc_event *event, void *user)
 
 START_TEST(test_random_models)
 {
-    char path[4096];
+    char path[PATH];
     snprintf(path, sizeof path, "%s", data_file(random_models[_i]));
     char *file = osc_path_join(path, "reference.json");
     json_t *reference = read_json(file);
@@ -102,11 +103,18 @@ END_TEST
 
 /* --- trained models -------------------------------------------------------------- */
 
+/* In late positions of the trained models float32 itself is off by more than 1e-3:
+ * the reference by up to 0.05 from the same pass in float64.  So what is asked of a
+ * logit is 1e-3, or no more than twice the distance between the two references. */
+typedef struct {
+    json_t *single, *exact;     /* figures in float32 and float64 */
+} figures;
+
 /* Checks the logits of sequence 0 that the reference keeps: the first HEAD of a few
  * positions, and the largest of all. */
 static osc_status check_head(const osc_event *event, void *user)
 {
-    const json_t *reference = user;
+    const json_t *reference = ((figures *)user)->single, *exact = ((figures *)user)->exact;
     if (event->sequence != 0)
         return OSC_OK;
     const json_t *positions = json_object_get(reference, "logits_pos");
@@ -115,9 +123,15 @@ static osc_status check_head(const osc_event *event, void *user)
     json_array_foreach(positions, i, position) {
         const float *got = event->data + (size_t)json_integer_value(position) * event->width;
         const json_t *row = json_array_get(json_object_get(reference, "logits_head"), i);
+        const json_t *truth = json_array_get(json_object_get(exact, "logits_head"), i);
         size_t best = 0;
+        double spread = 0.0;
         for (size_t j = 0; j < HEAD; j++)
-            ck_assert_double_eq_tol(got[j], json_number_value(json_array_get(row, j)), LOGIT);
+            spread = fmax(spread, fabs(json_number_value(json_array_get(row, j))
+                                       - json_number_value(json_array_get(truth, j))));
+        for (size_t j = 0; j < HEAD; j++)
+            ck_assert_double_eq_tol(got[j], json_number_value(json_array_get(truth, j)),
+                                    fmax(LOGIT, 2.0 * spread));
         for (size_t j = 0; j < event->width; j++)
             best = got[j] > got[best] ? j : best;
         ck_assert_int_eq((json_int_t)best, json_integer_value(json_array_get(
@@ -132,54 +146,58 @@ static void check_perplexity(fixture *f, const json_t *reference)
     double first = 0.0;
     for (size_t t = 0; t < f->corpus->offset[1]; t++)
         first += f->nll[t];
-    ck_assert_double_eq_tol(first / number(reference, "nll_first_seq"), 1.0, RELATIVE);
+    ck_assert_double_eq_tol(first / number(reference, "nll_first_seq"), 1.0, ONE_SEQUENCE);
     ck_assert_msg(fabs(p.perplexity / number(reference, "ppl_fp32") - 1.0) < RELATIVE,
                   "perplexity %.8g, reference %.8g", p.perplexity, number(reference, "ppl_fp32"));
 }
 
-static void check_trained(const char *model, const char *tokens, const char *figures)
+static void check_trained(const char *model, const char *tokens, const char *single,
+                          const char *exact)
 {
-    json_t *reference = read_json(figures);
+    figures both = { read_json(single), read_json(data_file(exact)) };
     osc_corpus *corpus;
     must(osc_corpus_read_tokens(&corpus, tokens, 0));
     fixture f;
     set_up(&f, model, corpus, 2, 0);
-    must(osc_hooks_add(f.hooks, "logits", OSC_READ, check_head, reference));
-    check_perplexity(&f, reference);
+    must(osc_hooks_add(f.hooks, "logits", OSC_READ, check_head, &both));
+    check_perplexity(&f, both.single);
     tear_down(&f);
     osc_corpus_free(corpus);
-    json_decref(reference);
+    json_decref(both.single);
+    json_decref(both.exact);
 }
 
 START_TEST(test_sampled)
 {
-    char model[4096], tokens[4096];
+    char model[PATH], tokens[PATH];
     snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
     snprintf(tokens, sizeof tokens, "%s", data_file("data/sampled-16x256.tokens"));
-    check_trained(model, tokens, data_file("data/reference/opt-mini-2m.json"));
+    check_trained(model, tokens, data_file("data/reference/opt-mini-2m.json"),
+                  "data/reference/opt-mini-2m.float64.json");
 }
 END_TEST
 
 /* The same on what is not committed: a post-norm model, and held-out books. */
-static const struct { const char *model, *tokens, *figures; } shared_cases[] = {
+static const struct { const char *model, *tokens, *single, *exact; } shared_cases[] = {
     { "models/opt-mini-postln-2m", "reference/sampled/sampled-16x256.tokens",
-      "reference/sampled/opt-mini-postln-2m.json" },
+      "reference/sampled/opt-mini-postln-2m.json",
+      "data/reference/opt-mini-postln-2m.float64.json" },
     { "models/opt-mini-2m", "reference/heldout-16x512.tokens",
-      "reference/opt-mini-2m/reference.json" },
+      "reference/opt-mini-2m/reference.json", "data/reference/opt-mini-2m.heldout.float64.json" },
     { "models/opt-mini-postln-2m", "reference/heldout-16x512.tokens",
-      "reference/opt-mini-postln-2m/reference.json" },
+      "reference/opt-mini-postln-2m/reference.json",
+      "data/reference/opt-mini-postln-2m.heldout.float64.json" },
 };
 
 START_TEST(test_shared)
 {
-    char model[4096], tokens[4096], figures[4096];
-    const char *path = shared_file(shared_cases[_i].model);
-    if (path == NULL)
+    char model[PATH], tokens[PATH], single[PATH];
+    if (shared_file(shared_cases[_i].model) == NULL)
         return;
-    snprintf(model, sizeof model, "%s", path);
+    snprintf(model, sizeof model, "%s", shared_file(shared_cases[_i].model));
     snprintf(tokens, sizeof tokens, "%s", shared_file(shared_cases[_i].tokens));
-    snprintf(figures, sizeof figures, "%s", shared_file(shared_cases[_i].figures));
-    check_trained(model, tokens, figures);
+    snprintf(single, sizeof single, "%s", shared_file(shared_cases[_i].single));
+    check_trained(model, tokens, single, shared_cases[_i].exact);
 }
 END_TEST
 
@@ -304,7 +322,7 @@ static osc_status zero_features(const osc_event *event, void *user)
 }
 
 /* An ablation multiplies every small difference in float arithmetic: 0.1 %. */
-static void check_ablation(const char *model, const char *tokens, const char *figures)
+static void check_ablation(const char *model, const char *tokens, const char *single)
 {
     static const struct { const char *set, *result; bool fc1; } cases[] = {
         { "ablation_dims", "ablate_top_qkv", false },
@@ -312,7 +330,7 @@ static void check_ablation(const char *model, const char *tokens, const char *fi
         { "random_dims", "ablate_random_qkv", false },
         { "random_dims", "ablate_random_qkv_fc1", true },
     };
-    json_t *reference = read_json(figures);
+    json_t *reference = read_json(single);
     osc_corpus *corpus;
     must(osc_corpus_read_tokens(&corpus, tokens, 0));
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -334,7 +352,7 @@ static void check_ablation(const char *model, const char *tokens, const char *fi
 
 START_TEST(test_write_hooks)
 {
-    char model[4096], tokens[4096];
+    char model[PATH], tokens[PATH];
     snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
     snprintf(tokens, sizeof tokens, "%s", data_file("data/sampled-16x256.tokens"));
     check_ablation(model, tokens, data_file("data/reference/opt-mini-2m.json"));
@@ -343,7 +361,7 @@ END_TEST
 
 START_TEST(test_write_hooks_post_norm)
 {
-    char model[4096], tokens[4096];
+    char model[PATH], tokens[PATH];
     const char *path = shared_file("models/opt-mini-postln-2m");
     if (path == NULL)
         return;

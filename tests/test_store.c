@@ -138,13 +138,13 @@ END_TEST
 START_TEST(test_what_is_found)
 {
     static const char *const unsupported[] = {
-        "pytorch_model.bin.index.json", "pytorch_model.bin", "model.safetensors.index.json",
+        "pytorch_model.bin.index.json", "pytorch_model.bin",
     };
     put_text("config.json", "{}");
     expect(OSC_ENOTFOUND, "no weights: there is no model.safetensors");
     for (size_t i = 0; i < sizeof unsupported / sizeof *unsupported; i++) {
         put_text(unsupported[i], "{}");
-        expect(OSC_EUNSUP, "convert them to safetensors in one file");
+        expect(OSC_EUNSUP, "convert them to safetensors");
         ck_assert_ptr_nonnull(strstr(osc_error(), unsupported[i]));
     }
     put_text("model.safetensors", "version https://git-lfs.github.com/spec/v1\noid sha256:00\n");
@@ -162,6 +162,75 @@ START_TEST(test_what_is_found)
     ck_assert_int_eq(symlink("/dev/zero", in_folder("model.safetensors")), 0);
     expect(OSC_EIO, "not a regular file");
     osc_store_close(NULL);
+}
+END_TEST
+
+/* An index beside two copies of one good file; tensors of good.safetensors: a, b. */
+static const struct {
+    const char *index;
+    osc_status  status;
+    const char *message;
+} indexes[] = {
+    { "{\"metadata\": {\"total_size\": 1e30}, \"weight_map\": {\"NAME\": \"one.safetensors\"}}",
+      OSC_OK, "" },
+    { "{}", OSC_EFORMAT, "\"weight_map\" is not an object" },
+    { "[1]", OSC_EFORMAT, "\"weight_map\" is not an object" },
+    { "{\"weight_map\": {}}", OSC_EFORMAT, "has 0 tensors" },
+    { "{\"weight_map\": {\"x\": 7}}", OSC_EFORMAT, "tensor 'x' is not a string" },
+    { "{\"weight_map\": {\"x\": \"one.safetensors\"}}", OSC_EFORMAT,
+      "index.json: weight_map: tensor 'x' is not in one.safetensors" },
+    { "{\"weight_map\": {\"NAME\": \"../one.safetensors\"}}", OSC_EFORMAT, "not a plain file name" },
+    { "{\"weight_map\": {\"NAME\": \"/etc/passwd\"}}", OSC_EFORMAT, "not a plain file name" },
+    { "{\"weight_map\": {\"NAME\": \"\"}}", OSC_EFORMAT, "not a plain file name" },
+    { "{\"weight_map\": {\"NAME\": \"none.safetensors\"}}", OSC_ENOTFOUND, "none.safetensors" },
+    { "{\"weight_map\": {\"NAME\": \"one.safetensors\", \"NAME\": \"two.safetensors\"}}",
+      OSC_EFORMAT, "duplicate" },
+    { "{\"weight_map\": {\"NAME\": \"one.safetensors\", \"x\": \"two.safetensors\"}}",
+      OSC_EFORMAT, "weight_map" },
+    { "{\"weight_map\": {\"NAME\"", OSC_EFORMAT, "not valid JSON" },
+};
+
+/* `text` with every NAME replaced by the name of a tensor of good.safetensors. */
+static void put_index(const char *text, const char *name)
+{
+    char filled[1024];
+    size_t used = 0;
+    for (const char *at = text; *at != '\0';) {
+        bool here = strncmp(at, "NAME", 4) == 0;
+        used += (size_t)snprintf(filled + used, sizeof filled - used, "%.*s",
+                                 here ? 100 : 1, here ? name : at);
+        at += here ? 4 : 1;
+    }
+    put_text("model.safetensors.index.json", filled);
+}
+
+START_TEST(test_shards)
+{
+    osc_store *store;
+    put_text("config.json", "{}");
+    put_fixture("good.safetensors");
+    ck_assert_int_eq(osc_store_open(&store, folder), OSC_OK);
+    char name[100];
+    snprintf(name, sizeof name, "%s", osc_store_at(store, 0)->name);
+    size_t count = osc_store_count(store);
+    osc_store_close(store);
+    char target[4096];
+    snprintf(target, sizeof target, "%s", in_folder("two.safetensors"));
+    ck_assert_int_eq(rename(in_folder("model.safetensors"), target), 0);
+    snprintf(target, sizeof target, "%s", in_folder("one.safetensors"));
+    ck_assert_int_eq(link(in_folder("two.safetensors"), target), 0);
+    for (size_t i = 0; i < sizeof indexes / sizeof *indexes; i++) {
+        put_index(indexes[i].index, name);
+        if (indexes[i].status != OSC_OK) {
+            expect(indexes[i].status, indexes[i].message);
+            continue;
+        }
+        ck_assert_msg(osc_store_open(&store, folder) == OSC_OK, "%s", osc_error());
+        ck_assert_str_eq(osc_store_format(store), "sharded safetensors");
+        ck_assert_uint_eq(osc_store_count(store), count);
+        ck_assert_str_eq(osc_store_find(store, name)->file, "one.safetensors");
+        osc_store_close(store);
+    }
 }
 END_TEST
 
@@ -335,6 +404,7 @@ int main(void)
     tcase_add_test(tc, test_good_fixtures);
     tcase_add_test(tc, test_config);
     tcase_add_test(tc, test_what_is_found);
+    tcase_add_test(tc, test_shards);
     tcase_add_test(tc, test_digest);
     tcase_add_test(tc, test_every_allocation_fails_once);
     tcase_add_test(tc, test_weights_of_two_files);

@@ -46,7 +46,10 @@ struct osc_format {
     osc_status (*open)(struct osc_weights *weights, const struct osc_format *format);
 };
 
-extern const struct osc_format osc_format_safetensors;
+extern const struct osc_format osc_format_safetensors, osc_format_shards;
+
+/* Appends the tensors of the safetensors file `name` of the folder. */
+osc_status osc_safetensors_read(struct osc_weights *weights, const char *name);
 
 /* Maps the file `name` of the folder.  `*file` is a borrowed copy that lives as
  * long as `weights`.  `name` may come from a file: OSC_EFORMAT unless it is a plain
