@@ -67,6 +67,7 @@ CLEANFILES     += %D%/bench_engine
 %C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
 %C%_bench_engine_LDADD    = $(OSC_LIBS)
 
+if HAVE_CHECK
 check_PROGRAMS += %D%/test_tokenizer
 %C%_test_tokenizer_SOURCES = %D%/test_tokenizer.c %D%/text.h %D%/files.h %D%/run.h
 %C%_test_tokenizer_CFLAGS  = $(TEST_CFLAGS)
@@ -86,6 +87,21 @@ check_PROGRAMS += %D%/test_corpus
 %C%_test_corpus_SOURCES = %D%/test_corpus.c %D%/text.h %D%/files.h %D%/run.h
 %C%_test_corpus_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_corpus_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_i8
+%C%_test_i8_SOURCES = %D%/test_i8.c %D%/coded_layer.h %D%/near.h %D%/run.h
+%C%_test_i8_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_i8_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_layers
+%C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/near.h %D%/reference.h %D%/run.h
+%C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_layers_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_quant
+%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
+%C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_quant_LDADD   = $(TEST_LIBS)
 endif
 
 EXTRA_DIST += %D%/data/text/README %D%/data/text/opt-mini.json \
@@ -96,3 +112,11 @@ EXTRA_PROGRAMS += %D%/bench_text
 CLEANFILES     += %D%/bench_text
 %C%_bench_text_SOURCES = %D%/bench_text.c
 %C%_bench_text_LDADD   = $(OSC_LIBS)
+
+EXTRA_DIST += %D%/data/layers.h5 %D%/data/layers.py
+
+BENCHES        += %D%/bench_quant
+EXTRA_PROGRAMS += %D%/bench_quant
+CLEANFILES     += %D%/bench_quant
+%C%_bench_quant_SOURCES = %D%/bench_quant.c %D%/bench.h
+%C%_bench_quant_LDADD   = $(OSC_LIBS)

@@ -1,7 +1,7 @@
 libosc_a_SOURCES += %D%/backend.h %D%/codes.h %D%/stats.h %D%/backends.c \
   %D%/cpu.c %D%/cpu.h %D%/cpu_ops.c %D%/cpu_matmul.c %D%/cpu_attention.c %D%/cpu_observe.c \
   %D%/cpu_vec.h %D%/cpu_i8.h %D%/cpu_i8.c %D%/cpu_i8_load.c %D%/cpu_i8_code.c \
-  %D%/cpu_i8_matmul.c %D%/cpu_i8_view.c %D%/cpu_i8_portable.c %D%/cpu_q8.c
+  %D%/cpu_i8_matmul.c %D%/cpu_i8_view.c %D%/cpu_q8.c
 
 # cpu_vec.c once per instruction set: -O3 and no trapping mathematics so that its
 # plain loops become vector code; results are IEEE all the same.
@@ -14,7 +14,7 @@ libvec_generic_a_CFLAGS   = $(VEC_CFLAGS)
 # gives the same bits.
 I8_CFLAGS = $(VEC_CFLAGS) $(LOOPS_CFLAGS) -ffp-contract=off
 noinst_LIBRARIES += libi8_generic.a
-libi8_generic_a_SOURCES  = %D%/cpu_i8_loops.c
+libi8_generic_a_SOURCES  = %D%/cpu_i8_loops.c %D%/cpu_i8_portable.c
 libi8_generic_a_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_VEC=generic
 libi8_generic_a_CFLAGS   = $(I8_CFLAGS)
 VEC_LIBS = libvec_generic.a libi8_generic.a
