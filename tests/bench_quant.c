@@ -58,6 +58,11 @@ static void run_float(const shape *s, const void *with)
                                 s->k));
 }
 
+static void code_x(const shape *s, const osc_linear *linear)
+{
+    osc_cpu_i8_code(s->device, s->x, linear->weight, &linear->choice->coding, s->rows, s->n, s->k);
+}
+
 static void run_product(const shape *s, const void *with)
 {
     const osc_linear *linear = with;
@@ -138,6 +143,8 @@ static void time_sides(shape *s, side *sides, size_t count)
                 s->device->i8 = sides[i].kernel;
             if (sides[i].run == run_sgemm)
                 openblas_set_num_threads(THREADS);
+            if (sides[i].run == run_product)
+                code_x(s, sides[i].with);
             double start = bench_now();
             sides[i].run(s, sides[i].with);
             if (r > 0)
@@ -182,7 +189,6 @@ static void bench_shape(size_t index)
     for (size_t i = 0; i < SCHEMES; i++)
         count = add_side(sides, count, schemes[i], osc_cpu_i8_choose(), run_linear, linears[i]);
     count = add_side(sides, count, "llm-int8", &osc_cpu_i8_avx2, run_linear, linears[1]);
-    osc_cpu_i8_code(s.device, s.x, linears[0]->weight, &linears[0]->choice->coding, s.rows, s.n, s.k);
     time_sides(&s, sides, count);
     report(&s, sides, count);
     for (size_t i = 0; i < SCHEMES; i++) {

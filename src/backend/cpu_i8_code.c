@@ -123,6 +123,13 @@ static osc_code_scale tensor_scale(osc_device *device, const float *x, size_t ro
     return osc_cpu_code_scale(low, high, zeropoint);
 }
 
+/* Side by side: later every panel of outputs reads them. */
+static void take_outliers(osc_cpu_coded *coded, const float *x, size_t t)
+{
+    for (size_t i = 0; i < coded->removed_count && i < CPU_OUTLIERS; i++)
+        coded->outlier[t * CPU_OUTLIERS + i] = x[coded->removed[i]];
+}
+
 static void code_row(osc_device *device, const float *kept, size_t t, osc_code_scale scale,
                      bool zeropoint, size_t k)
 {
@@ -161,5 +168,6 @@ void osc_cpu_i8_code(osc_device *device, const float *x, const void *w, const os
         osc_code_scale scale = coding->x == OSC_SHARE_TENSOR
                              ? all : row_scale(device, kept, k, coding->zeropoint);
         code_row(device, kept, t, scale, coding->zeropoint, k);
+        take_outliers(&device->coded, x + t * k, t);
     }
 }
