@@ -99,7 +99,7 @@ check_PROGRAMS += %D%/test_layers
 %C%_test_layers_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_quant
-%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
+%C%_test_quant_SOURCES = %D%/test_quant.c %D%/coded_layer.h %D%/near.h %D%/reference.h %D%/run.h
 %C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_quant_LDADD   = $(TEST_LIBS)
 endif
