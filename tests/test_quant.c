@@ -187,9 +187,10 @@ static double perplexity(const osc_model *model, const osc_corpus *corpus, const
                                     .threads = threads, .chunk = chunk };
     must(osc_session_open(&session, model, &options));
     size_t step = osc_session_chunk(session), before = osc_alloc_count();
-    for (size_t i = 0; i < corpus->count; i += step)
-        must(osc_session_run(session, corpus, i, corpus->count - i < step ? corpus->count - i : step,
-                             NULL, nll + corpus->offset[i]));
+    for (size_t i = 0; i < corpus->count; i += step) {
+        size_t count = corpus->count - i < step ? corpus->count - i : step;
+        must(osc_session_run(session, corpus, i, count, NULL, nll + corpus->offset[i]));
+    }
     ck_assert_uint_eq(osc_alloc_count(), before);   /* a run allocates nothing */
     osc_session_close(session);
     return osc_perplexity_of(corpus, corpus->count, nll).perplexity;
@@ -328,7 +329,8 @@ START_TEST(test_out_of_memory)
         osc_alloc_fail_from(n);
         status = osc_session_open(&session, model, &options);
         osc_alloc_fail_from(0);
-        ck_assert_msg(status == OSC_OK || status == OSC_ENOMEM, "allocation %zu: %s", n, osc_error());
+        ck_assert_msg(status == OSC_OK || status == OSC_ENOMEM, "allocation %zu: %s", n,
+                      osc_error());
         osc_session_close(session);
     }
     osc_model_close(model);

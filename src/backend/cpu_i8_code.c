@@ -88,12 +88,12 @@ static void find_removed(osc_device *device, const float *x, const osc_i8_weight
 }
 
 /* Row of x with every removed value replaced by the first that stays, so that
- * extremes are those of the kept columns; x itself if nothing is removed. */
+ * extremes are those of the kept columns; x itself if nothing or all is removed. */
 static const float *kept_row(const osc_device *device, const float *x, size_t k)
 {
     const osc_cpu_coded *coded = &device->coded;
     size_t first = 0;
-    if (coded->removed_count == 0)
+    if (coded->removed_count == 0 || coded->removed_count == k)
         return x;
     while (first < coded->removed_count && coded->removed[first] == first)
         first++;
