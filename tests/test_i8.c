@@ -20,7 +20,7 @@ static const char *const schemes[] = {
     "llm-int8:rule=topk,threshold=3", "llm-int8-zeropoint:rule=ratio,threshold=1.4",
     "llm-int8:threshold=0.3", "llm-int8-zeropoint:threshold=0",
 };
-enum { SCHEMES = sizeof schemes / sizeof *schemes, SYMMETRIC_AND_ZEROPOINT = 5, Q8 = 5 };
+enum { SCHEMES = sizeof schemes / sizeof *schemes, PLAIN = 5, Q8 = 5 };
 
 static const struct { size_t rows, n, k; } shapes[] = {
     { 1, 1, 1 }, { 2, 3, 5 }, { 1, 67, 130 }, { 7, 65, 31 }, { 6, 64, 64 }, { 13, 129, 257 },
@@ -349,9 +349,9 @@ END_TEST
 
 START_TEST(test_nonfinite_x)
 {
-    static const float values[] = { NAN, INFINITY, -INFINITY };
+    const float values[] = { NAN, INFINITY, -INFINITY, osc_bits_to_float(0xffc00000u) };
     for (size_t s = 0; s < SCHEMES; s++) {
-        for (size_t v = 0; v < 3; v++) {
+        for (size_t v = 0; v < 4; v++) {
             for (size_t c = 0; c < 70; c += 23) {
                 numbers a = numbers_new(5, 67, 70, 8);
                 coded_layer l;
@@ -388,8 +388,20 @@ START_TEST(test_nonfinite_w)
 }
 END_TEST
 
+static void check_against_sum(const coded_layer *l, const numbers *one)
+{
+    osc_code_view view = view_new(1, one->n, one->k);
+    view_of(&view, l, one->x);
+    for (size_t j = 0; j < one->n; j++) {
+        double want = (double)view.sum[j] / ((double)view.sx[0] * (double)view.sw[j]);
+        check(fabs((double)one->y[j] - want) <= 1e-6 * fabs(want), "%s: y %.9g, sum / scales %.9g",
+              l->choice.text, (double)one->y[j], want);
+    }
+    view_free(&view);
+}
+
 /* Rows that are constant, tiny, huge, or far from zero for their range: finite results
- * near the exact ones, with zero points that leave the fast path. */
+ * near the exact ones, and what the codes and their sum say to the last bits. */
 START_TEST(test_extreme_rows)
 {
     enum { K = 37, N = 66 };
@@ -413,6 +425,8 @@ START_TEST(test_extreme_rows)
             coded_layer l;
             open_on(&l, schemes[s], &one, 2);
             layer_apply(&l, one.y, one.x, OSC_ACT_NONE);
+            if (s < PLAIN)
+                check_against_sum(&l, &one);
             double size = fabs((double)rows[t].base) + fabs((double)rows[t].spread);
             for (size_t j = 0; j < N; j++) {
                 double want = exact(&one, 0, j), most = 300.0 * K * size * rows[t].step;

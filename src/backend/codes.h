@@ -64,7 +64,7 @@ typedef struct {
     int8_t   *qw;            /* [N, K] */
     float    *sw;            /* [N] */
     int32_t  *zw;            /* [N] */
-    int64_t  *sum;           /* [T, N] sum over kept columns of (qx - zx)(qw - zw) */
+    int64_t  *sum;           /* [T, N] sum over kept columns of (qx - zx)(qw - zw), mod 2^64 */
 } osc_code_view;
 
 #endif

@@ -16,8 +16,7 @@ enum {
     I8_GROUP = 48,         /* rows whose sums are held at once: 12 KiB */
     I8_TASK_ROWS = 240,    /* rows of one task: its y tile is 60 KiB */
     I8_BLOCK = 4096,       /* columns between two visits of the sums */
-    I8_CHUNK = CPU_OUTLIERS,   /* removed columns of w gathered at once: 32 KiB */
-    I8_SMALL_ZERO = 1 << 16    /* up to this zero points, sums are exact in double */
+    I8_CHUNK = CPU_OUTLIERS    /* removed columns of w gathered at once: 32 KiB */
 };
 
 /* Scale and zero point of one set. */
@@ -52,7 +51,10 @@ typedef struct {
     /* y[n] = sum / (sx sw): one row of a panel. */
     void (*scale)(float *y, const int32_t *sum, const osc_code_row *row,
                   const osc_code_panel *panel, size_t n);
-    /* The same with zero points of at most I8_SMALL_ZERO. */
+    /* The same with zero points: sum over kept columns of (qx - zx)(qw - zw) by its
+     * expansion sum - zx (sum of qw) - zw (sum of (qx - zx)).  Zero points up to 2^16,
+     * that is values up to 257 times their range from zero, leave every term exact in
+     * double; beyond that it is rounded at 2^-53 of its largest term. */
     void (*scale_zero)(float *y, const int32_t *sum, const osc_code_row *row,
                        const osc_code_panel *panel, size_t n);
     /* y[n] += sum over i < count of x[i] w[i, n]; rows of w are I8_PANEL long. */
@@ -137,15 +139,6 @@ void osc_cpu_i8_product(osc_device *device, float *y, const float *x, const void
 void osc_cpu_i8_open_panel(osc_code_panel *panel, const osc_i8_weight *w, const int8_t *code,
                            const osc_cpu_coded *x, bool zeropoint, size_t first, size_t count);
 osc_code_row osc_cpu_i8_row(const osc_cpu_coded *x, size_t row, size_t k);
-/* sum over kept columns of (qx - zx)(qw - zw), whatever the zero points. */
-__extension__ typedef __int128 osc_wide;
-static inline osc_wide osc_cpu_i8_exact(int32_t sum, const osc_code_row *row,
-                                        const osc_code_panel *panel, size_t j)
-{
-    return (osc_wide)sum - (osc_wide)row->zero * panel->kept[j]
-         - (osc_wide)panel->zero[j] * row->kept;
-}
-
 /* Blocks of OSC_SHARE_BLOCK (cpu_q8.c). */
 size_t osc_cpu_q8_bytes(size_t n, size_t k);
 void osc_cpu_q8_code(void *row, const float *w, size_t k);

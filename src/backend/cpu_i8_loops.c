@@ -81,9 +81,9 @@ static void scale_zero(float *y, const int32_t *sum, const osc_code_row *row,
 {
     double zero = row->zero, kept = (double)row->kept;
     for (size_t j = 0; j < n; j++) {
-        double exact = (double)sum[j] - zero * (double)panel->kept[j]
+        double expanded = (double)sum[j] - zero * (double)panel->kept[j]
                      - (double)panel->zero[j] * kept;
-        y[j] = (float)exact * row->inverse * panel->inverse[j];
+        y[j] = (float)expanded * row->inverse * panel->inverse[j];
     }
 }
 

@@ -43,27 +43,6 @@ void osc_cpu_i8_open_panel(osc_code_panel *panel, const osc_i8_weight *w, const 
     }
 }
 
-static bool small(int32_t zero)
-{
-    return zero >= -I8_SMALL_ZERO && zero <= I8_SMALL_ZERO;
-}
-
-static bool all_small(const osc_code_panel *panel)
-{
-    bool yes = true;
-    for (size_t j = 0; j < I8_PANEL; j++)
-        yes = yes && small(panel->zero[j]);
-    return yes;
-}
-
-/* Zero points beyond I8_SMALL_ZERO, of values far from zero: rare, so plain. */
-static void scale_wide(float *y, const int32_t *sum, const osc_code_row *row,
-                       const osc_code_panel *panel, size_t n)
-{
-    for (size_t j = 0; j < n; j++)
-        y[j] = (float)osc_cpu_i8_exact(sum[j], row, panel, j) * row->inverse * panel->inverse[j];
-}
-
 /* Sums of `rows` <= I8_GROUP rows from `first` on with one panel. */
 static void sum_group(const product *p, int32_t *sum, const int8_t *code, size_t first, size_t rows)
 {
@@ -83,19 +62,16 @@ static void multiply(const product *p, const osc_code_panel *panel, const int8_t
 {
     int32_t sum[I8_GROUP * I8_PANEL];
     const osc_cpu_i8_loops *loops = p->device->i8->loops;
-    bool panel_small = !p->zeropoint || all_small(panel);
     for (size_t r = 0; r < rows; r += I8_GROUP) {
         size_t some = rows - r < I8_GROUP ? rows - r : I8_GROUP;
         sum_group(p, sum, code, first + r, some);
         for (size_t i = 0; i < some; i++) {
             osc_code_row row = osc_cpu_i8_row(&p->device->coded, first + r + i, p->k);
             float *y = p->y + (first + r + i) * p->n + j;
-            if (!p->zeropoint)
-                loops->scale(y, sum + i * I8_PANEL, &row, panel, n);
-            else if (panel_small && small(row.zero))
+            if (p->zeropoint)
                 loops->scale_zero(y, sum + i * I8_PANEL, &row, panel, n);
             else
-                scale_wide(y, sum + i * I8_PANEL, &row, panel, n);
+                loops->scale(y, sum + i * I8_PANEL, &row, panel, n);
         }
     }
 }

@@ -32,6 +32,14 @@ static void view_w(osc_code_view *view, const osc_i8_weight *w, size_t n, size_t
     }
 }
 
+/* The expansion in integers, modulo 2^64. */
+static int64_t expand(int32_t sum, const osc_code_row *row, const osc_code_panel *panel, size_t j)
+{
+    uint64_t zx = (uint64_t)(int64_t)row->zero, kept_w = (uint64_t)(int64_t)panel->kept[j];
+    uint64_t zw = (uint64_t)(int64_t)panel->zero[j], kept_x = (uint64_t)row->kept;
+    return (int64_t)((uint64_t)(int64_t)sum - zx * kept_w - zw * kept_x);
+}
+
 static void view_sums(const osc_device *device, osc_code_view *view, const osc_i8_weight *w,
                       bool zeropoint, size_t rows, size_t n, size_t k)
 {
@@ -47,7 +55,7 @@ static void view_sums(const osc_device *device, osc_code_view *view, const osc_i
             osc_code_row row = osc_cpu_i8_row(x, t, k);
             device->i8->dot(sum, x->code + t * x->stride, x->stride, code, steps, 1, x->sum + t);
             for (size_t c = 0; c < some; c++)
-                view->sum[t * n + j + c] = (int64_t)osc_cpu_i8_exact(sum[c], &row, &panel, c);
+                view->sum[t * n + j + c] = expand(sum[c], &row, &panel, c);
         }
     }
 }
