@@ -345,6 +345,31 @@ START_TEST(test_rules)
 }
 END_TEST
 
+/* Scales come from the columns that stay, wherever the removed one is. */
+START_TEST(test_scale_of_kept)
+{
+    enum { K = 5 };
+    for (size_t at = 0; at < K; at++) {
+        float x[K] = { 3.0f, 3.5f, 4.0f, 3.25f, 3.0f }, w[K] = { 1.0f, 1.0f, -1.0f, 1.0f, 0.5f };
+        numbers a = { 1, 1, K, x, w, NULL, NULL };
+        coded_layer l;
+        osc_code_view view = view_new(1, 1, K);
+        x[at == 2 ? 1 : 2] = 4.0f;
+        x[at] = -60.0f;
+        open_on(&l, "llm-int8-zeropoint", &a, 1);
+        view_of(&view, &l, x);
+        ck_assert(view.column_count == 1 && view.columns[0] == at);
+        ck_assert(view.sx[0] == 254.0f && view.zx[0] == -889);   /* range 3 to 4 */
+        layer_close(&l);
+        open_on(&l, "llm-int8", &a, 1);
+        view_of(&view, &l, x);
+        ck_assert(view.sx[0] == 127.0f / 4.0f);
+        layer_close(&l);
+        view_free(&view);
+    }
+}
+END_TEST
+
 /* --- values that are not ordinary ------------------------------------------------------ */
 
 START_TEST(test_nonfinite_x)
@@ -542,6 +567,7 @@ int main(void)
     tcase_add_loop_test(tc, test_high_threshold, 0, SHAPES);
     tcase_add_loop_test(tc, test_zero_threshold, 0, SHAPES);
     tcase_add_test(tc, test_rules);
+    tcase_add_test(tc, test_scale_of_kept);
     tcase_add_test(tc, test_nonfinite_x);
     tcase_add_test(tc, test_nonfinite_w);
     tcase_add_test(tc, test_extreme_rows);
