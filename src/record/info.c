@@ -25,7 +25,7 @@ typedef struct {
 #define HEAD(name, role) { #name, NUMBER, role, offsetof(osc_record_head, name), 0 }
 
 /* The limits keep a damaged file from asking for memory without bound. */
-enum { MOST_LAYERS = INT16_MAX, MOST_WIDTH = OSC_RECORD_WIDEST, MOST_LENGTH = 1 << 24 };
+enum { MOST_LAYERS = INT16_MAX, MOST_WIDTH = OSC_RECORD_WIDEST, MOST_LENGTH = OSC_RECORD_LONGEST };
 
 static const attribute attributes[] = {
     INFO(tool, TEXT, FIXED, 0),

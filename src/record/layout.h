@@ -15,6 +15,7 @@
 enum {
     OSC_RECORD_DIMS = 4,
     OSC_RECORD_WIDEST = 1 << 24,               /* features, at most */
+    OSC_RECORD_LONGEST = 1 << 24,              /* ids of a sequence, at most */
     OSC_RECORD_NAMES = 128,                    /* bytes of point names joined, at most */
     OSC_RECORD_PATH = 160,                     /* bytes of an object's path, at most */
     OSC_RECORD_SUBSETS = 1 << OSC_TRACK_MOST,  /* sets of tracked points, the empty one too */

@@ -1,7 +1,16 @@
 libosc_a_SOURCES += %D%/record.h \
+  %D%/bind.c \
   %D%/check.c \
+  %D%/counter.c %D%/counter.h \
+  %D%/create.c \
+  %D%/draft.c %D%/draft.h \
   %D%/h5.c %D%/h5.h \
   %D%/info.c %D%/info.h \
   %D%/layout.c %D%/layout.h \
+  %D%/raw.c \
   %D%/read.c %D%/reader.h \
-  %D%/record.c
+  %D%/record.c \
+  %D%/recorder.c %D%/recorder_state.h \
+  %D%/resume.c \
+  %D%/scales.c %D%/scales.h \
+  %D%/write.c

@@ -1,0 +1,336 @@
+#include <config.h>
+#include "record/record.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "base/alloc.h"
+#include "record/draft.h"
+#include "record/recorder_state.h"
+
+enum {
+    COMMIT_SHARE = 50,               /* a commit may take one part in so many of the time */
+    PENDING_EVENTS = 1 << 20,        /* more waiting for a commit force one, */
+    PENDING_IDS = 1 << 22,           /* so that memory does not grow with the text */
+};
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* --- commits ----------------------------------------------------------------------------- */
+
+/* Creates the draft's HDF5 file, or opens the copy. */
+static osc_status open_draft(osc_h5_file *file, const osc_draft *draft, bool fresh)
+{
+    hid_t access = osc_h5_access(), creation = H5Pcreate(H5P_FILE_CREATE);
+    /* Space freed by a rewritten chunk is remembered in the file for the next one. */
+    H5Pset_file_space_strategy(creation, H5F_FSPACE_STRATEGY_FSM_AGGR, true, 1);
+    file->id = fresh ? H5Fcreate(draft->temporary, H5F_ACC_TRUNC, creation, access)
+                     : H5Fopen(draft->temporary, H5F_ACC_RDWR, access);
+    osc_status status = OSC_OK;
+    if (file->id < 0)
+        status = osc_h5_fail(OSC_EIO, file, draft->temporary, "cannot open");
+    H5Pclose(creation);
+    H5Pclose(access);
+    return status;
+}
+
+static osc_status fill_draft(osc_recorder *recorder, const osc_draft *draft, bool fresh)
+{
+    osc_h5_file file = { -1, recorder->path };
+    OSC_TRY(open_draft(&file, draft, fresh));
+    osc_status status = OSC_OK;
+    if (fresh)
+        status = osc_record_create(&file, &recorder->layout, &recorder->head);
+    if (status == OSC_OK)
+        status = osc_recorder_write(recorder, &file);
+    if (status == OSC_OK && H5Fflush(file.id, H5F_SCOPE_GLOBAL) < 0)
+        status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot write");
+    if (status != OSC_OK)
+        osc_h5_detour(&file);
+    if (H5Fclose(file.id) < 0 && status == OSC_OK)
+        status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot close");
+    return status;
+}
+
+/* The values that were observed must be those of the sequences that were added: a
+ * run that ended early has left others in the accumulators. */
+static osc_status check_observed(osc_recorder *recorder)
+{
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
+        for (size_t l = 0; recorder->layout.points >> p & 1u && l < recorder->layout.layers; l++) {
+            const osc_column_stats *stats = osc_observer_stats(recorder->observer, (osc_point)p, l);
+            uint64_t values = 0, expected = recorder->head.info.positions * stats->width;
+            for (size_t b = 0; b < OSC_HISTOGRAM_BINS; b++)
+                values += stats->histogram[b];
+            if (values != expected)
+                return osc_fail(OSC_EINVAL, "%s: %s of block %zu was observed %llu times, the "
+                                "sequences recorded have %llu values; the last committed state "
+                                "stands", recorder->path, osc_point_name((osc_point)p), l,
+                                (unsigned long long)values, (unsigned long long)expected);
+        }
+    }
+    return OSC_OK;
+}
+
+static osc_status write_draft(osc_recorder *recorder, bool fresh)
+{
+    uint64_t bytes = osc_recorder_write_bytes(recorder);
+    if (fresh)
+        bytes += osc_record_create_bytes(&recorder->layout);
+    osc_draft draft;
+    OSC_TRY(osc_draft_begin(&draft, recorder->path, !fresh, bytes));
+    osc_h5_quiet quiet = osc_h5_quiet_begin();
+    osc_status status = fill_draft(recorder, &draft, fresh);
+    osc_h5_quiet_end(quiet);
+    if (status != OSC_OK) {
+        osc_draft_abandon(&draft);
+        return status;
+    }
+    return osc_draft_publish(&draft);
+}
+
+static osc_status commit(osc_recorder *recorder, bool fresh)
+{
+    double start = now();
+    osc_record_info *info = &recorder->head.info;
+    if (recorder->broken)
+        return osc_fail(OSC_EINVAL, "%s: nothing more can be recorded after a failure; the last "
+                        "committed state stands", recorder->path);
+    OSC_TRY(check_observed(recorder));
+    info->complete = info->sequences_done == info->sequences;
+    info->perplexity = info->scored == 0 ? NAN : exp(info->nll / (double)info->scored);
+    recorder->head.events = recorder->events_committed + recorder->events.count;
+    OSC_TRY(write_draft(recorder, fresh));
+    recorder->committed = info->sequences_done;
+    recorder->events_committed = recorder->head.events;
+    recorder->events.count = 0;
+    recorder->committed_at = now();
+    recorder->commit_cost = recorder->committed_at - start;
+    return osc_raw_clear(recorder);
+}
+
+/* --- life -------------------------------------------------------------------------------- */
+
+static osc_status on_hits(void *user, osc_point point, size_t layer, size_t sequence,
+                          const osc_hit *hits, size_t count)
+{
+    osc_recorder *recorder = user;
+    size_t done = recorder->head.info.sequences_done;
+    if (sequence < done || sequence >= recorder->head.info.sequences)
+        return osc_fail(OSC_EINVAL, "%s: sequence %zu was run, number %zu of %zu is the next to "
+                        "record", recorder->path, sequence, done, recorder->head.info.sequences);
+    return osc_counter_add(&recorder->counter, point, layer, sequence - done, hits, count);
+}
+
+static osc_status check_points(const osc_recorder_options *options,
+                               const osc_observer_shape *shape)
+{
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
+        const char *name = osc_point_name((osc_point)p);
+        if ((options->raw >> p & 1u) && (shape->width[p] == 0 || !osc_point_in_block((osc_point)p)))
+            return osc_fail(OSC_EINVAL, "values of %s cannot be recorded", name);
+        if ((options->track >> p & 1u) && shape->width[p] != options->info.hidden)
+            return osc_fail(OSC_EINVAL, "%s has width %zu, only points of the hidden width %zu can "
+                            "be tracked", name, shape->width[p], options->info.hidden);
+    }
+    if (__builtin_popcount(options->track) > OSC_TRACK_MOST)
+        return osc_fail(OSC_EINVAL, "%d points are tracked, at most %d are possible",
+                        __builtin_popcount(options->track), OSC_TRACK_MOST);
+    return OSC_OK;
+}
+
+static osc_status check_sizes(const osc_recorder_options *options,
+                              const osc_observer_shape *shape, const osc_corpus *corpus)
+{
+    const osc_record_info *info = &options->info;
+    if (info->layers != shape->layers || info->heads != shape->heads || info->layers == 0 ||
+        info->layers > INT16_MAX || info->hidden == 0 || info->hidden > OSC_RECORD_WIDEST)
+        return osc_fail(OSC_EINVAL, "a model of %zu layers of width %zu with %zu heads cannot be "
+                        "recorded", info->layers, info->hidden, info->heads);
+    if (corpus->longest > info->sequence_length || info->sequence_length > OSC_RECORD_LONGEST)
+        return osc_fail(OSC_EINVAL, "sequences of %zu ids cannot be recorded with length %zu",
+                        corpus->longest, info->sequence_length);
+    if (info->sequences == 0 || info->sequences > corpus->count || info->sequences > INT32_MAX)
+        return osc_fail(OSC_EINVAL, "%zu sequences cannot be recorded: the text has %zu",
+                        info->sequences, corpus->count);
+    return OSC_OK;
+}
+
+/* The path with symbolic links resolved: a rename would replace the link. */
+static osc_status set_path(osc_recorder *recorder, const char *path)
+{
+    char *real = realpath(path, NULL);
+    recorder->path = osc_copy_string(real == NULL ? path : real,
+                                     strlen(real == NULL ? path : real));
+    free(real);
+    return recorder->path == NULL ? OSC_ENOMEM : OSC_OK;
+}
+
+static osc_status check_existing(bool *exists, const osc_recorder *recorder,
+                                 const osc_recorder_options *options)
+{
+    struct stat info;
+    if (stat(recorder->path, &info) != 0) {
+        *exists = false;
+        return errno == ENOENT ? OSC_OK
+                               : osc_fail(OSC_EIO, "%s: %s", recorder->path, strerror(errno));
+    }
+    if (!S_ISREG(info.st_mode))
+        return osc_fail(OSC_EINVAL, "%s: is not a regular file", recorder->path);
+    if (!options->resume && !options->overwrite)
+        return osc_fail(OSC_EINVAL, "%s: exists already; resume it, overwrite it or choose another "
+                        "name", recorder->path);
+    *exists = true;
+    return OSC_OK;
+}
+
+static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
+                   const osc_observer_shape *shape)
+{
+    recorder->head = (osc_record_head){
+        .info = options->info, .points = options->points, .track = options->track,
+        .raw = options->raw, .event_cap = options->event_cap,
+    };
+    osc_record_info *info = &recorder->head.info;
+    info->sequences_done = info->positions = info->scored = 0;
+    info->nll = 0.0;
+    info->complete = false;
+    recorder->interval = options->interval;
+    recorder->layout = (osc_record_layout){
+        .layers = info->layers, .heads = info->heads, .hidden = info->hidden,
+        .length = info->sequence_length,
+        .points = options->points, .track = options->track, .raw = options->raw,
+    };
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
+        if ((options->points | options->raw) >> p & 1u)
+            recorder->layout.width[p] = shape->width[p];
+}
+
+static osc_status begin(osc_recorder *recorder, const osc_recorder_options *options,
+                        const osc_observer_shape *shape)
+{
+    OSC_TRY(set_path(recorder, options->path));
+    OSC_TRY(osc_lock_take(&recorder->lock, recorder->path));
+    bool exists;
+    OSC_TRY(check_existing(&exists, recorder, options));
+    osc_observer_options observed = {
+        .alpha = (float)options->info.alpha, .points = options->points, .hits = options->track,
+        .top1 = options->info.heads > 0, .on_hits = on_hits, .user = recorder,
+    };
+    OSC_TRY(osc_observer_create(&recorder->observer, shape, &observed));
+    OSC_TRY(osc_counter_create(&recorder->counter, &recorder->layout, options->event_cap));
+    if (options->raw != 0)
+        OSC_TRY(osc_raw_open(recorder));
+    if (exists && options->resume)
+        return osc_recorder_load(recorder);
+    return commit(recorder, true);
+}
+
+osc_status osc_recorder_open(osc_recorder **recorder, const osc_recorder_options *options,
+                             const osc_observer_shape *shape, const osc_corpus *corpus)
+{
+    OSC_TRY(check_sizes(options, shape, corpus));
+    OSC_TRY(check_points(options, shape));
+    osc_recorder *opened = osc_alloc(1, sizeof *opened);
+    if (opened == NULL)
+        return OSC_ENOMEM;
+    opened->lock = opened->raw.fd = -1;
+    opened->corpus = corpus;
+    set_up(opened, options, shape);
+    opened->committed_at = now();
+    osc_status status = begin(opened, options, shape);
+    if (status != OSC_OK) {
+        osc_recorder_free(opened);
+        return status;
+    }
+    *recorder = opened;
+    return OSC_OK;
+}
+
+size_t osc_recorder_done(const osc_recorder *recorder)
+{
+    return recorder->head.info.sequences_done;
+}
+
+void osc_recorder_free(osc_recorder *recorder)
+{
+    if (recorder == NULL)
+        return;
+    osc_raw_close(&recorder->raw);
+    osc_counter_free(&recorder->counter);
+    osc_observer_free(recorder->observer);
+    osc_free(recorder->events.event);
+    osc_free(recorder->nll);
+    osc_lock_release(recorder->lock, recorder->path);
+    osc_free(recorder->path);
+    osc_free(recorder);
+}
+
+/* --- sequences --------------------------------------------------------------------------- */
+
+/* Keeps the nll until the commit and adds it up in corpus order. */
+static osc_status take_nll(osc_recorder *recorder, size_t first, size_t count, const double *nll)
+{
+    const size_t *offset = recorder->corpus->offset;
+    size_t base = offset[recorder->committed], end = offset[first + count];
+    double *grown = osc_grow(recorder->nll, &recorder->nll_room, end - base, sizeof *grown);
+    if (grown == NULL)
+        return OSC_ENOMEM;
+    recorder->nll = grown;
+    memcpy(grown + (offset[first] - base), nll, (end - offset[first]) * sizeof *nll);
+    for (size_t s = first; s < first + count; s++) {
+        for (size_t t = offset[s] + 1; t < offset[s + 1]; t++) {
+            recorder->head.info.nll += nll[t - offset[first]];
+            recorder->head.info.scored++;
+        }
+    }
+    return OSC_OK;
+}
+
+static bool is_time(const osc_recorder *recorder)
+{
+    const osc_record_info *info = &recorder->head.info;
+    const size_t *offset = recorder->corpus->offset;
+    if (recorder->events.count > PENDING_EVENTS ||
+        offset[info->sequences_done] - offset[recorder->committed] > PENDING_IDS)
+        return true;
+    double passed = now() - recorder->committed_at;
+    return passed >= (recorder->interval < 0 ? COMMIT_SHARE * recorder->commit_cost
+                                             : recorder->interval);
+}
+
+osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, const double *nll)
+{
+    osc_record_info *info = &recorder->head.info;
+    if (first != info->sequences_done || count > info->sequences - first)
+        return osc_fail(OSC_EINVAL, "%s: sequences %zu to %zu were added, number %zu of %zu is the "
+                        "next to record", recorder->path, first, first + count,
+                        info->sequences_done, info->sequences);
+    osc_status status = osc_counter_end(&recorder->counter, first, count, &recorder->events,
+                                        &recorder->head.events_dropped);
+    if (status == OSC_OK)
+        status = take_nll(recorder, first, count, nll);
+    if (status != OSC_OK) {
+        recorder->broken = true;
+        return status;
+    }
+    info->sequences_done += count;
+    info->positions = recorder->corpus->offset[info->sequences_done];
+    return is_time(recorder) ? commit(recorder, false) : OSC_OK;
+}
+
+osc_status osc_recorder_finish(osc_recorder *recorder)
+{
+    if (recorder->broken || recorder->committed != recorder->head.info.sequences_done)
+        return commit(recorder, false);
+    return OSC_OK;
+}

@@ -1,0 +1,86 @@
+/* Takes up the state of a record. */
+#include <config.h>
+#include "record/reader.h"
+#include "record/recorder_state.h"
+
+#include <string.h>
+
+static osc_status load_stats(osc_recorder *recorder, osc_record *record, osc_point point)
+{
+    const osc_column_stats *stored;
+    OSC_TRY(osc_record_stats(record, point, &stored));
+    osc_column_stats *stats = osc_observer_stats(recorder->observer, point, 0);
+    size_t cells = recorder->layout.layers * recorder->layout.width[point];
+    for (size_t i = 0; i < OSC_RECORD_FIELDS; i++) {
+        const osc_record_field *field = &osc_record_fields[i];
+        void *to = *(void **)((char *)stats + field->offset);
+        const void *from = *(void *const *)((const char *)stored + field->offset);
+        memcpy(to, from, cells * osc_h5_size(field->kind));
+    }
+    memcpy(stats->histogram, stored->histogram,
+           recorder->layout.layers * OSC_HISTOGRAM_BINS * sizeof *stats->histogram);
+    return OSC_OK;
+}
+
+static osc_status load_positions(osc_recorder *recorder, osc_record *record)
+{
+    size_t bytes = recorder->layout.hidden * sizeof(uint64_t);
+    unsigned subsets = 1u << __builtin_popcount(recorder->layout.track);
+    for (unsigned s = 1; s < subsets; s++) {
+        const uint64_t *any, *pairs;
+        OSC_TRY(osc_record_positions(record, osc_record_subset(recorder->layout.track, s),
+                                     &any, &pairs));
+        memcpy(recorder->counter.any[s], any, bytes);
+        memcpy(recorder->counter.pairs[s], pairs, bytes);
+    }
+    return OSC_OK;
+}
+
+/* The state of a record whose identity has been checked. */
+static osc_status load(osc_recorder *recorder, osc_record *record)
+{
+    const osc_record_info *info = osc_record_get_info(record);
+    size_t expected = recorder->corpus->offset[info->sequences_done];
+    if (info->positions != expected)
+        return osc_fail(OSC_EINVAL, "%s: cannot be resumed: its first %zu sequences have %zu ids, "
+                        "those of this run %zu", recorder->path, info->sequences_done,
+                        info->positions, expected);
+    uint64_t events = osc_record_event_count(record);
+    if (events > recorder->head.event_cap)
+        return osc_fail(OSC_EFORMAT, "%s: has more events than its cap", recorder->path);
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
+        if (recorder->layout.points >> p & 1u)
+            OSC_TRY(load_stats(recorder, record, (osc_point)p));
+    OSC_TRY(load_positions(recorder, record));
+    osc_top1_stats *top1 = osc_observer_top1(recorder->observer);
+    if (top1 != NULL)
+        OSC_TRY(osc_record_top1_sums(record, top1->mass, &top1->queries, &top1->first));
+    recorder->head.info.sequences_done = info->sequences_done;
+    recorder->head.info.positions = info->positions;
+    recorder->head.info.scored = info->scored;
+    recorder->head.info.nll = info->nll;
+    recorder->head.info.perplexity = info->perplexity;
+    recorder->head.info.complete = info->complete;
+    recorder->head.events = events;
+    recorder->head.events_dropped = osc_record_events_dropped(record);
+    recorder->counter.room = recorder->head.event_cap - events;
+    recorder->committed = info->sequences_done;
+    recorder->events_committed = events;
+    return OSC_OK;
+}
+
+osc_status osc_recorder_load(osc_recorder *recorder)
+{
+    osc_record *record;
+    OSC_TRY(osc_record_open(&record, recorder->path));
+    osc_status status = osc_record_compare(&record->head, &recorder->head, recorder->path);
+    for (size_t p = 0; status == OSC_OK && p < OSC_POINT_COUNT; p++)
+        if (record->layout.width[p] != recorder->layout.width[p])
+            status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: %s has width %zu, %zu in this run",
+                              recorder->path, osc_point_name((osc_point)p),
+                              record->layout.width[p], recorder->layout.width[p]);
+    if (status == OSC_OK)
+        status = load(recorder, record);
+    osc_record_close(record);
+    return status;
+}

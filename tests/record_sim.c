@@ -1,0 +1,193 @@
+#include <config.h>
+#include "record_sim.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+static const size_t offsets[SIM_SEQUENCES + 1] = { 0, 17, 34, 36, 53, 54 + 6, 77, 79, 96, 113, 120,
+                                                   137 };
+static int32_t ids[137];
+
+osc_observer_shape sim_shape(void)
+{
+    osc_observer_shape shape = { .layers = SIM_LAYERS, .heads = SIM_HEADS };
+    for (int p = OSC_AT_QKV_IN; p <= OSC_AT_RESID_POST; p++)
+        shape.width[p] = sim_width((osc_point)p);
+    shape.width[OSC_AT_SCORES] = shape.width[OSC_AT_PATTERN] = 0;
+    return shape;
+}
+
+osc_corpus sim_corpus(void)
+{
+    for (size_t i = 0; i < offsets[SIM_SEQUENCES]; i++)
+        ids[i] = (int32_t)(i * 7919 % 50000);
+    return (osc_corpus){ .ids = ids, .offset = (size_t *)(uintptr_t)offsets,
+                         .count = SIM_SEQUENCES, .longest = SIM_LENGTH, .length = SIM_LENGTH,
+                         .bos = 2 };
+}
+
+osc_recorder_options sim_options(const char *path)
+{
+    return (osc_recorder_options){
+        .path = path,
+        .info = {
+            .tool = "outlierscope test", .command = "record --model m", .time = "2024-01-01T00:00:00Z",
+            .host = "host", .backend = "cpu", .threads = 2, .dtype = "float16",
+            .scheme = "llm-int8:threshold=6", .model = "opt-sim", .arch = "opt",
+            .parameters = 123456789012345u, .layers = SIM_LAYERS, .hidden = SIM_HIDDEN,
+            .heads = SIM_HEADS, .ffn = SIM_FFN, .weights_sha256 = "aa", .tokenizer_sha256 = "",
+            .text_sha256 = "cc", .protocol = "stream", .bos = 2, .sequence_length = SIM_LENGTH,
+            .sequences = SIM_SEQUENCES, .alpha = 6.0,
+        },
+        .points = SIM_POINTS, .track = SIM_TRACK, .raw = SIM_RAW,
+        .event_cap = 1000000, .interval = 1e9,
+    };
+}
+
+size_t sim_width(osc_point point)
+{
+    return point == OSC_AT_FC1_OUT || point == OSC_AT_FC2_IN ? SIM_FFN : SIM_HIDDEN;
+}
+
+/* splitmix64 */
+static uint64_t mix(uint64_t x)
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+    return x ^ x >> 31;
+}
+
+float sim_value(osc_point point, size_t layer, size_t sequence, size_t position, size_t feature)
+{
+    uint64_t h = mix(mix(mix(mix(mix(point) + layer) + sequence) + position) + feature);
+    double u = 0;
+    for (int i = 0; i < 4; i++)
+        u += (double)(h >> (16 * i) & 0xffff) / 65536.0 - 0.5;
+    double scale = feature % 11 == 4 ? 4.0 : feature % 11 == 7 ? 7.0 : 1.0;
+    return (float)(u * 1.7 * scale);
+}
+
+double sim_nll(size_t sequence, size_t position)
+{
+    return position == 0 ? 0.0 : (double)(mix(sequence * 1000 + position) >> 11) * 0x1p-50;
+}
+
+static void reduce(osc_column_stats *stats, const float *x, size_t rows, float alpha)
+{
+    for (size_t i = 0; i < rows * stats->width; i++) {
+        size_t f = i % stats->width;
+        double v = x[i];
+        stats->min[f] = fminf(stats->min[f], x[i]);
+        stats->max[f] = fmaxf(stats->max[f], x[i]);
+        stats->sum[f] += v;
+        stats->sumsq[f] += v * v;
+        stats->sum4[f] += v * v * v * v;
+        stats->count_ge[f] += fabsf(x[i]) >= alpha;
+        int e = x[i] == 0 ? -100 : ilogb(v);
+        int bin = e - OSC_HISTOGRAM_LOWEST;
+        stats->histogram[bin < 0 ? 0 : bin >= OSC_HISTOGRAM_BINS ? OSC_HISTOGRAM_BINS - 1 : bin]++;
+    }
+}
+
+/* In two calls, as a backend with several threads may. */
+static osc_status deliver_hits(const osc_observer_options *options, osc_point point, size_t layer,
+                               size_t sequence, const float *x, size_t rows)
+{
+    osc_hit hits[SIM_LENGTH * SIM_HIDDEN];
+    size_t count = 0;
+    for (size_t i = 0; i < rows * SIM_HIDDEN; i++)
+        if (fabsf(x[i]) >= options->alpha)
+            hits[count++] = (osc_hit){ (uint32_t)(i / SIM_HIDDEN), (uint32_t)(i % SIM_HIDDEN), x[i] };
+    OSC_TRY(options->on_hits(options->user, point, layer, sequence, hits, count / 2));
+    return options->on_hits(options->user, point, layer, sequence, hits + count / 2,
+                            count - count / 2);
+}
+
+static osc_status run_tensor(const osc_hooks *hooks, osc_point point, size_t layer,
+                             size_t sequence, size_t rows)
+{
+    float x[SIM_LENGTH * SIM_FFN];
+    size_t width = sim_width(point);
+    for (size_t i = 0; i < rows * width; i++)
+        x[i] = sim_value(point, layer, sequence, i / width, i % width);
+    osc_event event = { point, (int)layer, sequence, x, rows, width };
+    OSC_TRY(osc_hooks_fire(hooks, &event));
+    osc_observer *observer = osc_hooks_observer(hooks);
+    osc_column_stats *stats = osc_observer_stats(observer, point, layer);
+    const osc_observer_options *options = osc_observer_get_options(observer);
+    if (stats != NULL)
+        reduce(stats, x, rows, options->alpha);
+    if (options->hits >> point & 1u)
+        return deliver_hits(options, point, layer, sequence, x, rows);
+    return OSC_OK;
+}
+
+static void run_top1(osc_observer *observer, size_t layer, size_t sequence, size_t rows)
+{
+    osc_top1_stats *top1 = osc_observer_top1(observer);
+    for (size_t h = 0; h < SIM_HEADS; h++) {
+        double sum = 1.0;
+        for (size_t t = 1; t < rows; t++)
+            sum += (double)(mix(layer * 77 + h + sequence * 999 + t * 13) >> 11) * 0x1p-53;
+        top1->mass[layer * SIM_HEADS + h] += sum;
+    }
+    if (layer == 0) {
+        top1->queries += rows;
+        top1->first++;
+    }
+}
+
+osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *nll)
+{
+    for (size_t layer = 0; layer < SIM_LAYERS; layer++) {
+        for (size_t s = first; s < first + count; s++) {
+            size_t rows = offsets[s + 1] - offsets[s];
+            for (int p = OSC_AT_QKV_IN; p <= OSC_AT_RESID_POST; p++)
+                if (p != OSC_AT_SCORES && p != OSC_AT_PATTERN)
+                    OSC_TRY(run_tensor(hooks, (osc_point)p, layer, s, rows));
+            run_top1(osc_hooks_observer(hooks), layer, s, rows);
+        }
+    }
+    for (size_t s = first; s < first + count; s++)
+        for (size_t t = offsets[s]; t < offsets[s + 1]; t++)
+            nll[t - offsets[first]] = sim_nll(s, t - offsets[s]);
+    return OSC_OK;
+}
+
+static osc_status record_chunks(osc_recorder *recorder, const osc_hooks *hooks, size_t chunk,
+                                size_t end)
+{
+    double nll[SIM_SEQUENCES * SIM_LENGTH];
+    while (osc_recorder_done(recorder) < end) {
+        size_t first = osc_recorder_done(recorder);
+        size_t count = end - first < chunk ? end - first : chunk;
+        OSC_TRY(sim_run(hooks, first, count, nll));
+        OSC_TRY(osc_recorder_add(recorder, first, count, nll));
+    }
+    return osc_recorder_finish(recorder);
+}
+
+osc_status sim_record(osc_recorder *recorder, size_t chunk, size_t end)
+{
+    osc_hooks *hooks;
+    OSC_TRY(osc_hooks_create(&hooks, SIM_LAYERS));
+    osc_status status = osc_recorder_bind(recorder, hooks);
+    if (status == OSC_OK)
+        status = record_chunks(recorder, hooks, chunk, end);
+    osc_hooks_free(hooks);
+    return status;
+}
+
+osc_status sim_record_all(const osc_recorder_options *options, size_t chunk, size_t end)
+{
+    osc_observer_shape shape = sim_shape();
+    osc_corpus corpus = sim_corpus();
+    osc_recorder *recorder;
+    OSC_TRY(osc_recorder_open(&recorder, options, &shape, &corpus));
+    osc_status status = sim_record(recorder, chunk, end);
+    osc_recorder_free(recorder);
+    return status;
+}

@@ -1,0 +1,40 @@
+/* A simulated run for the tests of records: pseudo-random activations of a small
+ * model with ugly sizes, delivered to a recorder's hooks as the engine would. */
+#ifndef RECORD_SIM_H
+#define RECORD_SIM_H
+
+#include "record/record.h"
+
+enum {
+    SIM_LAYERS = 3, SIM_HEADS = 5, SIM_HIDDEN = 33, SIM_FFN = 71,
+    SIM_LENGTH = 17, SIM_SEQUENCES = 11,
+    SIM_TRACK = 1 << OSC_AT_QKV_IN | 1 << OSC_AT_OUT_IN | 1 << OSC_AT_FC1_IN,
+    SIM_POINTS = SIM_TRACK | 1 << OSC_AT_FC2_IN,
+    SIM_RAW = 1 << OSC_AT_OUT_IN | 1 << OSC_AT_FC1_OUT,
+};
+
+osc_observer_shape sim_shape(void);
+osc_corpus sim_corpus(void);
+/* Everything recorded, cap of a million events, commits only when forced. */
+osc_recorder_options sim_options(const char *path);
+
+/* Activation at a place: about N(0, 1) with a few features of magnitude 6 and more. */
+float sim_value(osc_point point, size_t layer, size_t sequence, size_t position, size_t feature);
+double sim_nll(size_t sequence, size_t position);
+size_t sim_width(osc_point point);
+
+/* Runs sequences first .. first+count-1 as one chunk. */
+osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *nll);
+
+/* Records from where the recorder stands, `chunk` sequences at a time, at most up to
+ * `end`, then finishes. */
+osc_status sim_record(osc_recorder *recorder, size_t chunk, size_t end);
+
+/* Opens a recorder, records the whole with sim_record, frees it. */
+osc_status sim_record_all(const osc_recorder_options *options, size_t chunk, size_t end);
+
+/* Checks that both files have the same objects, the same data bit for bit and the
+ * same attributes, `time` and `threads` aside; fails the test otherwise. */
+void sim_same_files(const char *path, const char *other);
+
+#endif
