@@ -57,7 +57,8 @@ check_PROGRAMS += %D%/test_analyses
 
 endif
 
-EXTRA_DIST += %D%/data/safetensors
+EXTRA_DIST += %D%/data/README.md %D%/data/models %D%/data/reference \
+  %D%/data/safetensors %D%/data/sampled-16x256.tokens
 
 # Benches: built and run by `make bench` alone.
 BENCHES        += %D%/bench_engine
