@@ -46,9 +46,14 @@ check_PROGRAMS += %D%/test_tables
 %C%_test_tables_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_analyses
-%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/memory_file.h %D%/run.h
+%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/run.h
 %C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_heatmap
+%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
+%C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_record
 %C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
