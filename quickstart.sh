@@ -15,8 +15,7 @@ make_in build
 mkdir -p quickstart-output
 show()
 {
-    echo
-    echo "\$ outlierscope $*"
+    printf '\n$ outlierscope %s\n' "$*" >&2
     ./build/outlierscope "$@"
 }
 run=quickstart-output/opt-mini-8m.h5

@@ -67,6 +67,7 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
     int status = cli_parse(command, options, argc, argv);
     if (status != CLI_DONE)
         return status;
+    cli_default_record(argc, argv);
     if (*argc < 2)
         return cli_usage(command, "no record given (make one with 'outlierscope record')");
     if (*argc > 2)

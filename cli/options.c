@@ -182,3 +182,12 @@ int cli_parse(const cli_command *command, const cli_option *options, int *argc, 
     *argc = p.operands + 1;
     return CLI_DONE;
 }
+
+void cli_default_record(int *argc, char **argv)
+{
+    static char name[] = CLI_DEFAULT_MODEL ".h5";
+    if (*argc == 1 && osc_file_exists(name)) {
+        argv[1] = name;   /* the place of the NULL that ends argv, at the latest */
+        *argc = 2;
+    }
+}

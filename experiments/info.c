@@ -38,7 +38,9 @@ static void print_list(const json_t *list, const char *separator)
 
 static void print_value(const json_t *value)
 {
-    if (json_is_string(value))
+    if (json_is_array(value) && json_array_size(value) == 0)
+        fputs("none", stdout);
+    else if (json_is_string(value))
         fputs(json_string_value(value), stdout);
     else if (json_is_integer(value))
         printf("%" JSON_INTEGER_FORMAT, json_integer_value(value));
@@ -122,7 +124,7 @@ static osc_status run_info(int count, char **paths, bool digest, bool json)
 {
     char *shipped[1] = { NULL };
     if (count == 0) {
-        shipped[0] = cli_shipped(RUN_DEFAULT_MODEL);
+        shipped[0] = cli_shipped(CLI_DEFAULT_MODEL);
         if (shipped[0] == NULL)
             return OSC_ENOTFOUND;
         paths = shipped;
@@ -164,7 +166,7 @@ const cli_command experiment_info = {
     .summary = "say what is in a checkpoint or a record",
     .operands = "[PATH]...",
     .details =
-        "PATH is a checkpoint directory or a record file (default: the shipped " RUN_DEFAULT_MODEL
+        "PATH is a checkpoint directory or a record file (default: the shipped " CLI_DEFAULT_MODEL
         ").\n"
         "\n"
         "Examples:\n"

@@ -85,7 +85,7 @@ static osc_status run_model(results *all, const perplexity_options *o, const cha
     const char *const *schemes = o->schemes.count > 0 ? o->schemes.item : none;
     size_t count = o->schemes.count > 0 ? o->schemes.count : 1;
     run_input input = { .model = NULL };
-    char *path = run_shipped_or(model, RUN_DEFAULT_MODEL);
+    char *path = run_shipped_or(model, CLI_DEFAULT_MODEL);
     osc_status status = path != NULL ? run_open(&input, path, &o->run) : OSC_ENOTFOUND;
     for (size_t s = 0; s < count && status == OSC_OK; s++)
         status = measure(all, &input, schemes[s], &o->run);
@@ -206,7 +206,7 @@ static int perplexity(int argc, char **argv)
     perplexity_options o = { .run = RUN_OPTIONS_DEFAULT, .format_name = "text" };
     const cli_option options[] = {
         { "model", 0, CLI_LIST, "DIR", "checkpoint directory, may be repeated "
-          "(default: the shipped " RUN_DEFAULT_MODEL ")", &o.models, 0, 0 },
+          "(default: the shipped " CLI_DEFAULT_MODEL ")", &o.models, 0, 0 },
         { "scheme", 0, CLI_LIST, "NAME", "matmul scheme with its options, NAME:KEY=VALUE,..., "
           "may be repeated (default: none)", &o.schemes, 0, 0 },
         { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex or json (default: text)",

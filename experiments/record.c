@@ -132,7 +132,7 @@ static osc_status choose_output(recording *r, const char *output, char **chosen)
 /* Everything that can fail without a file being touched, then the recorder. */
 static osc_status open_all(recording *r, const record_options *o, char **path)
 {
-    char *model = run_shipped_or(o->model, RUN_DEFAULT_MODEL);
+    char *model = run_shipped_or(o->model, CLI_DEFAULT_MODEL);
     osc_status status = model != NULL ? run_open(&r->input, model, &o->run) : OSC_ENOTFOUND;
     osc_free(model);
     OSC_TRY(status);
@@ -222,7 +222,7 @@ static int record(int argc, char **argv)
     };
     const cli_option options[] = {
         { "model", 0, CLI_TEXT, "DIR", "checkpoint directory (default: the shipped "
-          RUN_DEFAULT_MODEL ")", &o.model, 0, 0 },
+          CLI_DEFAULT_MODEL ")", &o.model, 0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "the record (default: MODEL.h5 in the current folder)",
           &o.output, 0, 0 },
         { "points", 0, CLI_TEXT, "LIST", "hook points to keep statistics of "

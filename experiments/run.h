@@ -8,8 +8,7 @@
 #include "cli/cli.h"
 #include "osc.h"
 
-#define RUN_DEFAULT_MODEL "opt-mini-8m"
-#define RUN_DEFAULT_TEXT  "sampled.txt"
+#define RUN_DEFAULT_TEXT "sampled.txt"
 
 typedef struct {
     const char *text, *tokens, *tokenizer;   /* NULL: default */

@@ -129,7 +129,7 @@ static int tokenize(int argc, char **argv)
     tokenize_options o = { .bos = SIZE_MAX };
     const cli_option options[] = {
         { "tokenizer", 0, CLI_TEXT, "DIR", "folder with vocab.json and merges.txt or "
-          "tokenizer.json, for example a model's (default: the shipped " RUN_DEFAULT_MODEL ")",
+          "tokenizer.json, for example a model's (default: the shipped " CLI_DEFAULT_MODEL ")",
           &o.tokenizer, 0, 0 },
         { "text", 0, CLI_TEXT, "FILE", "text to tokenize: plain, .jsonl, .json.gz "
           "(default: the shipped sampled.txt)", &o.text, 0, 0 },
@@ -143,7 +143,7 @@ static int tokenize(int argc, char **argv)
         return rc;
     if (o.no_bos && o.bos != SIZE_MAX)
         return cli_usage(&experiment_tokenize, "--bos and --no-bos exclude each other");
-    char *folder = run_shipped_or(o.tokenizer, RUN_DEFAULT_MODEL);
+    char *folder = run_shipped_or(o.tokenizer, CLI_DEFAULT_MODEL);
     char *text = folder != NULL ? run_shipped_or(o.text, RUN_DEFAULT_TEXT) : NULL;
     osc_status status = text != NULL ? run_tokenize(&o, folder, text) : OSC_ENOTFOUND;
     osc_free(text);

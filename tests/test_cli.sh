@@ -204,7 +204,7 @@ works "outliers" "opt-mini-2m-step500" outliers small.h5
 works "coverage" "." coverage small.h5
 
 # --- interrupted ----------------------------------------------------------------------
-long="--model $share/opt-mini-8m --length 64 --chunk 1 --interval 0"
+long="--model $share/opt-mini-2m --length 64 --chunk 1 --interval 0"
 "$program" record -q $long -o stopped.h5 >"$work/out" 2>"$work/err" &
 pid=$!
 while kill -0 $pid 2>/dev/null && test ! -e stopped.h5; do sleep 0.05; done
@@ -218,6 +218,9 @@ works "the same without a stop" "perplexity" record $long -o whole.h5
 "$program" info whole.h5 | grep -E "^(nll|events|ids|complete)" >"$work/whole"
 is "resumed equals uninterrupted" \
     "$("$program" info stopped.h5 | grep -E "^(nll|events|ids|complete)")" "$(cat "$work/whole")"
+
+fails "outliers without a record" 2 "no record given" outliers
+fails "coverage without a record" 2 "no record given" coverage
 
 # --- the defaults -----------------------------------------------------------------------
 for command in $commands; do
