@@ -85,12 +85,6 @@ check_PROGRAMS += %D%/test_heatmap
 %C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
 %C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += %D%/test_record
-%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
-  %D%/run.h
-%C%_test_record_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_record_LDADD   = $(TEST_LIBS)
 endif
 
 # Benches: built and run by `make bench` alone.
