@@ -77,7 +77,7 @@ check_PROGRAMS += %D%/test_tables
 %C%_test_tables_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_analyses
-%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/memory_file.h %D%/run.h
+%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/run.h
 %C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
@@ -85,6 +85,11 @@ check_PROGRAMS += %D%/test_reference
 %C%_test_reference_SOURCES = %D%/test_reference.c %D%/reference.h %D%/run.h
 %C%_test_reference_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_heatmap
+%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
+%C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 endif
 
