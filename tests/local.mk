@@ -20,9 +20,15 @@ check_PROGRAMS += %D%/test_backend
 %C%_test_backend_SOURCES = %D%/test_backend.c %D%/run.h %D%/near.h
 %C%_test_backend_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_backend_LDADD   = $(TEST_LIBS)
-check_PROGRAMS += %D%/test_record
-%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
-  %D%/run.h
+check_PROGRAMS += %D%/test_record %D%/test_record_damage %D%/test_record_faults
+RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
+%C%_test_record_SOURCES = %D%/test_record.c $(RECORD_SIM)
 %C%_test_record_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_LDADD   = $(TEST_LIBS)
+%C%_test_record_damage_SOURCES = %D%/test_record_damage.c $(RECORD_SIM)
+%C%_test_record_damage_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_damage_LDADD   = $(TEST_LIBS)
+%C%_test_record_faults_SOURCES = %D%/test_record_faults.c $(RECORD_SIM)
+%C%_test_record_faults_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_faults_LDADD   = $(TEST_LIBS)
 endif
