@@ -36,7 +36,8 @@ osc_recorder_options sim_options(const char *path)
     return (osc_recorder_options){
         .path = path,
         .info = {
-            .tool = "outlierscope test", .command = "record --model m", .time = "2024-01-01T00:00:00Z",
+            .tool = "outlierscope test", .command = "record --model m",
+            .time = "2024-01-01T00:00:00Z",
             .host = "host", .backend = "cpu", .threads = 2, .dtype = "float16",
             .scheme = "llm-int8:threshold=6", .model = "opt-sim", .arch = "opt",
             .parameters = 123456789012345u, .layers = SIM_LAYERS, .hidden = SIM_HIDDEN,
@@ -103,7 +104,8 @@ static osc_status deliver_hits(const osc_observer_options *options, osc_point po
     size_t count = 0;
     for (size_t i = 0; i < rows * SIM_HIDDEN; i++)
         if (fabsf(x[i]) >= options->alpha)
-            hits[count++] = (osc_hit){ (uint32_t)(i / SIM_HIDDEN), (uint32_t)(i % SIM_HIDDEN), x[i] };
+            hits[count++] = (osc_hit){ (uint32_t)(i / SIM_HIDDEN), (uint32_t)(i % SIM_HIDDEN),
+                                       x[i] };
     OSC_TRY(options->on_hits(options->user, point, layer, sequence, hits, count / 2));
     return options->on_hits(options->user, point, layer, sequence, hits + count / 2,
                             count - count / 2);

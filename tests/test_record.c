@@ -83,7 +83,8 @@ static sim_events expected_events(void)
             for (int8_t p = 0; p < OSC_POINT_COUNT; p++)
                 for (int t = 0; (SIM_TRACK >> p & 1) && t < (int)rows_of((size_t)s); t++)
                     for (int f = 0; f < SIM_HIDDEN; f++) {
-                        float x = sim_value((osc_point)p, (size_t)l, (size_t)s, (size_t)t, (size_t)f);
+                        float x = sim_value((osc_point)p, (size_t)l, (size_t)s, (size_t)t,
+                                            (size_t)f);
                         osc_record_event event = { s, t, f, l, p, x };
                         if (fabsf(x) >= 6.0f)
                             sim_collect(&list, &event, 1);
@@ -163,7 +164,8 @@ START_TEST(test_round_trip)
         if ((bits & ~(unsigned)SIM_TRACK) == 0)
             check_positions(record, bits);
     const uint64_t *any, *pairs;
-    ck_assert_int_eq(osc_record_positions(record, 1u << OSC_AT_FC2_IN, &any, &pairs), OSC_ENOTFOUND);
+    ck_assert_int_eq(osc_record_positions(record, 1u << OSC_AT_FC2_IN, &any, &pairs),
+                     OSC_ENOTFOUND);
     ck_assert_int_eq(osc_record_positions(record, 0, &any, &pairs), OSC_ENOTFOUND);
     sim_events expected = expected_events();
     ck_assert_uint_gt(expected.count, 100);

@@ -72,7 +72,8 @@ static void delete_object(hid_t file, const char *name)
 }
 
 /* Another dataset in the place of `name`. */
-static void replace(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dim, bool chunked)
+static void replace(hid_t file, const char *name, hid_t type, int rank, const hsize_t *dim,
+                    bool chunked)
 {
     delete_object(file, name);
     hid_t space = H5Screate_simple(rank, dim, NULL), properties = H5Pcreate(H5P_DATASET_CREATE);
@@ -94,17 +95,19 @@ static void put_number(hid_t file, const char *name, uint64_t value)
 
 static const hsize_t stat_dim[] = { SIM_LAYERS, SIM_HIDDEN }, other_dim[] = { SIM_LAYERS, 34 };
 
+#define QKV_MAX "/stats/qkv_in/max"
+#define QKV_MIN "/stats/qkv_in/min"
 static void no_stat(hid_t f) { delete_object(f, "/stats/qkv_in/sum"); }
 static void no_point(hid_t f) { delete_object(f, "/stats/fc1_in"); }
 static void no_axis_group(hid_t f) { delete_object(f, "/sequences"); }
 static void no_positions(hid_t f) { delete_object(f, "/positions/qkv_in+fc1_in/any"); }
 static void no_raw(hid_t f) { delete_object(f, "/raw/out_in"); }
-static void wrong_type(hid_t f) { replace(f, "/stats/qkv_in/max", H5T_IEEE_F64LE, 2, stat_dim, true); }
-static void wrong_rank(hid_t f) { replace(f, "/stats/qkv_in/max", H5T_IEEE_F32LE, 1, stat_dim, true); }
-static void wrong_shape(hid_t f) { replace(f, "/stats/qkv_in/max", H5T_IEEE_F32LE, 2, other_dim, true); }
-static void not_chunked(hid_t f) { replace(f, "/stats/qkv_in/max", H5T_IEEE_F32LE, 2, stat_dim, false); }
-static void no_data(hid_t f) { replace(f, "/stats/qkv_in/max", H5T_IEEE_F32LE, 2, stat_dim, true); }
-static void wrong_width(hid_t f) { replace(f, "/stats/qkv_in/min", H5T_IEEE_F32LE, 2, other_dim, true); }
+static void wrong_type(hid_t f) { replace(f, QKV_MAX, H5T_IEEE_F64LE, 2, stat_dim, true); }
+static void wrong_rank(hid_t f) { replace(f, QKV_MAX, H5T_IEEE_F32LE, 1, stat_dim, true); }
+static void wrong_shape(hid_t f) { replace(f, QKV_MAX, H5T_IEEE_F32LE, 2, other_dim, true); }
+static void not_chunked(hid_t f) { replace(f, QKV_MAX, H5T_IEEE_F32LE, 2, stat_dim, false); }
+static void no_data(hid_t f) { replace(f, QKV_MAX, H5T_IEEE_F32LE, 2, stat_dim, true); }
+static void wrong_width(hid_t f) { replace(f, QKV_MIN, H5T_IEEE_F32LE, 2, other_dim, true); }
 static void text_rank(hid_t f) { replace(f, "/outliers/value", H5T_IEEE_F32LE, 2, stat_dim, true); }
 static void a_group(hid_t f)
 {
@@ -218,7 +221,8 @@ START_TEST(test_checksum)
         unsigned mask;
         dataset[i] = H5Dopen2(file, names[i], H5P_DEFAULT);
         hid_t space = H5Dget_space(dataset[i]);
-        ck_assert_int_ge(H5Dget_chunk_info(dataset[i], space, 0, offset, &mask, &place[i], &size), 0);
+        ck_assert_int_ge(H5Dget_chunk_info(dataset[i], space, 0, offset, &mask, &place[i],
+                                            &size), 0);
         H5Sclose(space);
         H5Dclose(dataset[i]);
     }

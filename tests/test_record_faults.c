@@ -57,7 +57,11 @@ END_TEST
 
 START_TEST(test_bad_options)
 {
-    static const struct { unsigned points, track, raw; double alpha; const char *message; } cases[] = {
+    static const struct {
+        unsigned    points, track, raw;
+        double      alpha;
+        const char *message;
+    } cases[] = {
         { SIM_POINTS, 1u << OSC_AT_Q, 0, 6, "without statistics cannot be tracked" },
         { SIM_POINTS, 1u << OSC_AT_FC2_IN, 0, 6, "only points of the hidden width 33" },
         { SIM_POINTS | 1u << OSC_AT_LOGITS, SIM_TRACK, 0, 6, "logits cannot be observed" },

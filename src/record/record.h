@@ -129,7 +129,8 @@ typedef struct {
     float     value;
 } osc_record_event;
 osc_status osc_record_events(osc_record *record,
-                             osc_status (*fn)(void *user, const osc_record_event *events, size_t count),
+                             osc_status (*fn)(void *user, const osc_record_event *events,
+                                              size_t count),
                              void *user);
 uint64_t osc_record_event_count(const osc_record *record);
 uint64_t osc_record_events_dropped(const osc_record *record);
