@@ -66,6 +66,13 @@ const osc_progress *cli_progress(void);
 /* Ends the bar's line; call before printing results. */
 void cli_progress_end(void);
 
+/* What commands take when no model or record is named. */
+#define CLI_DEFAULT_MODEL "opt-mini-8m"
+
+/* After cli_parse, for commands that read records: without operands takes the record
+ * that `outlierscope record` writes by default, if it is in the current folder. */
+void cli_default_record(int *argc, char **argv);
+
 /* A path of something shipped: share/NAME of the source tree when run from a build
  * there, else of the installed package; NULL when neither exists.  Static buffer
  * per call site is not used: the result is owned by the caller (osc_free). */

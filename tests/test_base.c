@@ -100,6 +100,9 @@ START_TEST(test_json)
     ck_assert_str_eq(s, "NaN \" Infinity");
     json_decref(root);
     ck_assert_int_eq(osc_json_parse(&root, "{\"a\":1,\"a\":2}", 13, OSC_JSON_STRICT), OSC_EFORMAT);
+    ck_assert_int_eq(osc_json_parse(&root, "{\"a\":1,\"a\":2}", 13, OSC_JSON_UNIQUE), OSC_EFORMAT);
+    ck_assert_int_eq(osc_json_parse(&root, "{\"a\":1,\"a\":2}", 13, OSC_JSON_LENIENT), OSC_OK);
+    json_decref(root);
     ck_assert_int_eq(osc_json_parse(&root, "{\"a\":1} x", 9, OSC_JSON_STRICT), OSC_EFORMAT);
 }
 END_TEST

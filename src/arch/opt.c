@@ -200,7 +200,7 @@ static osc_status finish(osc_pass *p)
                                       config->hidden));
     OSC_TRY(osc_step_deliver(p, OSC_AT_FINAL_NORM, p->resid, p->tokens, config->hidden));
     if (!projected(config))
-        return p->backend->copy(p->device, p->head_in, p->resid, p->tokens * config->hidden);
+        return OSC_OK;   /* head_in is resid */
     return p->backend->matmul(p->device, p->head_in, p->resid, p->once[OSC_W_PROJECT_OUT], NULL,
                               OSC_ACT_NONE, p->tokens, config->embed_width, config->hidden);
 }

@@ -41,7 +41,8 @@ osc_status osc_json_parse(json_t **root, const char *text, size_t size, enum osc
         if (copy == NULL)
             return OSC_ENOMEM;
         blank_nonfinite(copy, size);
-        parsed = json_loadb(copy, size, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY, &error);
+        size_t unique = mode == OSC_JSON_UNIQUE ? JSON_REJECT_DUPLICATES : 0;
+        parsed = json_loadb(copy, size, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY | unique, &error);
         osc_free(copy);
     }
     if (parsed == NULL)

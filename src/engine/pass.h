@@ -41,7 +41,7 @@ typedef struct {
     void *branch;                    /* [T, H] what a half-block adds to the residual */
     void *ffn;                       /* [T, F] */
     void *embedded;                  /* [T, P] token embedding where P != H */
-    void *head_in;                   /* [T, P] what multiplies the head */
+    void *head_in;                   /* [T, P] what multiplies the head; resid where P = H */
     void *scores;                    /* [A, T, T], only with hooks at scores or pattern */
 } osc_pass;
 

@@ -57,6 +57,17 @@ static void select_sequence(osc_session *s, const osc_corpus *corpus, size_t fir
     pass->head_in = row_of(s, s->head_in, row, s->config->embed_width);
 }
 
+/* `steps` of the chunk's steps (a sequence through a block) are done. */
+static void tell_progress(const osc_session *s, const osc_corpus *corpus, size_t first,
+                          size_t count, size_t steps)
+{
+    size_t ids = corpus->offset[first + count] - corpus->offset[first];
+    size_t all = (s->config->layers + 1) * count;   /* the head counts like a block */
+    size_t done = (size_t)((double)ids * (double)steps / (double)all);
+    osc_progress_tick(s->progress, s->label, corpus->offset[first] + done,
+                      corpus->offset[corpus->count]);
+}
+
 typedef osc_status (*part)(osc_pass *pass);
 
 static osc_status run_part(osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
@@ -66,6 +77,8 @@ static osc_status run_part(osc_session *s, const osc_corpus *corpus, size_t firs
     for (size_t i = 0; i < count; i++) {
         select_sequence(s, corpus, first, i);
         OSC_TRY(run(&s->pass));
+        if (layer >= 0)
+            tell_progress(s, corpus, first, count, (size_t)layer * count + i + 1);
     }
     return OSC_OK;
 }
@@ -155,12 +168,13 @@ osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
     session->pass.hooks = hooks;
     OSC_TRY(own_for_hooks(session, hooks));
     OSC_TRY(run_blocks(session, corpus, first, count));
-    if (nll == NULL && osc_hooks_at(hooks, OSC_AT_LOGITS, -1) == 0)
-        return OSC_OK;
-    start_rows(session, corpus, first, count);
-    OSC_TRY(run_heads(session, corpus, first, count));
+    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
+        start_rows(session, corpus, first, count);
+        OSC_TRY(run_heads(session, corpus, first, count));
+    }
     if (nll != NULL)
         collect_nll(session, corpus, first, count, nll);
+    tell_progress(session, corpus, first, count, (session->config->layers + 1) * count);
     return OSC_OK;
 }
 

@@ -4,7 +4,9 @@
 
 #include "base/alloc.h"
 
-static const size_t CHUNK_BYTES = (size_t)64 << 20;   /* residual stream of one chunk */
+/* A chunk is large enough that reading and converting a block's weights costs
+ * little beside using them, and small enough for memory and progress. */
+static const size_t CHUNK_TOKENS = 8192, CHUNK_BYTES = (size_t)64 << 20, CHUNK_MOST = 65536;
 
 
 osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total)
@@ -84,7 +86,7 @@ static osc_status own_activations(osc_session *s)
     size_t t = s->longest, wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
     const struct { void **data; size_t count; } table[] = {
         { &s->resid, s->chunk * t * c->hidden },
-        { &s->head_in, s->chunk * t * c->embed_width },
+        { &s->head_in, c->embed_width == c->hidden ? 0 : s->chunk * t * c->embed_width },
         { &s->pass.x, t * c->hidden },
         { &s->pass.q, t * wide },
         { &s->pass.k, t * narrow },
@@ -97,6 +99,8 @@ static osc_status own_activations(osc_session *s)
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].count > 0)
             OSC_TRY(osc_session_own(s, table[i].data, table[i].count, &s->buffer_bytes));
+    if (s->head_in == NULL)
+        s->head_in = s->resid;
     s->lse = osc_alloc(s->chunk * t, sizeof *s->lse);
     s->targets = osc_alloc(s->chunk * t, sizeof *s->targets);
     if (s->lse == NULL || s->targets == NULL)
@@ -119,19 +123,31 @@ static osc_status plan(osc_session *s)
     return OSC_OK;
 }
 
+static size_t usual_chunk(const osc_session *s)
+{
+    size_t bytes = s->longest * s->config->hidden * osc_dtype_size(s->backend->dtype);
+    size_t fit = CHUNK_TOKENS / s->longest;
+    if (CHUNK_BYTES / bytes < fit)
+        fit = CHUNK_BYTES / bytes;
+    return fit > 0 ? fit : 1;
+}
+
 static osc_status set_up(osc_session *s, const osc_session_options *options)
 {
     if (options->longest < 1 || options->longest > s->config->positions)
         return osc_fail(OSC_EINVAL, "sequences of %zu ids, but %s has %zu positions",
                         options->longest, osc_model_name(s->model), s->config->positions);
+    if (options->chunk > CHUNK_MOST)
+        return osc_fail(OSC_EINVAL, "chunks of %zu sequences: at most %zu", options->chunk,
+                        CHUNK_MOST);
     OSC_TRY(osc_backend_find(&s->backend, options->backend));
     OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
     OSC_TRY(s->backend->open(&s->device, options->threads));
     s->longest = options->longest;
-    size_t bytes = s->longest * s->config->hidden * osc_dtype_size(s->backend->dtype);
-    size_t fit = CHUNK_BYTES / bytes > 0 ? CHUNK_BYTES / bytes : 1;
-    s->chunk = options->chunk > 0 && options->chunk < fit ? options->chunk : fit;
+    s->chunk = options->chunk > 0 ? options->chunk : usual_chunk(s);
     s->allow_nonfinite = options->allow_nonfinite;
+    s->progress = options->progress;
+    s->label = options->label != NULL ? options->label : "forward pass";
     s->pass.model = s->model;
     s->pass.config = s->config;
     s->pass.backend = s->backend;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/progress.h"
 #include "base/status.h"
 #include "engine/hook.h"
 #include "engine/model.h"
@@ -19,8 +20,10 @@ typedef struct {
     const char *scheme;           /* NULL: "none"; "llm-int8:threshold=6" */
     size_t      threads;          /* 0: all processors */
     size_t      longest;          /* ids of the longest sequence of any run */
-    size_t      chunk;            /* sequences per chunk at most; 0: as many as fit in about 64 MiB */
+    size_t      chunk;            /* sequences per chunk at most; 0: about 8192 ids, 64 MiB at most */
     bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
+    const osc_progress *progress; /* told of ids done, of all ids of the corpus; may be NULL */
+    const char *label;            /* what the progress is called; NULL: "forward pass" */
 } osc_session_options;
 
 /* `model` must outlive the session.  OSC_EINVAL (unknown backend or scheme, or

@@ -17,12 +17,14 @@ struct osc_session {
     osc_device        *device;
     osc_scheme_choice  choice;
     bool               allow_nonfinite;
+    const osc_progress *progress;
+    const char        *label;
     size_t             longest;     /* tokens of a sequence */
     size_t             chunk;       /* sequences of a chunk */
 
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
     void        *resid;             /* [chunk, longest, H] */
-    void        *head_in;           /* [chunk, longest, P] */
+    void        *head_in;           /* [chunk, longest, P]; resid itself where P = H */
     void        *head_tile;         /* [OSC_HEAD_TILE, P] */
     void        *logits;            /* [longest, V], only with a hook at the logits */
     osc_row_lse *lse;               /* [chunk * longest] */

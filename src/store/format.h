@@ -6,6 +6,7 @@
 #ifndef OSC_STORE_FORMAT_H
 #define OSC_STORE_FORMAT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/file.h"
@@ -34,7 +35,7 @@ struct osc_weights {
     size_t             text_count, text_capacity;
     struct osc_weight *weight;
     size_t             count, capacity;
-    size_t             usable;    /* set by osc_weights_finish: those without `foreign` come first */
+    size_t             usable;    /* those without `foreign`, first in osc_weights_finish's order */
 };
 
 struct osc_format {
@@ -45,7 +46,10 @@ struct osc_format {
     osc_status (*open)(struct osc_weights *weights, const struct osc_format *format);
 };
 
-extern const struct osc_format osc_format_safetensors;
+extern const struct osc_format osc_format_safetensors, osc_format_shards;
+
+/* Appends the tensors of the safetensors file `name` of the folder. */
+osc_status osc_safetensors_read(struct osc_weights *weights, const char *name);
 
 /* Maps the file `name` of the folder.  `*file` is a borrowed copy that lives as
  * long as `weights`.  `name` may come from a file: OSC_EFORMAT unless it is a plain

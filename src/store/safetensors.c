@@ -222,18 +222,23 @@ static osc_status check_layout(struct osc_weight *weight, size_t count,
     return OSC_OK;
 }
 
-static osc_status open_safetensors(struct osc_weights *weights, const struct osc_format *format)
+osc_status osc_safetensors_read(struct osc_weights *weights, const char *name)
 {
     osc_mapping file;
     struct header header = { .text = NULL };
     size_t first = weights->count;
-    OSC_TRY(osc_weights_map(&file, weights, format->file));
+    OSC_TRY(osc_weights_map(&file, weights, name));
     osc_status status = find_header(&header, &file);
     if (status == OSC_OK)
         status = read_header(weights, &header);
     if (status == OSC_OK)
         status = check_layout(weights->weight + first, weights->count - first, &header);
     return status == OSC_OK ? OSC_OK : osc_fail_in(status, file.path);
+}
+
+static osc_status open_safetensors(struct osc_weights *weights, const struct osc_format *format)
+{
+    return osc_safetensors_read(weights, format->file);
 }
 
 const struct osc_format osc_format_safetensors = {

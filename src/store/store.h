@@ -27,7 +27,8 @@ typedef struct {
  * through the table of formats (stores.c) and makes every check of the format.
  * OSC_ENOTFOUND (no such directory, config or weights), OSC_EFORMAT, OSC_EIO,
  * OSC_EUNSUP (weights only in a format that cannot be read, a Git LFS pointer, more
- * than OSC_MAX_DIMS dimensions), OSC_ENOMEM.  Nothing in a file can name a path outside the directory. */
+ * than OSC_MAX_DIMS dimensions), OSC_ENOMEM.  Nothing in a file can name a path
+ * outside the directory. */
 osc_status osc_store_open(osc_store **store, const char *path);
 void osc_store_close(osc_store *store);
 

@@ -23,9 +23,6 @@ struct osc_store {
 };
 
 /* Recognised for the message of the refusal. */
-static const struct osc_format sharded_safetensors = {
-    .name = "sharded safetensors", .file = "model.safetensors.index.json",
-};
 static const struct osc_format pytorch = {
     .name = "PyTorch", .file = "pytorch_model.bin",
 };
@@ -35,7 +32,7 @@ static const struct osc_format sharded_pytorch = {
 
 /* In the order in which they are looked for. */
 static const struct osc_format *const formats[] = {
-    &osc_format_safetensors, &sharded_safetensors, &pytorch, &sharded_pytorch,
+    &osc_format_safetensors, &osc_format_shards, &pytorch, &sharded_pytorch,
 };
 
 static osc_status file_is_there(bool *there, const char *folder, const char *name)
@@ -66,14 +63,13 @@ static osc_status open_weights(osc_store *store)
 {
     OSC_TRY(find_format(&store->format, store->path));
     if (store->format == NULL)
-        return osc_fail(OSC_ENOTFOUND, "%s: no weights: there is no %s", store->path,
-                        osc_format_safetensors.file);
+        return osc_fail(OSC_ENOTFOUND, "%s: no weights: there is no %s and no %s",
+                        store->path, osc_format_safetensors.file, osc_format_shards.file);
     if (store->format->open == NULL)
         return osc_fail(OSC_EUNSUP, "%s: the weights are in %s (%s), which cannot be read yet: "
-                        "convert them to safetensors in one file, %s (in Python: "
-                        "model.save_pretrained(folder, max_shard_size=\"1000GB\"))",
-                        store->path, store->format->file, store->format->name,
-                        osc_format_safetensors.file);
+                        "convert them to safetensors (in Python: "
+                        "model.save_pretrained(folder, safe_serialization=True))",
+                        store->path, store->format->file, store->format->name);
     store->weights.folder = store->path;
     OSC_TRY(store->format->open(&store->weights, store->format));
     return osc_weights_finish(&store->weights);

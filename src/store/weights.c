@@ -111,18 +111,24 @@ static int by_path(const void *a, const void *b)
     return strcmp(x->path, y->path);
 }
 
+static osc_status fail_duplicate(const char *folder, const osc_stored *a, const osc_stored *b)
+{
+    char quoted[OSC_QUOTED];
+    osc_weight_quote(quoted, a->name);
+    if (strcmp(a->file, b->file) == 0)
+        return osc_fail(OSC_EFORMAT, "%s/%s: tensor '%s' is there twice", folder, a->file, quoted);
+    return osc_fail(OSC_EFORMAT, "%s: tensor '%s' is both in %s and in %s", folder, quoted,
+                    a->file, b->file);
+}
+
 osc_status osc_weights_finish(struct osc_weights *weights)
 {
     struct osc_weight *weight = weights->weight;
     if (weights->count > 0)
         qsort(weight, weights->count, sizeof *weight, by_name);
-    for (size_t i = 1; i < weights->count; i++) {
-        const osc_stored *a = &weight[i - 1].stored, *b = &weight[i].stored;
-        char quoted[OSC_QUOTED];
-        if (strcmp(a->name, b->name) == 0)
-            return osc_fail(OSC_EFORMAT, "%s: tensor '%s' is there twice (in %s and %s)",
-                            weights->folder, osc_weight_quote(quoted, a->name), a->file, b->file);
-    }
+    for (size_t i = 1; i < weights->count; i++)
+        if (by_name(&weight[i - 1], &weight[i]) == 0)
+            return fail_duplicate(weights->folder, &weight[i - 1].stored, &weight[i].stored);
     if (weights->count > 0)
         qsort(weight, weights->count, sizeof *weight, by_use_and_name);
     weights->usable = 0;

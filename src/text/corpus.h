@@ -34,7 +34,8 @@ const char *osc_documents_digest(const osc_documents *documents);
 /* --- sequences --------------------------------------------------------------- */
 
 typedef enum {
-    OSC_STREAM,      /* [bos] + ids of each document, one stream, windows of S-1 ids, bos before each */
+    OSC_STREAM,      /* [bos] + ids of each document, one stream, windows of S-1 ids, bos before
+                      * each */
     OSC_GPTQ,        /* documents joined by a blank line, one bos at the start, windows of S ids */
     OSC_DOCUMENTS,   /* [bos] + ids of each document cut to S ids, one sequence each */
     OSC_TOKENS,      /* sequences taken from a file of ids as they are */

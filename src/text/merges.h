@@ -34,7 +34,8 @@ osc_status osc_merges_from_json(osc_merges **merges, const osc_vocab *vocab, con
 void osc_merges_free(osc_merges *merges);
 
 /* The merge of two neighbours; its rank is OSC_NO_MERGE if there is none. */
-static inline const osc_merge *osc_merges_find(const osc_merges *merges, int32_t left, int32_t right)
+static inline const osc_merge *osc_merges_find(const osc_merges *merges,
+                                               int32_t left, int32_t right)
 {
     uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
     size_t i = (size_t)(pair * 0x9e3779b97f4a7c15u >> merges->shift);

@@ -112,7 +112,8 @@ static osc_status make_gptq(osc_corpus *corpus, const struct job *job)
 }
 
 /* Appends the first `options->length` ids of a document as a sequence. */
-static osc_status add_document(osc_corpus *corpus, osc_ids *ids, const struct job *job, size_t index)
+static osc_status add_document(osc_corpus *corpus, osc_ids *ids, const struct job *job,
+                               size_t index)
 {
     size_t start = ids->count, length = job->options->length;
     osc_document document = osc_documents_at(job->documents, index);

@@ -1,0 +1,30 @@
+/* Error lines: "outlierscope COMMAND: what is wrong". */
+#include <config.h>
+#include "cli/cli.h"
+
+#include <stdarg.h>
+
+static void begin(const cli_command *command)
+{
+    cli_progress_end();
+    fflush(stdout);   /* what was printed before the error comes before it */
+    fprintf(stderr, "outlierscope %s: ", command->name);
+}
+
+int cli_fail(const cli_command *command)
+{
+    begin(command);
+    fprintf(stderr, "%s\n", osc_error());
+    return 1;
+}
+
+int cli_usage(const cli_command *command, const char *format, ...)
+{
+    begin(command);
+    va_list args;
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+    return 2;
+}

@@ -1,0 +1,245 @@
+/* perplexity: models x matmul schemes over one text. */
+#include <config.h>
+#include "cli/cli.h"
+
+#include <string.h>
+
+#include "analyses/jsonout.h"
+#include "analyses/table.h"
+#include "experiments/run.h"
+
+extern const cli_command experiment_perplexity;
+
+typedef struct {
+    run_options  run;
+    cli_list     models, schemes;
+    const char  *format_name;
+    table_format format;
+} perplexity_options;
+
+/* One row of the result. */
+typedef struct {
+    char           model[256], scheme[256];   /* scheme with its options */
+    osc_perplexity result;
+    osc_protocol   protocol;
+    size_t         sequences, length;
+    int32_t        bos;
+} measurement;
+
+typedef struct {
+    measurement *row;
+    size_t       count, capacity;
+} results;
+
+/* --- running --------------------------------------------------------------------- */
+
+static osc_status run_all(osc_session *session, const run_input *input, double *nll)
+{
+    const osc_corpus *corpus = input->corpus;
+    size_t chunk = osc_session_chunk(session);
+    for (size_t first = 0; first < corpus->count; ) {
+        size_t count = corpus->count - first < chunk ? corpus->count - first : chunk;
+        OSC_TRY(osc_session_run(session, corpus, first, count, NULL,
+                                nll + corpus->offset[first]));
+        first += count;
+    }
+    return OSC_OK;
+}
+
+/* Fills the next row of `all`. */
+static osc_status measure(results *all, const run_input *input, const char *scheme,
+                          const run_options *options)
+{
+    measurement *rows = osc_grow(all->row, &all->capacity, all->count + 1, sizeof *rows);
+    if (rows == NULL)
+        return OSC_ENOMEM;
+    all->row = rows;
+    measurement *m = &rows[all->count];
+    osc_session *session = NULL;
+    const osc_corpus *corpus = input->corpus;
+    double *nll = osc_alloc(corpus->offset[corpus->count], sizeof *nll);
+    char label[512];
+    snprintf(label, sizeof label, "%s %s", osc_model_name(input->model), scheme);
+    osc_status status = nll != NULL ? run_session(&session, input, scheme, label, options)
+                                    : OSC_ENOMEM;
+    if (status == OSC_OK) {
+        *m = (measurement){ .protocol = corpus->protocol, .sequences = corpus->count,
+                            .length = corpus->length, .bos = corpus->bos };
+        snprintf(m->model, sizeof m->model, "%s", osc_model_name(input->model));
+        snprintf(m->scheme, sizeof m->scheme, "%s", osc_session_scheme(session));
+        status = run_all(session, input, nll);
+    }
+    if (status == OSC_OK) {
+        m->result = osc_perplexity_of(corpus, corpus->count, nll);
+        all->count++;
+    }
+    osc_session_close(session);
+    osc_free(nll);
+    return status;
+}
+
+/* All schemes of one model. */
+static osc_status run_model(results *all, const perplexity_options *o, const char *model)
+{
+    static const char *const none[] = { "none" };
+    const char *const *schemes = o->schemes.count > 0 ? o->schemes.item : none;
+    size_t count = o->schemes.count > 0 ? o->schemes.count : 1;
+    run_input input = { .model = NULL };
+    char *path = run_shipped_or(model, CLI_DEFAULT_MODEL);
+    osc_status status = path != NULL ? run_open(&input, path, &o->run) : OSC_ENOTFOUND;
+    for (size_t s = 0; s < count && status == OSC_OK; s++)
+        status = measure(all, &input, schemes[s], &o->run);
+    run_close(&input);
+    osc_free(path);
+    return status;
+}
+
+static osc_status run_models(results *all, const perplexity_options *o)
+{
+    if (o->models.count == 0)
+        return run_model(all, o, NULL);
+    for (size_t i = 0; i < o->models.count; i++)
+        OSC_TRY(run_model(all, o, o->models.item[i]));
+    return OSC_OK;
+}
+
+/* --- results --------------------------------------------------------------------- */
+
+static json_t *row_json(const measurement *m)
+{
+    size_t name = strcspn(m->scheme, ":");
+    return json_pack("{s:o, s:s%, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i}",
+                     "model", json_out_text(m->model),
+                     "scheme", m->scheme, name,
+                     "options", m->scheme[name] == ':' ? m->scheme + name + 1 : "",
+                     "protocol", osc_protocol_name(m->protocol),
+                     "sequences", (json_int_t)m->sequences,
+                     "sequence_length", (json_int_t)m->length,
+                     "scored", (json_int_t)m->result.scored,
+                     "nll", json_out_number(m->result.nll),
+                     "perplexity", json_out_number(m->result.perplexity),
+                     "bos", (int)m->bos);
+}
+
+static osc_status write_json(const results *all)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < all->count && rows != NULL; i++) {
+        if (json_array_append_new(rows, row_json(&all->row[i])) != 0) {
+            json_decref(rows);
+            rows = NULL;
+        }
+    }
+    return json_out_write(rows, stdout);
+}
+
+/* The corpora of several models may differ: each row names its own. */
+static void add_notes(table *t, const results *all)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        const measurement *m = &all->row[i];
+        if (i > 0 && m->protocol == m[-1].protocol && m->bos == m[-1].bos)
+            continue;
+        char bos[32] = "no bos";
+        if (m->bos >= 0)
+            snprintf(bos, sizeof bos, "bos %d", (int)m->bos);
+        if (m->protocol == OSC_TOKENS)
+            snprintf(bos, sizeof bos, "as they are");
+        table_note(t, "protocol %s: %s (%s)", osc_protocol_name(m->protocol),
+                   osc_protocol_summary(m->protocol), bos);
+    }
+}
+
+static osc_status write_table(const results *all, table_format format)
+{
+    static const table_column columns[] = {
+        { "model", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "scheme", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "protocol", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "sequences", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "length", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "bos", "", TABLE_RIGHT, TABLE_DATA },
+        { "scored", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "nll", "", TABLE_RIGHT, TABLE_ALWAYS },
+        { "perplexity", "", TABLE_RIGHT, TABLE_ALWAYS },
+    };
+    table *t;
+    OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));
+    for (size_t i = 0; i < all->count; i++) {
+        const measurement *m = &all->row[i];
+        table_cell(t, "%s", m->model);
+        table_cell(t, "%s", m->scheme);
+        table_cell(t, "%s", osc_protocol_name(m->protocol));
+        table_cell(t, "%zu", m->sequences);
+        table_cell(t, "%zu", m->length);
+        table_cell(t, "%d", (int)m->bos);
+        table_cell(t, "%zu", m->result.scored);
+        table_cell(t, "%.4f", m->result.nll);
+        table_cell(t, "%.4f", m->result.perplexity);
+    }
+    add_notes(t, all);
+    osc_status status = table_write(t, format, stdout);
+    table_free(t);
+    return status;
+}
+
+/* --- the command ------------------------------------------------------------------ */
+
+static int check_options(perplexity_options *o)
+{
+    const cli_command *command = &experiment_perplexity;
+    int rc = run_check_options(command, &o->run);
+    if (rc != CLI_DONE)
+        return rc;
+    for (size_t i = 0; i < o->schemes.count; i++) {
+        osc_scheme_choice scheme;
+        if (osc_scheme_parse(&scheme, o->schemes.item[i]) != OSC_OK)
+            return cli_usage(command, "--scheme: %s", osc_error());
+    }
+    if (table_format_parse(&o->format, o->format_name) != OSC_OK)
+        return cli_usage(command, "--format: %s", osc_error());
+    return CLI_DONE;
+}
+
+static int perplexity(int argc, char **argv)
+{
+    perplexity_options o = { .run = RUN_OPTIONS_DEFAULT, .format_name = "text" };
+    const cli_option options[] = {
+        { "model", 0, CLI_LIST, "DIR", "checkpoint directory, may be repeated "
+          "(default: the shipped " CLI_DEFAULT_MODEL ")", &o.models, 0, 0 },
+        { "scheme", 0, CLI_LIST, "NAME", "matmul scheme with its options, NAME:KEY=VALUE,..., "
+          "may be repeated (default: none)", &o.schemes, 0, 0 },
+        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex or json (default: text)",
+          &o.format_name, 0, 0 },
+        RUN_OPTION_ROWS(o.run),
+        { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
+    };
+    int rc = cli_parse(&experiment_perplexity, options, &argc, argv);
+    if (rc == CLI_DONE)
+        rc = check_options(&o);
+    if (rc != CLI_DONE)
+        return rc;
+    results all = { .row = NULL };
+    int failed = run_models(&all, &o) == OSC_OK ? 0 : cli_fail(&experiment_perplexity);
+    cli_progress_end();
+    if (!failed || all.count > 0)   /* what was measured before a failure is not thrown away */
+        rc = (o.format == TABLE_JSON ? write_json(&all) : write_table(&all, o.format)) == OSC_OK
+           ? 0 : cli_fail(&experiment_perplexity);
+    osc_free(all.row);
+    return failed ? failed : rc;
+}
+
+const cli_command experiment_perplexity = {
+    .name = "perplexity",
+    .summary = "perplexity of models over a text, for each matmul scheme",
+    .operands = "",
+    .details =
+        "Perplexity is exp(total nll / scored ids). It depends on how the text is cut, so the\n"
+        "protocol is always printed with it.\n"
+        "\n"
+        "Examples:\n"
+        "  outlierscope perplexity\n"
+        "  outlierscope perplexity --model ~/opt-125m --model ~/opt-1.3b --text wiki.txt\n"
+        "  outlierscope perplexity --protocol gptq --format json\n",
+    .run = perplexity,
+};

@@ -1,0 +1,12 @@
+/* A run that ends early, but cleanly, on Ctrl-C or a batch system's SIGTERM. */
+#ifndef EXPERIMENTS_STOP_H
+#define EXPERIMENTS_STOP_H
+
+/* From now on the first SIGINT or SIGTERM only is remembered; the second ends the
+ * program as usual. */
+void stop_catch(void);
+
+/* The signal that came, or 0. */
+int stop_signal(void);
+
+#endif

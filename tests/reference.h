@@ -1,0 +1,87 @@
+/* Figures computed independently (tests/data/README.md): where they are, and
+ * reading them. */
+#ifndef REFERENCE_H
+#define REFERENCE_H
+
+#include <check.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "osc.h"
+
+#define must(call) ck_assert_msg((call) == OSC_OK, "%s: %s", #call, osc_error())
+
+enum { PATH = 4096 };
+
+/* "$VARIABLE/name", in a buffer that the next call but three overwrites. */
+static inline const char *in_folder(const char *variable, const char *otherwise, const char *name)
+{
+    static char path[4][PATH];
+    static unsigned turn;
+    const char *folder = getenv(variable);
+    char *into = path[turn++ % 4];
+    snprintf(into, PATH, "%s/%s", folder != NULL ? folder : otherwise, name);
+    return into;
+}
+
+static inline const char *data_file(const char *name)
+{
+    return in_folder("OSC_TESTS", "tests", name);
+}
+
+static inline const char *share_file(const char *name)
+{
+    return in_folder("OSC_SHARE", "share", name);
+}
+
+/* A file of the folder beside the project that holds more than is committed; NULL
+ * if it is not there: the test then passes without checking. */
+static inline const char *shared_file(const char *name)
+{
+    const char *path = in_folder("OSC_SHARED", share_file("../../shared"), name);
+    if (access(path, R_OK) == 0)
+        return path;
+    printf("# SKIP %s is not there\n", name);
+    return NULL;
+}
+
+static inline json_t *read_json(const char *path)
+{
+    json_error_t error;
+    json_t *root = json_load_file(path, 0, &error);
+    ck_assert_msg(root != NULL, "%s: %s", path, error.text);
+    return root;
+}
+
+static inline double number(const json_t *object, const char *key)
+{
+    json_t *value = json_object_get(object, key);
+    ck_assert_msg(json_is_number(value), "%s is not a number", key);
+    return json_number_value(value);
+}
+
+/* A corpus of the sequences [[id, ...], ...]. */
+static inline osc_corpus *corpus_of(const json_t *sequences)
+{
+    osc_corpus *corpus = osc_alloc(1, sizeof *corpus);
+    size_t total = 0, i;
+    json_t *sequence;
+    json_array_foreach(sequences, i, sequence)
+        total += json_array_size(sequence);
+    corpus->count = json_array_size(sequences);
+    corpus->ids = osc_alloc(total, sizeof *corpus->ids);
+    corpus->offset = osc_alloc(corpus->count + 1, sizeof *corpus->offset);
+    corpus->protocol = OSC_TOKENS;
+    json_array_foreach(sequences, i, sequence) {
+        size_t n = json_array_size(sequence), at = corpus->offset[i];
+        for (size_t t = 0; t < n; t++)
+            corpus->ids[at + t] = (int32_t)json_integer_value(json_array_get(sequence, t));
+        corpus->offset[i + 1] = at + n;
+        corpus->longest = n > corpus->longest ? n : corpus->longest;
+    }
+    return corpus;
+}
+
+#endif
