@@ -65,11 +65,22 @@ check_PROGRAMS += %D%/test_engine
 %C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_engine_LDADD   = $(TEST_LIBS)
 
+RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
+
 check_PROGRAMS += %D%/test_record
-%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c \
-  %D%/record_sim.h %D%/run.h
+%C%_test_record_SOURCES = %D%/test_record.c $(RECORD_SIM)
 %C%_test_record_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_damage
+%C%_test_record_damage_SOURCES = %D%/test_record_damage.c $(RECORD_SIM)
+%C%_test_record_damage_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_damage_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_faults
+%C%_test_record_faults_SOURCES = %D%/test_record_faults.c $(RECORD_SIM)
+%C%_test_record_faults_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_faults_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_tables
 %C%_test_tables_SOURCES = %D%/test_tables.c %D%/memory_file.h %D%/run.h

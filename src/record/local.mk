@@ -1,6 +1,7 @@
 libosc_a_SOURCES += %D%/record.h \
   %D%/bind.c \
   %D%/check.c \
+  %D%/commit.c \
   %D%/counter.c %D%/counter.h \
   %D%/create.c \
   %D%/draft.c %D%/draft.h \
@@ -14,3 +15,4 @@ libosc_a_SOURCES += %D%/record.h \
   %D%/resume.c \
   %D%/scales.c %D%/scales.h \
   %D%/write.c
+EXTRA_DIST += docs/RECORD.md docs/read_record.py
