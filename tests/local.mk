@@ -11,7 +11,7 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
-EXTRA_DIST += %D%/data/README.md %D%/data/models %D%/data/reference %D%/data/safetensors \
+EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/models %D%/data/reference %D%/data/safetensors \
   %D%/data/text
 
 if HAVE_CHECK
@@ -67,6 +67,21 @@ check_PROGRAMS += %D%/test_engine
 
 RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 
+check_PROGRAMS += %D%/test_i8
+%C%_test_i8_SOURCES = %D%/test_i8.c %D%/coded_layer.h %D%/near.h %D%/run.h
+%C%_test_i8_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_i8_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_layers
+%C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/near.h %D%/reference.h %D%/run.h
+%C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_layers_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_quant
+%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
+%C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_quant_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_record
 %C%_test_record_SOURCES = %D%/test_record.c $(RECORD_SIM)
 %C%_test_record_CFLAGS  = $(TEST_CFLAGS)
@@ -105,11 +120,13 @@ check_PROGRAMS += %D%/test_heatmap
 endif
 
 # Benches: built and run by `make bench` alone.
-BENCHES        += %D%/bench_engine %D%/bench_text
-EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_text
-CLEANFILES     += %D%/bench_engine %D%/bench_text
+BENCHES        += %D%/bench_engine %D%/bench_quant %D%/bench_text
+EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_quant %D%/bench_text
+CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
 %C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
 %C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
 %C%_bench_engine_LDADD    = $(OSC_LIBS)
 %C%_bench_text_SOURCES    = %D%/bench_text.c
 %C%_bench_text_LDADD      = $(OSC_LIBS)
+%C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
+%C%_bench_quant_LDADD     = $(OSC_LIBS)

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "backend/codes.h"
 #include "backend/stats.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
@@ -25,6 +26,7 @@ typedef struct {
     size_t tokens;      /* of one sequence */
     size_t heads, head_size;
     size_t widest;      /* widest activation */
+    bool   codes;       /* products of codes will occur */
     size_t vocabulary, embed_width;
 } osc_limits;
 
@@ -76,6 +78,27 @@ struct osc_backend {
     /* y[T, N] = act(x[T, K] w[N, K]^T + bias[N]); bias may be NULL. */
     osc_status (*matmul)(osc_device *device, void *y, const void *x, const void *w,
                          const void *bias, osc_act act, size_t rows, size_t n, size_t k);
+
+    /* Products of codes (codes.h).  One call does a whole linear layer: it finds the
+     * removed columns, codes x, multiplies, and applies scales, x_O w_O^T, bias and
+     * activation before the only rounding; the list of columns never has to leave
+     * the device.  Sums of codes are exact, results the same for every kernel. */
+    const char *(*codes_kernel)(const osc_device *device);   /* "avx512-vnni", static */
+    /* Device bytes of a coded weight [N, K]. */
+    size_t     (*codes_bytes)(const osc_coding *coding, size_t n, size_t k);
+    /* Codes a stored weight into `dst`; *bad as in load.  OSC_EUNSUP for K beyond
+     * OSC_CODES_WIDEST, where sums would not fit. */
+    osc_status (*codes_load)(osc_device *device, void *dst, const osc_coding *coding,
+                             const osc_code_source *source, size_t *bad);
+    /* y[T, N] = act(x[T, K] w[N, K]^T + bias[N]), w from codes_load with this coding. */
+    osc_status (*codes_matmul)(osc_device *device, void *y, const void *x, const void *w,
+                               const osc_coding *coding, const void *bias, osc_act act,
+                               size_t rows, size_t n, size_t k);
+    /* The operands of that product, in host memory.  Not for OSC_SHARE_BLOCK. */
+    osc_status (*codes_view)(osc_device *device, osc_code_view *view, const void *x,
+                             const void *w, const osc_coding *coding, size_t rows, size_t n,
+                             size_t k);
+
     /* x = act(x) in place. */
     osc_status (*activate)(osc_device *device, void *x, osc_act act, size_t count);
     /* y += x. */

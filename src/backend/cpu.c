@@ -3,10 +3,8 @@
 #include "backend/cpu.h"
 
 #include <cblas.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
 
+#include "backend/cpu_i8.h"
 #include "base/alloc.h"
 
 const osc_cpu_vec *osc_cpu_vec_choose(void)
@@ -31,6 +29,12 @@ static void cpu_close(osc_device *device)
     osc_free(device->low);
     osc_free(device->high);
     osc_free(device->hits);
+    osc_free(device->coded.code);
+    osc_free(device->coded.scale);
+    osc_free(device->coded.zero);
+    osc_free(device->coded.sum);
+    osc_free(device->coded.peak);
+    osc_free(device->coded.removed);
     osc_free(device);
 }
 
@@ -40,6 +44,7 @@ static osc_status cpu_open(osc_device **device, size_t threads)
     if (made == NULL)
         return OSC_ENOMEM;
     made->vec = osc_cpu_vec_choose();
+    made->i8 = osc_cpu_i8_choose();
     made->threads = 1;
 #ifdef _OPENMP
     made->threads = threads == 0 ? omp_get_num_procs() : (int)threads;
@@ -79,12 +84,32 @@ static size_t query_tasks(const osc_limits *limits)
     return limits->heads * ((limits->tokens + CPU_QUERIES - 1) / CPU_QUERIES);
 }
 
+static osc_status plan_codes(osc_cpu_coded *coded, const osc_limits *limits)
+{
+    size_t rows = limits->tokens, width = limits->widest, stride = osc_cpu_i8_stride(width);
+    if (!limits->codes)
+        return OSC_OK;
+    coded->code = osc_alloc(rows, stride);
+    coded->scale = osc_alloc(rows, sizeof *coded->scale);
+    coded->zero = osc_alloc(rows, sizeof *coded->zero);
+    coded->sum = osc_alloc(rows, sizeof *coded->sum);
+    coded->peak = osc_alloc(width, sizeof *coded->peak);
+    coded->removed = osc_alloc(width, sizeof *coded->removed);
+    coded->bytes = rows * (stride + 12) + width * 8;
+    if (coded->code == NULL || coded->scale == NULL || coded->zero == NULL || coded->sum == NULL
+        || coded->peak == NULL || coded->removed == NULL)
+        return OSC_ENOMEM;
+    return OSC_OK;
+}
+
 static osc_status cpu_plan(osc_device *device, const osc_limits *limits)
 {
     size_t attention = CPU_QUERIES * limits->tokens;
     size_t head = (size_t)CPU_TILE_ROWS * CPU_HEAD_COLUMNS;
     device->limits = *limits;
     device->per_thread = attention > head ? attention : head;
+    if (device->per_thread < limits->widest)
+        device->per_thread = limits->widest;   /* a row of a weight or of x */
     device->scratch = osc_alloc(device->per_thread * (size_t)device->threads, sizeof(float));
     device->partial = osc_alloc(query_tasks(limits), sizeof(double));
     device->hot = osc_alloc(limits->widest, sizeof(uint32_t));
@@ -94,14 +119,14 @@ static osc_status cpu_plan(osc_device *device, const osc_limits *limits)
     if (device->scratch == NULL || device->partial == NULL || device->hot == NULL
         || device->low == NULL || device->high == NULL || device->hits == NULL)
         return OSC_ENOMEM;   /* cpu_close releases what there is */
-    return OSC_OK;
+    return plan_codes(&device->coded, limits);
 }
 
 static size_t cpu_scratch_bytes(const osc_device *device)
 {
     return device->per_thread * (size_t)device->threads * sizeof(float)
          + query_tasks(&device->limits) * sizeof(double)
-         + device->limits.widest * 12 + CPU_HITS * sizeof(osc_hit);
+         + device->limits.widest * 12 + CPU_HITS * sizeof(osc_hit) + device->coded.bytes;
 }
 
 static osc_status cpu_host_view(osc_device *device, float **view, void *x, size_t count)
@@ -136,6 +161,11 @@ const osc_backend osc_backend_cpu = {
     .add_rows = osc_cpu_add_rows,
     .layernorm = osc_cpu_layernorm,
     .matmul = osc_cpu_matmul,
+    .codes_kernel = osc_cpu_codes_kernel,
+    .codes_bytes = osc_cpu_codes_bytes,
+    .codes_load = osc_cpu_codes_load,
+    .codes_matmul = osc_cpu_codes_matmul,
+    .codes_view = osc_cpu_codes_view,
     .activate = osc_cpu_activate,
     .add = osc_cpu_add,
     .copy = osc_cpu_copy,

@@ -6,6 +6,10 @@
 #ifndef OSC_BACKEND_CPU_H
 #define OSC_BACKEND_CPU_H
 
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "backend/backend.h"
 #include "backend/cpu_vec.h"
 
@@ -18,8 +22,23 @@ enum {
     CPU_HITS = 1024           /* hits reported at once */
 };
 
+/* Codes of x of one product (cpu_i8.h), planned for the longest and widest. */
+typedef struct {
+    int8_t   *code;           /* [rows, stride]; 0 in removed columns and beyond K */
+    size_t    stride;
+    float    *scale;          /* [rows] */
+    int32_t  *zero, *sum;     /* [rows] zero points, sums of codes */
+    uint32_t *peak;           /* [K] bits of max|x| of every column */
+    uint32_t *removed;        /* [K], ascending; the first removed_count are set */
+    size_t    removed_count;
+    size_t    bytes;          /* of all of these */
+} osc_cpu_coded;
+
+struct osc_cpu_i8;
+
 struct osc_device {
     const osc_cpu_vec *vec;
+    const struct osc_cpu_i8 *i8;
     int      threads;
     osc_limits limits;
     float   *scratch;         /* [threads, per_thread] */
@@ -28,9 +47,25 @@ struct osc_device {
     uint32_t *hot;            /* [widest] columns that reach alpha in one observe call */
     float   *low, *high;      /* [widest] extremes of one observe call */
     osc_hit *hits;            /* [CPU_HITS] */
+    osc_cpu_coded coded;
 };
 
 extern const osc_backend osc_backend_cpu;
+
+/* This thread's part of the scratch: per_thread floats. */
+static inline float *osc_cpu_scratch(const osc_device *device)
+{
+#ifdef _OPENMP
+    return device->scratch + (size_t)omp_get_thread_num() * device->per_thread;
+#else
+    return device->scratch;
+#endif
+}
+
+bool osc_cpu_is_float(osc_dtype dtype);
+
+/* y[width] = row `row` of a stored float tensor: rows run along its last dimension. */
+void osc_cpu_gather_row(const osc_cpu_vec *vec, float *y, const osc_tensor *t, size_t row);
 
 osc_status osc_cpu_load(osc_device *device, void *dst, const osc_tensor *src, size_t *bad);
 osc_status osc_cpu_embed(osc_device *device, void *y, const osc_tensor *table,

@@ -6,18 +6,6 @@
 #include <cblas.h>
 #include <math.h>
 #include <string.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static float *thread_scratch(const osc_device *device)
-{
-#ifdef _OPENMP
-    return device->scratch + (size_t)omp_get_thread_num() * device->per_thread;
-#else
-    return device->scratch;
-#endif
-}
 
 /* s [m, n] = q [m, D] k [n, D]^T; rows of q and k are `width` apart. */
 static void score(float *s, const float *q, const float *k, size_t m, size_t n,
@@ -58,7 +46,7 @@ osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const v
         size_t column = task % args->heads * args->head_size;
         size_t m = args->tokens - i < CPU_QUERIES ? args->tokens - i : CPU_QUERIES;
         size_t n = i + m;
-        float *s = thread_scratch(device);
+        float *s = osc_cpu_scratch(device);
         score(s, (const float *)q + i * width + column, (const float *)k + column, m, n,
               args->head_size, width, n, 1.0f);
         double mass = 0.0;

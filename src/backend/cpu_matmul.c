@@ -4,18 +4,6 @@
 
 #include <cblas.h>
 #include <math.h>
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
-static int thread_number(void)
-{
-#ifdef _OPENMP
-    return omp_get_thread_num();
-#else
-    return 0;
-#endif
-}
 
 static size_t tiles(size_t count, size_t tile)
 {
@@ -75,7 +63,7 @@ osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, con
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t i = 0; i < rows; i += CPU_TILE_ROWS) {
         size_t m = extent(rows, i, CPU_TILE_ROWS);
-        float *tile = device->scratch + (size_t)thread_number() * device->per_thread;
+        float *tile = osc_cpu_scratch(device);
         for (size_t j = 0; j < n; j += CPU_HEAD_COLUMNS) {
             size_t c = extent(n, j, CPU_HEAD_COLUMNS);
             product(tile, (const float *)x + i * k, (const float *)w + j * k, m, c, k, c);

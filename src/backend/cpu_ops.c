@@ -19,7 +19,7 @@ static void widen(const osc_cpu_vec *vec, float *y, const void *x, osc_dtype dty
         memcpy(y, x, n * sizeof *y);
 }
 
-static bool is_float(osc_dtype dtype)
+bool osc_cpu_is_float(osc_dtype dtype)
 {
     return dtype == OSC_F32 || dtype == OSC_F16 || dtype == OSC_BF16;
 }
@@ -36,7 +36,7 @@ static const unsigned char *row_start(const osc_tensor *t, size_t row)
     return (const unsigned char *)t->data + offset * osc_dtype_size(t->dtype);
 }
 
-static void gather_row(const osc_cpu_vec *vec, float *y, const osc_tensor *t, size_t row)
+void osc_cpu_gather_row(const osc_cpu_vec *vec, float *y, const osc_tensor *t, size_t row)
 {
     const unsigned char *x = row_start(t, row);
     size_t n = t->dim[t->ndim - 1], step = t->stride[t->ndim - 1] * osc_dtype_size(t->dtype);
@@ -60,7 +60,7 @@ static size_t first_bad(const osc_cpu_vec *vec, const float *y, size_t n)
 
 osc_status osc_cpu_load(osc_device *device, void *dst, const osc_tensor *src, size_t *bad)
 {
-    if (!is_float(src->dtype) || src->ndim == 0)
+    if (!osc_cpu_is_float(src->dtype) || src->ndim == 0)
         return osc_fail(OSC_EUNSUP, "weights of type %s cannot be loaded",
                         osc_dtype_name(src->dtype));
     float *y = dst;
@@ -77,7 +77,7 @@ osc_status osc_cpu_load(osc_device *device, void *dst, const osc_tensor *src, si
         size_t width = src->dim[src->ndim - 1], rows = count / (width == 0 ? 1 : width);
 #pragma omp parallel for num_threads(device->threads) reduction(+ : broken)
         for (size_t r = 0; r < rows; r++) {
-            gather_row(device->vec, y + r * width, src, r);
+            osc_cpu_gather_row(device->vec, y + r * width, src, r);
             broken += !device->vec->all_finite(y + r * width, width);
         }
     }
@@ -90,7 +90,7 @@ osc_status osc_cpu_embed(osc_device *device, void *y, const osc_tensor *table,
 {
     size_t width = table->dim[1];
     for (size_t t = 0; t < rows; t++)
-        gather_row(device->vec, (float *)y + t * width, table, (size_t)ids[t]);
+        osc_cpu_gather_row(device->vec, (float *)y + t * width, table, (size_t)ids[t]);
     return OSC_OK;
 }
 

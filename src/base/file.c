@@ -56,6 +56,16 @@ void osc_mapping_close(osc_mapping *mapping)
     *mapping = (osc_mapping){ .data = NULL };
 }
 
+void osc_mapping_forget(const osc_mapping *mapping)
+{
+#ifdef MADV_DONTNEED
+    if (mapping->data != NULL)   /* only advice: its failure changes nothing */
+        (void)madvise((void *)(uintptr_t)mapping->data, mapping->size, MADV_DONTNEED);
+#else
+    (void)mapping;
+#endif
+}
+
 static osc_status read_all(int fd, char *text, size_t size, const char *path)
 {
     size_t done = 0;

@@ -18,6 +18,8 @@ typedef struct {
  * with osc_mapping_close.  OSC_ENOTFOUND, OSC_EIO (also: not a regular file). */
 osc_status osc_mapping_open(osc_mapping *mapping, const char *path);
 void osc_mapping_close(osc_mapping *mapping);
+/* Tells the system that no page of it is needed for now; reading it goes on working. */
+void osc_mapping_forget(const osc_mapping *mapping);
 
 /* The whole file as NUL-terminated text of `*size` bytes (inner NULs are kept),
  * owned by the caller (osc_free).  OSC_EFORMAT if it has more than `most` bytes. */

@@ -22,23 +22,6 @@ static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
     return OSC_OK;
 }
 
-static osc_status load_block(osc_session *s, size_t layer)
-{
-    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
-        const osc_stored *stored = osc_model_block(s->model, layer, (osc_block_slot)slot);
-        if (s->pass.vector[slot] != NULL)
-            OSC_TRY(osc_session_load(s, s->pass.vector[slot], stored));
-    }
-    for (size_t l = 0; l < OSC_LINEARS; l++) {
-        const osc_stored *stored = osc_model_block(s->model, layer, (osc_block_slot)(OSC_W_Q + l));
-        size_t bad;
-        OSC_TRY(s->choice.scheme->prepare(&s->pass.linear[l], s->backend, s->device,
-                                          &stored->tensor, &bad));
-        OSC_TRY(osc_session_finite(s, stored, bad));
-    }
-    return OSC_OK;
-}
-
 /* Row `row` of a [*, width] activation buffer. */
 static void *row_of(const osc_session *s, void *buffer, size_t row, size_t width)
 {
@@ -88,7 +71,7 @@ static osc_status run_blocks(osc_session *s, const osc_corpus *corpus, size_t fi
     const osc_arch *arch = osc_model_arch(s->model);
     OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
     for (size_t layer = 0; layer < s->config->layers; layer++) {
-        OSC_TRY(load_block(s, layer));
+        OSC_TRY(osc_session_enter_block(s, layer));
         OSC_TRY(run_part(s, corpus, first, count, (int)layer, arch->block_pass));
     }
     return run_part(s, corpus, first, count, -1, arch->finish);

@@ -8,44 +8,18 @@
  * little beside using them, and small enough for memory and progress. */
 static const size_t CHUNK_TOKENS = 8192, CHUNK_BYTES = (size_t)64 << 20, CHUNK_MOST = 65536;
 
-
 osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total)
 {
     size_t bytes;
-    if (s->owned_count == OSC_OWNED_MOST)
-        return osc_fail(OSC_EINVAL, "a session has more than %d buffers", OSC_OWNED_MOST);
+    void **grown = osc_grow(s->owned, &s->owned_capacity, s->owned_count + 1, sizeof *grown);
+    if (grown == NULL)
+        return OSC_ENOMEM;
+    s->owned = grown;
     if (__builtin_mul_overflow(count, osc_dtype_size(s->backend->dtype), &bytes))
         return osc_fail(OSC_ENOMEM, "out of memory: %zu activations", count);
     OSC_TRY(s->backend->alloc(s->device, data, bytes));
     s->owned[s->owned_count++] = *data;
     *total += bytes;
-    return OSC_OK;
-}
-
-static size_t slot_size(const osc_session *s, osc_block_slot slot)
-{
-    const osc_stored *stored = osc_model_block(s->model, 0, slot);
-    return stored == NULL ? 0 : osc_tensor_count(&stored->tensor);
-}
-
-/* Buffers for the weights of one block, filled again for every block. */
-static osc_status own_block_weights(osc_session *s)
-{
-    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
-        bool product = slot >= OSC_W_Q && slot <= OSC_W_FC2;
-        if (!product && slot_size(s, (osc_block_slot)slot) > 0)
-            OSC_TRY(osc_session_own(s, &s->pass.vector[slot], slot_size(s, (osc_block_slot)slot),
-                        &s->weight_bytes));
-    }
-    for (size_t l = 0; l < OSC_LINEARS; l++) {
-        osc_linear *linear = &s->pass.linear[l];
-        const osc_tensor *w = &osc_model_block(s->model, 0, (osc_block_slot)(OSC_W_Q + l))->tensor;
-        *linear = (osc_linear){ .choice = &s->choice, .n = w->dim[0], .k = w->dim[1],
-                                .bias = s->pass.vector[OSC_B_Q + l] };
-        size_t bytes = s->choice.scheme->bytes(&s->choice, s->backend, linear->n, linear->k);
-        size_t size = osc_dtype_size(s->backend->dtype);
-        OSC_TRY(osc_session_own(s, &linear->weight, (bytes + size - 1) / size, &s->weight_bytes));
-    }
     return OSC_OK;
 }
 
@@ -116,8 +90,8 @@ static osc_status plan(osc_session *s)
     if (c->heads * c->head_size > widest)
         widest = c->heads * c->head_size;
     osc_limits limits = { .tokens = s->longest, .heads = c->heads, .head_size = c->head_size,
-                          .widest = widest, .vocabulary = c->vocabulary,
-                          .embed_width = c->embed_width };
+                          .widest = widest, .codes = s->choice.coding.w != OSC_SHARE_NONE,
+                          .vocabulary = c->vocabulary, .embed_width = c->embed_width };
     OSC_TRY(s->backend->plan(s->device, &limits));
     s->buffer_bytes += s->backend->scratch_bytes(s->device);
     return OSC_OK;
@@ -153,7 +127,7 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     s->pass.backend = s->backend;
     s->pass.device = s->device;
     OSC_TRY(plan(s));
-    OSC_TRY(own_block_weights(s));
+    OSC_TRY(osc_session_own_weights(s));
     OSC_TRY(load_once(s));
     return own_activations(s);
 }
@@ -181,6 +155,8 @@ void osc_session_close(osc_session *session)
         return;
     for (size_t i = 0; i < session->owned_count; i++)
         session->backend->release(session->device, session->owned[i]);
+    osc_free(session->owned);
+    osc_free(session->resident);
     osc_free(session->lse);
     osc_free(session->targets);
     if (session->device != NULL)
@@ -211,6 +187,11 @@ size_t osc_session_threads(const osc_session *session)
 size_t osc_session_weight_bytes(const osc_session *session)
 {
     return session->weight_bytes;
+}
+
+size_t osc_session_linear_bytes(const osc_session *session)
+{
+    return session->linear_bytes;
 }
 
 size_t osc_session_buffer_bytes(const osc_session *session)

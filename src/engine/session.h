@@ -26,8 +26,11 @@ typedef struct {
     const char *label;            /* what the progress is called; NULL: "forward pass" */
 } osc_session_options;
 
-/* `model` must outlive the session.  OSC_EINVAL (unknown backend or scheme, or
- * longest beyond the model's positions), OSC_ENOMEM, OSC_EDEVICE. */
+/* `model` must outlive the session.  If the scheme's weights are smaller than the
+ * stored ones, they are all made here and stay; otherwise a run converts them block
+ * by block.  OSC_EINVAL (unknown backend or scheme, or longest beyond the model's
+ * positions), OSC_ENOMEM, OSC_EDEVICE, OSC_EVALUE (a weight is not finite), OSC_EUNSUP
+ * (the scheme cannot do a layer), OSC_EFORMAT (a file that the scheme names). */
 osc_status osc_session_open(osc_session **session, const osc_model *model,
                             const osc_session_options *options);
 void osc_session_close(osc_session *session);
@@ -39,6 +42,9 @@ const char *osc_session_scheme(const osc_session *session);
 size_t osc_session_threads(const osc_session *session);
 /* Bytes of weights held in converted or quantized form (not the mapping). */
 size_t osc_session_weight_bytes(const osc_session *session);
+/* Of these, bytes of the weights of linear layers in the scheme's form: of all blocks
+ * if they stay, of one if a run converts them block by block. */
+size_t osc_session_linear_bytes(const osc_session *session);
 /* Bytes of activations and scratch. */
 size_t osc_session_buffer_bytes(const osc_session *session);
 

@@ -6,8 +6,7 @@
 #include "engine/session.h"
 
 enum {
-    OSC_HEAD_TILE = 2048,           /* rows of the head converted at a time */
-    OSC_OWNED_MOST = 64             /* device buffers of one session */
+    OSC_HEAD_TILE = 2048            /* rows of the head converted at a time */
 };
 
 struct osc_session {
@@ -30,14 +29,23 @@ struct osc_session {
     osc_row_lse *lse;               /* [chunk * longest] */
     int32_t     *targets;           /* [chunk * longest] id that follows, -1 at an end */
 
-    void  *owned[OSC_OWNED_MOST];       /* every device buffer above, for release */
-    size_t owned_count;
-    size_t weight_bytes, buffer_bytes;
+    osc_linear *resident;           /* [layers, OSC_LINEARS] ready for the whole session, or NULL */
+
+    void **owned;                   /* every device buffer above, for release */
+    size_t owned_count, owned_capacity;
+    size_t weight_bytes, linear_bytes, buffer_bytes;
 };
 
 /* `count` elements of device memory that live as long as the session; adds their
  * bytes to `*total`. */
 osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total);
+
+/* Buffers of the blocks' weights (weights.c).  A scheme whose weights are smaller than
+ * the stored ones has them all made ready now, else one block's buffers are filled
+ * again and again. */
+osc_status osc_session_own_weights(osc_session *s);
+/* Makes the weights of a block those of the pass. */
+osc_status osc_session_enter_block(osc_session *s, size_t layer);
 
 /* Loads a stored tensor into device memory and refuses NaN and infinity. */
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);

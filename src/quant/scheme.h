@@ -17,12 +17,16 @@ typedef struct osc_scheme osc_scheme;
 typedef struct {
     const osc_scheme *scheme;
     char              text[256];     /* name and options as given, for records */
+    osc_coding        coding;        /* of schemes that multiply codes; else all zero */
+    char              columns[256];  /* OSC_REMOVE_FIXED: the file of columns (columns.h) */
 } osc_scheme_choice;
 
 /* One linear layer ready to multiply: y = act(x w^T + bias). */
 typedef struct {
     const osc_scheme_choice *choice;
     size_t n, k;                     /* outputs, inputs */
+    size_t layer;                    /* block */
+    const char *input;               /* hook point of x: "fc1_in"; static */
     void  *weight;                   /* bytes(n, k) of device memory, the scheme's own form */
     void  *bias;                     /* [n] in the backend's dtype, or NULL */
 } osc_linear;
@@ -30,17 +34,23 @@ typedef struct {
 struct osc_scheme {
     const char *name;                /* "none", "absmax-row", ... */
     const char *summary;             /* one line for --help and tables */
-    /* Checks options (unknown keys: osc_spec_only). */
+    osc_coding  coding;              /* what the scheme's name says; options may change it */
+    /* Checks options (unknown keys: osc_spec_only); choice->scheme is set. */
     osc_status (*configure)(osc_scheme_choice *choice, const osc_spec *spec);
     /* Device bytes of one weight [n, k]. */
     size_t     (*bytes)(const osc_scheme_choice *choice, const osc_backend *backend,
                         size_t n, size_t k);
-    /* Fills linear->weight from the stored [n, k] tensor; *bad as for backend load. */
+    /* Fills linear->weight from the stored [n, k] tensor, which must outlive it; *bad
+     * as for backend load.  May allocate: not for the inside of a forward pass unless
+     * the weight's form is the backend's own. */
     osc_status (*prepare)(osc_linear *linear, const osc_backend *backend, osc_device *device,
                           const osc_tensor *weight, size_t *bad);
     /* y [rows, n] from x [rows, k]. */
     osc_status (*apply)(const osc_linear *linear, const osc_backend *backend, osc_device *device,
                         void *y, const void *x, osc_act act, size_t rows);
+    /* (optional) The codes that apply() multiplies for this x; NULL: there are none. */
+    osc_status (*view)(const osc_linear *linear, const osc_backend *backend, osc_device *device,
+                       osc_code_view *view, const void *x, size_t rows);
 };
 
 /* The table of schemes; ends with NULL.  The first is the default. */

@@ -6,7 +6,11 @@
 #include "base/suggest.h"
 
 /* One line per scheme; the first is the default. */
-#define SCHEMES(X) X(none)
+#define SCHEMES(X) \
+    X(none) \
+    X(absmax) X(zeropoint) X(absmax_row) X(absmax_vector) X(zeropoint_vector) \
+    X(absmax_row_decomp) X(llm_int8) X(llm_int8_zeropoint) \
+    X(q8_0)
 
 #define DECLARE(scheme) extern const osc_scheme osc_scheme_##scheme;
 #define ENTRY(scheme)   &osc_scheme_##scheme,

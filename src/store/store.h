@@ -46,6 +46,10 @@ const osc_stored *osc_store_find(const osc_store *store, const char *name);
  * file's name of its type ("F8_E4M3"), or NULL if no such tensor was left out. */
 const char *osc_store_skipped(const osc_store *store, const char *name);
 
+/* Gives back the memory of mapped pages that were read; whoever needs them again has
+ * them read again.  For weights that were converted and stay so. */
+void osc_store_forget(const osc_store *store);
+
 /* Bytes of all weight files. */
 size_t osc_store_bytes(const osc_store *store);
 

@@ -169,6 +169,12 @@ const char *osc_store_skipped(const osc_store *store, const char *name)
     return weight == NULL ? NULL : weight->foreign;
 }
 
+void osc_store_forget(const osc_store *store)
+{
+    for (size_t i = 0; i < store->weights.file_count; i++)
+        osc_mapping_forget(&store->weights.file[i]);
+}
+
 size_t osc_store_bytes(const osc_store *store)
 {
     size_t bytes = 0;
