@@ -77,11 +77,6 @@ check_PROGRAMS += %D%/test_layers
 %C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_layers_LDADD   = $(TEST_LIBS)
 
-check_PROGRAMS += %D%/test_quant
-%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
-%C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_quant_LDADD   = $(TEST_LIBS)
-
 check_PROGRAMS += %D%/test_record
 %C%_test_record_SOURCES = %D%/test_record.c $(RECORD_SIM)
 %C%_test_record_CFLAGS  = $(TEST_CFLAGS)
