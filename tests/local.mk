@@ -91,12 +91,6 @@ check_PROGRAMS += %D%/test_analyses
 %C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/memory_file.h %D%/run.h
 %C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += %D%/test_record
-%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
-  %D%/run.h
-%C%_test_record_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_record_LDADD   = $(TEST_LIBS)
 endif
 
 # Benches: built and run by `make bench` alone.
