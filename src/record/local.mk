@@ -15,4 +15,3 @@ libosc_a_SOURCES += %D%/record.h \
   %D%/resume.c \
   %D%/scales.c %D%/scales.h \
   %D%/write.c
-EXTRA_DIST += docs/RECORD.md docs/read_record.py
