@@ -1,7 +1,7 @@
-/* int8 products against float32 ones on two threads: the product of codes with its
- * scales alone, then whole linear layers from float x to float y.  All sides run in
- * turn in this process; the baseline is the faster of the machine's own cblas_sgemm
- * and the backend's float product. */
+/* int8 products against float32 ones: the product of codes with its scales alone, then
+ * whole linear layers from float x to float y.  All sides run in turn in this process on
+ * the same number of threads (the first argument, 2 if there is none); the baseline is
+ * the faster of the machine's own cblas_sgemm and the backend's float product. */
 #include <config.h>
 #include "bench.h"
 
@@ -14,7 +14,7 @@
 #include "base/half.h"
 #include "quant/scheme.h"
 
-enum { RUNS = 11, THREADS = 2, SIDES = 16, OUTLIERS = 7 };
+enum { RUNS = 11, SIDES = 16, OUTLIERS = 7 };
 
 static const struct { size_t rows, n, k; } shapes[] = {
     { 512, 4096, 1024 }, { 512, 1024, 4096 }, { 2048, 2048, 2048 }, { 1, 4096, 4096 },
@@ -23,7 +23,7 @@ static const struct { size_t rows, n, k; } shapes[] = {
 
 typedef struct {
     osc_device *device;
-    size_t      rows, n, k;
+    size_t      threads, rows, n, k;
     float      *x, *w, *y;
 } shape;
 
@@ -58,6 +58,11 @@ static void run_float(const shape *s, const void *with)
                                 s->k));
 }
 
+static void code_x(const shape *s, const osc_linear *linear)
+{
+    osc_cpu_i8_code(s->device, s->x, linear->weight, &linear->choice->coding, s->rows, s->n, s->k);
+}
+
 static void run_product(const shape *s, const void *with)
 {
     const osc_linear *linear = with;
@@ -72,19 +77,28 @@ static void run_linear(const shape *s, const void *with)
                                        OSC_ACT_NONE, s->rows));
 }
 
+static void set_blas_threads(size_t threads)
+{
+#ifdef HAVE_OPENBLAS_SET_NUM_THREADS
+    openblas_set_num_threads((int)threads);
+#else
+    (void)threads;
+#endif
+}
+
 static float noise(uint64_t *state)
 {
     *state = *state * 6364136223846793005u + 1442695040888963407u;
     return (float)(int32_t)(*state >> 32) * 0x1p-31f;
 }
 
-static void open_shape(shape *s, size_t i)
+static void open_shape(shape *s, size_t i, size_t threads)
 {
-    *s = (shape){ .rows = shapes[i].rows, .n = shapes[i].n, .k = shapes[i].k };
+    *s = (shape){ .threads = threads, .rows = shapes[i].rows, .n = shapes[i].n, .k = shapes[i].k };
     osc_limits limits = { .tokens = s->rows, .heads = 1, .head_size = 8, .codes = true,
                           .widest = s->k > s->n ? s->k : s->n, .vocabulary = 8, .embed_width = 8 };
     uint64_t state = i + 1;
-    must(osc_backend_cpu.open(&s->device, THREADS));
+    must(osc_backend_cpu.open(&s->device, threads));
     must(osc_backend_cpu.plan(s->device, &limits));
     s->x = osc_alloc(s->rows * s->k, sizeof *s->x);
     s->w = osc_alloc(s->n * s->k, sizeof *s->w);
@@ -137,12 +151,14 @@ static void time_sides(shape *s, side *sides, size_t count)
             if (sides[i].kernel != NULL)
                 s->device->i8 = sides[i].kernel;
             if (sides[i].run == run_sgemm)
-                openblas_set_num_threads(THREADS);
+                set_blas_threads(s->threads);
+            if (sides[i].run == run_product)
+                code_x(s, sides[i].with);
             double start = bench_now();
             sides[i].run(s, sides[i].with);
             if (r > 0)
                 sides[i].seconds[r - 1] = bench_now() - start;
-            openblas_set_num_threads(1);
+            set_blas_threads(1);
         }
     }
 }
@@ -158,14 +174,14 @@ static void report(const shape *s, side *sides, size_t count)
                     own < sgemm ? "matmul" : "cblas_sgemm", own < sgemm ? own : sgemm);
 }
 
-static void bench_shape(size_t index)
+static void bench_shape(size_t index, size_t threads)
 {
     static const char *const schemes[] = { "absmax-vector", "llm-int8", "llm-int8:weights=int8",
                                            "llm-int8-zeropoint", "q8-0" };
     enum { SCHEMES = sizeof schemes / sizeof *schemes };
     static side sides[SIDES];
     shape s;
-    open_shape(&s, index);
+    open_shape(&s, index, threads);
     uint16_t *half = osc_alloc(s.n * s.k, sizeof *half);
     for (size_t e = 0; e < s.n * s.k; e++)
         half[e] = osc_float_to_f16(s.w[e]);
@@ -181,8 +197,9 @@ static void bench_shape(size_t index)
                              linears[0]);
     for (size_t i = 0; i < SCHEMES; i++)
         count = add_side(sides, count, schemes[i], osc_cpu_i8_choose(), run_linear, linears[i]);
+#ifdef HAVE_X86_64
     count = add_side(sides, count, "llm-int8", &osc_cpu_i8_avx2, run_linear, linears[1]);
-    osc_cpu_i8_code(s.device, s.x, linears[0]->weight, &linears[0]->choice->coding, s.rows, s.n, s.k);
+#endif
     time_sides(&s, sides, count);
     report(&s, sides, count);
     for (size_t i = 0; i < SCHEMES; i++) {
@@ -194,9 +211,12 @@ static void bench_shape(size_t index)
     close_shape(&s);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    size_t threads = 2;
+    if (argc > 1)
+        must(osc_parse_size(&threads, "threads", argv[1], 1, 1024));
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        bench_shape(i);
+        bench_shape(i, threads);
     return 0;
 }

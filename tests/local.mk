@@ -11,7 +11,8 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
-EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/models %D%/data/reference %D%/data/safetensors \
+EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
+  %D%/data/models %D%/data/reference %D%/data/safetensors \
   %D%/data/text
 
 if HAVE_CHECK
@@ -76,6 +77,11 @@ check_PROGRAMS += %D%/test_layers
 %C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/near.h %D%/reference.h %D%/run.h
 %C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_layers_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_quant
+%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
+%C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_quant_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_record
 %C%_test_record_SOURCES = %D%/test_record.c $(RECORD_SIM)

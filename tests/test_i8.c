@@ -115,7 +115,8 @@ START_TEST(test_loops)
         x[i] = ((float)i - 34.0f) * 0.5f;
     for (size_t n = 0; n <= N; n++) {
         for (size_t i = 0; osc_cpu_i8_kernels[i] != NULL; i++) {
-            const osc_cpu_i8_loops *a = &osc_cpu_i8_loops_generic, *b = osc_cpu_i8_kernels[i]->loops;
+            const osc_cpu_i8_loops *a = &osc_cpu_i8_loops_generic;
+            const osc_cpu_i8_loops *b = osc_cpu_i8_kernels[i]->loops;
             if (!osc_cpu_i8_kernels[i]->available())
                 continue;
             int8_t qa[N], qb[N];
@@ -331,7 +332,7 @@ START_TEST(test_rules)
               && columns[4] == 299);           /* of the equal ones the first */
     ck_assert_uint_eq(removed_by("llm-int8:rule=topk", &a, columns), 6);
     ck_assert_uint_eq(removed_by("llm-int8:rule=topk,threshold=300", &a, columns), K);
-    ck_assert_uint_eq(removed_by("llm-int8:rule=ratio", &a, columns), 0);   /* the mean is infinite */
+    ck_assert_uint_eq(removed_by("llm-int8:rule=ratio", &a, columns), 0);   /* infinite mean */
     a.x[K + 20] = 0.5f;
     double mean = (297 * 0.5 + 6.0 + (double)a.x[2 * K + 10] + 8.0) / 300;
     char text[64];
@@ -448,7 +449,8 @@ static void *stored_as(osc_dtype dtype, float *w, size_t count)
 {
     uint16_t *half = osc_alloc(count, sizeof *half);
     for (size_t i = 0; i < count; i++) {
-        half[i] = dtype == OSC_F16 ? osc_float_to_f16(w[i]) : (uint16_t)(osc_float_to_bits(w[i]) >> 16);
+        half[i] = dtype == OSC_F16 ? osc_float_to_f16(w[i])
+                                   : (uint16_t)(osc_float_to_bits(w[i]) >> 16);
         w[i] = dtype == OSC_F16 ? osc_f16_to_float(half[i]) : osc_bf16_to_float(half[i]);
     }
     return half;
@@ -471,7 +473,8 @@ START_TEST(test_stored_forms)
             l.stored.data = turned;
             l.stored.stride[0] = 1;
             l.stored.stride[1] = a.n;
-            done(l.choice.scheme->prepare(&l.linear, &osc_backend_cpu, l.device, &l.stored, &l.bad));
+            done(l.choice.scheme->prepare(&l.linear, &osc_backend_cpu, l.device, &l.stored,
+                                          &l.bad));
             layer_apply(&l, a.y, a.x, OSC_ACT_NONE);
             assert_same("transposed", &a);
             layer_close(&l);

@@ -97,7 +97,8 @@ static void check_x(const char *what, const golden *g, const osc_code_view *view
                           "%s: code (%zu, %d) is %d, expected %d", what, t, g->kept[i],
                           view->qx[t * k + (size_t)g->kept[i]], g->qx[t * g->left + i]);
         for (size_t i = 0; i < g->removed; i++)
-            check(view->qx[t * k + (size_t)g->columns[i]] == 0, "%s: removed column has a code", what);
+            check(view->qx[t * k + (size_t)g->columns[i]] == 0, "%s: code of a removed column",
+                  what);
     }
 }
 

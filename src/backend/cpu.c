@@ -35,6 +35,7 @@ static void cpu_close(osc_device *device)
     osc_free(device->coded.sum);
     osc_free(device->coded.peak);
     osc_free(device->coded.removed);
+    osc_free(device->coded.outlier);
     osc_free(device);
 }
 
@@ -95,9 +96,10 @@ static osc_status plan_codes(osc_cpu_coded *coded, const osc_limits *limits)
     coded->sum = osc_alloc(rows, sizeof *coded->sum);
     coded->peak = osc_alloc(width, sizeof *coded->peak);
     coded->removed = osc_alloc(width, sizeof *coded->removed);
-    coded->bytes = rows * (stride + 12) + width * 8;
+    coded->outlier = osc_alloc(rows * CPU_OUTLIERS, sizeof *coded->outlier);
+    coded->bytes = rows * (stride + 12 + CPU_OUTLIERS * 4) + width * 8;
     if (coded->code == NULL || coded->scale == NULL || coded->zero == NULL || coded->sum == NULL
-        || coded->peak == NULL || coded->removed == NULL)
+        || coded->peak == NULL || coded->removed == NULL || coded->outlier == NULL)
         return OSC_ENOMEM;
     return OSC_OK;
 }

@@ -19,7 +19,8 @@ enum {
     CPU_HEAD_COLUMNS = 512,   /* logits of one BLAS call */
     CPU_QUERIES = 64,         /* query rows of one attention task */
     CPU_STAT_COLUMNS = 64,    /* columns of one statistics task */
-    CPU_HITS = 1024           /* hits reported at once */
+    CPU_HITS = 1024,          /* hits reported at once */
+    CPU_OUTLIERS = 128        /* removed columns multiplied at once (cpu_i8_matmul.c) */
 };
 
 /* Codes of x of one product (cpu_i8.h), planned for the longest and widest. */
@@ -31,6 +32,7 @@ typedef struct {
     uint32_t *peak;           /* [K] bits of max|x| of every column */
     uint32_t *removed;        /* [K], ascending; the first removed_count are set */
     size_t    removed_count;
+    float    *outlier;        /* [rows, CPU_OUTLIERS] values in the first removed columns */
     size_t    bytes;          /* of all of these */
 } osc_cpu_coded;
 

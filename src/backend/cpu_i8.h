@@ -16,7 +16,7 @@ enum {
     I8_GROUP = 48,         /* rows whose sums are held at once: 12 KiB */
     I8_TASK_ROWS = 240,    /* rows of one task: its y tile is 60 KiB */
     I8_BLOCK = 4096,       /* columns between two visits of the sums */
-    I8_CHUNK = 128,        /* removed columns gathered at once: 32 KiB */
+    I8_CHUNK = CPU_OUTLIERS,   /* removed columns of w gathered at once: 32 KiB */
     I8_SMALL_ZERO = 1 << 16    /* up to this zero points, sums are exact in double */
 };
 

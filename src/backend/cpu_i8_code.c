@@ -8,12 +8,14 @@
 
 #include "base/half.h"
 
+enum { FEW = 1 << 16 };   /* values that one thread codes sooner than others wake up */
+
 /* Peaks of all columns, a stripe of columns to a task. */
 static void find_peaks(osc_device *device, const float *x, size_t rows, size_t k)
 {
     uint32_t *peak = device->coded.peak;
     memset(peak, 0, k * sizeof *peak);
-#pragma omp parallel for num_threads(device->threads) schedule(dynamic)
+#pragma omp parallel for num_threads(device->threads) schedule(dynamic) if (rows * k > FEW)
     for (size_t j = 0; j < k; j += CPU_TILE_COLUMNS) {
         size_t n = k - j < CPU_TILE_COLUMNS ? k - j : CPU_TILE_COLUMNS;
         device->i8->loops->peaks(peak + j, x + j, rows, k, n);
@@ -86,12 +88,12 @@ static void find_removed(osc_device *device, const float *x, const osc_i8_weight
 }
 
 /* Row of x with every removed value replaced by the first that stays, so that
- * extremes are those of the kept columns; x itself if nothing is removed. */
+ * extremes are those of the kept columns; x itself if nothing or all is removed. */
 static const float *kept_row(const osc_device *device, const float *x, size_t k)
 {
     const osc_cpu_coded *coded = &device->coded;
     size_t first = 0;
-    if (coded->removed_count == 0)
+    if (coded->removed_count == 0 || coded->removed_count == k)
         return x;
     while (first < coded->removed_count && coded->removed[first] == first)
         first++;
@@ -116,11 +118,19 @@ static osc_code_scale tensor_scale(osc_device *device, const float *x, size_t ro
 {
     int32_t low = INT32_MAX, high = INT32_MIN;
     if (device->coded.removed_count < k) {
-#pragma omp parallel for num_threads(device->threads) reduction(min : low) reduction(max : high)
+#pragma omp parallel for num_threads(device->threads) if (rows * k > FEW) \
+    reduction(min : low) reduction(max : high)
         for (size_t t = 0; t < rows; t++)
             device->i8->loops->range(&low, &high, kept_row(device, x + t * k, k), k);
     }
     return osc_cpu_code_scale(low, high, zeropoint);
+}
+
+/* Side by side: later every panel of outputs reads them. */
+static void take_outliers(osc_cpu_coded *coded, const float *x, size_t t)
+{
+    for (size_t i = 0; i < coded->removed_count && i < CPU_OUTLIERS; i++)
+        coded->outlier[t * CPU_OUTLIERS + i] = x[coded->removed[i]];
 }
 
 static void code_row(osc_device *device, const float *kept, size_t t, osc_code_scale scale,
@@ -155,11 +165,12 @@ void osc_cpu_i8_code(osc_device *device, const float *x, const void *w, const os
     find_removed(device, x, &weight, coding, rows, k);
     if (coding->x == OSC_SHARE_TENSOR)
         all = tensor_scale(device, x, rows, k, coding->zeropoint);
-#pragma omp parallel for num_threads(device->threads)
+#pragma omp parallel for num_threads(device->threads) if (rows * k > FEW)
     for (size_t t = 0; t < rows; t++) {
         const float *kept = kept_row(device, x + t * k, k);
         osc_code_scale scale = coding->x == OSC_SHARE_TENSOR
                              ? all : row_scale(device, kept, k, coding->zeropoint);
         code_row(device, kept, t, scale, coding->zeropoint, k);
+        take_outliers(&device->coded, x + t * k, t);
     }
 }

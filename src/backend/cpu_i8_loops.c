@@ -103,19 +103,27 @@ static void outer(float *y, const float *x, const float *w, size_t count, size_t
         y[j] += all[j];
 }
 
+/* `count` is a constant where this is inlined. */
+static inline __attribute__((always_inline))
+void block(float *y, const unsigned char *from, size_t count)
+{
+    uint16_t half;
+    int8_t q[OSC_CODE_BLOCK];
+    memcpy(&half, from, sizeof half);
+    memcpy(q, from + 2, sizeof q);
+    float unit = osc_f16_to_float(half);
+    for (size_t j = 0; j < count; j++)
+        y[j] = (float)q[j] * unit;
+}
+
 static void blocks(float *y, const void *data, size_t n)
 {
-    const unsigned char *block = data;
-    for (size_t i = 0; i < n; i += OSC_CODE_BLOCK, block += 2 + OSC_CODE_BLOCK) {
-        size_t count = n - i < OSC_CODE_BLOCK ? n - i : OSC_CODE_BLOCK;
-        uint16_t half;
-        int8_t q[OSC_CODE_BLOCK];
-        memcpy(&half, block, sizeof half);
-        memcpy(q, block + 2, sizeof q);
-        float unit = osc_f16_to_float(half);
-        for (size_t j = 0; j < count; j++)
-            y[i + j] = (float)q[j] * unit;
-    }
+    const unsigned char *from = data;
+    size_t i = 0;
+    for (; i + OSC_CODE_BLOCK <= n; i += OSC_CODE_BLOCK, from += 2 + OSC_CODE_BLOCK)
+        block(y + i, from, OSC_CODE_BLOCK);
+    if (i < n)
+        block(y + i, from, n - i);
 }
 
 #define NAME2(isa) osc_cpu_i8_loops_##isa

@@ -141,9 +141,10 @@ static void add_removed(const product *p, const int8_t *code, size_t first, size
         memset(w, 0, count * I8_PANEL * sizeof *w);
         gather(p, w, code, columns, count, j, n);
         for (size_t t = first; t < first + rows; t++) {
-            for (size_t i = 0; i < count; i++)
+            for (size_t i = 0; i < count && o > 0; i++)
                 x[i] = p->x[t * p->k + columns[i]];
-            p->device->i8->loops->outer(p->y + t * p->n + j, x, w, count, n);
+            p->device->i8->loops->outer(p->y + t * p->n + j, o > 0 ? x
+                                        : coded->outlier + t * CPU_OUTLIERS, w, count, n);
         }
     }
 }

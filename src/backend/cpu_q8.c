@@ -11,8 +11,8 @@
 
 enum {
     BLOCK_BYTES = 2 + OSC_CODE_BLOCK,
-    TILE = 64,               /* outputs decoded at a time */
-    DEPTH = 1024             /* columns decoded at a time: 256 KiB, fits any scratch */
+    TILE = 128,              /* outputs decoded at a time */
+    DEPTH = 512              /* columns decoded at a time: 256 KiB, fits any scratch */
 };
 
 static size_t row_bytes(size_t k)
