@@ -4,7 +4,7 @@ libanalyses_a_SOURCES = \
   %D%/coverage.c %D%/coverage.h %D%/coverage_count.c %D%/coverage_plot.c %D%/coverage_print.c \
   %D%/events.c %D%/events.h \
   %D%/features.c %D%/features.h \
-  %D%/heatmap.c %D%/heatmap.h %D%/heatmap_scale.c \
+  %D%/heatmap.c %D%/heatmap.h %D%/heatmap_layout.c %D%/heatmap_layout.h %D%/heatmap_scale.c \
   %D%/jsonout.c %D%/jsonout.h \
   %D%/options.c %D%/options.h %D%/points.c \
   %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_print.c %D%/outliers_read.c \

@@ -1,7 +1,7 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh
+TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_kill.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_kill.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE;
 
@@ -11,13 +11,18 @@ SH_LOG_DRIVER = $(LOG_DRIVER)
 TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
+EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
+  %D%/data/models %D%/data/reference %D%/data/safetensors \
+  %D%/data/text
+
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
 %C%_test_base_SOURCES = %D%/test_base.c %D%/run.h
 %C%_test_base_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_base_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_backend
-%C%_test_backend_SOURCES = %D%/test_backend.c %D%/run.h %D%/near.h
+%C%_test_backend_SOURCES = %D%/test_backend.c %D%/near.h %D%/run.h
 %C%_test_backend_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_backend_LDADD   = $(TEST_LIBS)
 
@@ -30,44 +35,7 @@ check_PROGRAMS += %D%/test_safetensors
 %C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/run.h
 %C%_test_safetensors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_safetensors_LDADD   = $(TEST_LIBS)
-check_PROGRAMS += %D%/test_hooks
-%C%_test_hooks_SOURCES = %D%/test_hooks.c %D%/run.h
-%C%_test_hooks_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_hooks_LDADD   = $(TEST_LIBS)
 
-check_PROGRAMS += %D%/test_engine
-%C%_test_engine_SOURCES = %D%/test_engine.c %D%/reference.h %D%/run.h
-%C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_engine_LDADD   = $(TEST_LIBS)
-
-check_PROGRAMS += %D%/test_record
-%C%_test_record_SOURCES = %D%/test_record.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h \
-  %D%/run.h
-%C%_test_record_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_record_LDADD   = $(TEST_LIBS)
-check_PROGRAMS += %D%/test_tables
-%C%_test_tables_SOURCES = %D%/test_tables.c %D%/memory_file.h %D%/run.h
-%C%_test_tables_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_tables_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += %D%/test_analyses
-%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/memory_file.h %D%/run.h
-%C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-
-endif
-
-EXTRA_DIST += %D%/data/safetensors
-
-# Benches: built and run by `make bench` alone.
-BENCHES        += %D%/bench_engine
-EXTRA_PROGRAMS += %D%/bench_engine
-CLEANFILES     += %D%/bench_engine
-%C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
-%C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
-%C%_bench_engine_LDADD    = $(OSC_LIBS)
-
-if HAVE_CHECK
 check_PROGRAMS += %D%/test_tokenizer
 %C%_test_tokenizer_SOURCES = %D%/test_tokenizer.c %D%/text.h %D%/files.h %D%/run.h
 %C%_test_tokenizer_CFLAGS  = $(TEST_CFLAGS)
@@ -88,6 +56,18 @@ check_PROGRAMS += %D%/test_corpus
 %C%_test_corpus_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_corpus_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_hooks
+%C%_test_hooks_SOURCES = %D%/test_hooks.c %D%/run.h
+%C%_test_hooks_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_hooks_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_engine
+%C%_test_engine_SOURCES = %D%/test_engine.c %D%/reference.h %D%/run.h
+%C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_engine_LDADD   = $(TEST_LIBS)
+
+RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
+
 check_PROGRAMS += %D%/test_i8
 %C%_test_i8_SOURCES = %D%/test_i8.c %D%/coded_layer.h %D%/near.h %D%/run.h
 %C%_test_i8_CFLAGS  = $(TEST_CFLAGS)
@@ -99,24 +79,55 @@ check_PROGRAMS += %D%/test_layers
 %C%_test_layers_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_quant
-%C%_test_quant_SOURCES = %D%/test_quant.c %D%/coded_layer.h %D%/near.h %D%/reference.h %D%/run.h
+%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
 %C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_quant_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record
+%C%_test_record_SOURCES = %D%/test_record.c $(RECORD_SIM)
+%C%_test_record_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_damage
+%C%_test_record_damage_SOURCES = %D%/test_record_damage.c $(RECORD_SIM)
+%C%_test_record_damage_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_damage_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_faults
+%C%_test_record_faults_SOURCES = %D%/test_record_faults.c $(RECORD_SIM)
+%C%_test_record_faults_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_faults_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_tables
+%C%_test_tables_SOURCES = %D%/test_tables.c %D%/memory_file.h %D%/run.h
+%C%_test_tables_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tables_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_analyses
+%C%_test_analyses_SOURCES = %D%/test_analyses.c %D%/run.h
+%C%_test_analyses_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_reference
+%C%_test_reference_SOURCES = %D%/test_reference.c %D%/reference.h %D%/run.h
+%C%_test_reference_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_heatmap
+%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
+%C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
-EXTRA_DIST += %D%/data/text/README %D%/data/text/opt-mini.json \
-  %D%/data/text/sampled-16x256.tokens %D%/data/text/stream.tokens
-
-BENCHES        += %D%/bench_text
-EXTRA_PROGRAMS += %D%/bench_text
-CLEANFILES     += %D%/bench_text
-%C%_bench_text_SOURCES = %D%/bench_text.c
-%C%_bench_text_LDADD   = $(OSC_LIBS)
-
-EXTRA_DIST += %D%/data/layers.h5 %D%/data/layers.py
-
-BENCHES        += %D%/bench_quant
-EXTRA_PROGRAMS += %D%/bench_quant
-CLEANFILES     += %D%/bench_quant
-%C%_bench_quant_SOURCES = %D%/bench_quant.c %D%/bench.h
-%C%_bench_quant_LDADD   = $(OSC_LIBS)
+# Benches: built and run by `make bench` alone.
+BENCHES        += %D%/bench_engine %D%/bench_quant %D%/bench_text
+EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_quant %D%/bench_text
+CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
+%C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
+%C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
+%C%_bench_engine_LDADD    = $(OSC_LIBS)
+%C%_bench_text_SOURCES    = %D%/bench_text.c
+%C%_bench_text_LDADD      = $(OSC_LIBS)
+%C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
+%C%_bench_quant_LDADD     = $(OSC_LIBS)

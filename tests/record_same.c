@@ -75,7 +75,8 @@ static herr_t visit_link(hid_t root, const char *name, const H5L_info_t *info, v
     if (H5Iget_type(one) == H5I_DATASET)
         same_data(one, two, name);
     pair object = { two, name };
-    ck_assert_int_ge(H5Aiterate2(one, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &object), 0);
+    ck_assert_int_ge(H5Aiterate2(one, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute,
+                                 &object), 0);
     H5Oclose(one);
     H5Oclose(two);
     return 0;
@@ -91,7 +92,8 @@ void sim_same_files(const char *path, const char *other)
     pair to_two = { two, "/" }, to_one = { one, "/" };
     ck_assert_int_ge(H5Lvisit(one, H5_INDEX_NAME, H5_ITER_INC, visit_link, &to_two), 0);
     ck_assert_int_ge(H5Lvisit(two, H5_INDEX_NAME, H5_ITER_INC, visit_link, &to_one), 0);
-    ck_assert_int_ge(H5Aiterate2(one, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute, &to_two), 0);
+    ck_assert_int_ge(H5Aiterate2(one, H5_INDEX_NAME, H5_ITER_INC, NULL, visit_attribute,
+                                 &to_two), 0);
     H5Fclose(one);
     H5Fclose(two);
     H5Pclose(access);

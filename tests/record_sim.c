@@ -2,7 +2,10 @@
 #include "record_sim.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -33,7 +36,8 @@ osc_recorder_options sim_options(const char *path)
     return (osc_recorder_options){
         .path = path,
         .info = {
-            .tool = "outlierscope test", .command = "record --model m", .time = "2024-01-01T00:00:00Z",
+            .tool = "outlierscope test", .command = "record --model m",
+            .time = "2024-01-01T00:00:00Z",
             .host = "host", .backend = "cpu", .threads = 2, .dtype = "float16",
             .scheme = "llm-int8:threshold=6", .model = "opt-sim", .arch = "opt",
             .parameters = 123456789012345u, .layers = SIM_LAYERS, .hidden = SIM_HIDDEN,
@@ -100,7 +104,8 @@ static osc_status deliver_hits(const osc_observer_options *options, osc_point po
     size_t count = 0;
     for (size_t i = 0; i < rows * SIM_HIDDEN; i++)
         if (fabsf(x[i]) >= options->alpha)
-            hits[count++] = (osc_hit){ (uint32_t)(i / SIM_HIDDEN), (uint32_t)(i % SIM_HIDDEN), x[i] };
+            hits[count++] = (osc_hit){ (uint32_t)(i / SIM_HIDDEN), (uint32_t)(i % SIM_HIDDEN),
+                                       x[i] };
     OSC_TRY(options->on_hits(options->user, point, layer, sequence, hits, count / 2));
     return options->on_hits(options->user, point, layer, sequence, hits + count / 2,
                             count - count / 2);
@@ -190,4 +195,54 @@ osc_status sim_record_all(const osc_recorder_options *options, size_t chunk, siz
     osc_status status = sim_record(recorder, chunk, end);
     osc_recorder_free(recorder);
     return status;
+}
+
+/* --- helpers of the tests ---------------------------------------------------------- */
+
+char sim_folder[32] = "record-XXXXXX", sim_a[64], sim_b[64];
+
+bool sim_set_up(void)
+{
+    if (mkdtemp(sim_folder) == NULL)
+        return false;
+    snprintf(sim_a, sizeof sim_a, "%s/a.h5", sim_folder);
+    snprintf(sim_b, sizeof sim_b, "%s/b.h5", sim_folder);
+    return true;
+}
+
+void sim_clean_up(void)
+{
+    unlink(sim_a);
+    unlink(sim_b);
+    rmdir(sim_folder);
+}
+
+void sim_error_has(const char *text)
+{
+    ck_assert_msg(strstr(osc_error(), text) != NULL, "'%s' is not in: %s", text, osc_error());
+}
+
+osc_status sim_open(osc_recorder **recorder, const osc_recorder_options *options)
+{
+    static osc_corpus corpus;
+    osc_observer_shape shape = sim_shape();
+    corpus = sim_corpus();
+    return osc_recorder_open(recorder, options, &shape, &corpus);
+}
+
+void sim_make(const char *path)
+{
+    osc_recorder_options options = sim_options(path);
+    options.overwrite = true;
+    ck_ok(sim_record_all(&options, 4, SIM_SEQUENCES));
+}
+
+osc_status sim_collect(void *user, const osc_record_event *events, size_t count)
+{
+    sim_events *list = user;
+    for (size_t i = 0; i < count; i++) {
+        list->event = osc_grow(list->event, &list->room, list->count + 1, sizeof *events);
+        list->event[list->count++] = events[i];
+    }
+    return OSC_OK;
 }

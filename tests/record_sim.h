@@ -3,6 +3,8 @@
 #ifndef RECORD_SIM_H
 #define RECORD_SIM_H
 
+#include <check.h>
+
 #include "record/record.h"
 
 enum {
@@ -36,5 +38,26 @@ osc_status sim_record_all(const osc_recorder_options *options, size_t chunk, siz
 /* Checks that both files have the same objects, the same data bit for bit and the
  * same attributes, `time` and `threads` aside; fails the test otherwise. */
 void sim_same_files(const char *path, const char *other);
+
+/* --- helpers of the tests ---------------------------------------------------------- */
+
+/* Two names in a new folder; sim_clean_up removes both and the folder. */
+extern char sim_folder[32], sim_a[64], sim_b[64];
+bool sim_set_up(void);
+void sim_clean_up(void);
+
+#define ck_ok(call) ck_assert_msg((call) == OSC_OK, "%s: %s", #call, osc_error())
+/* The last message has `text` in it. */
+void sim_error_has(const char *text);
+osc_status sim_open(osc_recorder **recorder, const osc_recorder_options *options);
+/* A complete record at `path`, in the place of what is there. */
+void sim_make(const char *path);
+
+/* Events that grow; a callback of osc_record_events with a list as `user`. */
+typedef struct {
+    osc_record_event *event;
+    size_t            count, room;
+} sim_events;
+osc_status sim_collect(void *user, const osc_record_event *events, size_t count);
 
 #endif

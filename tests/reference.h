@@ -15,14 +15,15 @@
 
 enum { PATH = 4096 };
 
-/* "$VARIABLE/name", in a buffer that the next call but three overwrites. */
+/* "$VARIABLE/name", in a buffer that the 15th call after it overwrites. */
 static inline const char *in_folder(const char *variable, const char *otherwise, const char *name)
 {
-    static char path[4][PATH];
+    static char path[16][PATH];
     static unsigned turn;
     const char *folder = getenv(variable);
-    char *into = path[turn++ % 4];
-    snprintf(into, PATH, "%s/%s", folder != NULL ? folder : otherwise, name);
+    char *into = path[turn++ % 16];
+    int length = snprintf(into, PATH, "%s/%s", folder != NULL ? folder : otherwise, name);
+    ck_assert_int_lt(length, PATH);
     return into;
 }
 

@@ -1,4 +1,4 @@
-/* The outlier rule on hand-made arrays, quartiles, unions of events, the heat map. */
+/* The outlier rule on hand-made arrays, quartiles, unions of events. */
 #include <config.h>
 #include "run.h"
 
@@ -7,11 +7,8 @@
 
 #include "analyses/events.h"
 #include "analyses/features.h"
-#include "analyses/heatmap.h"
-#include "analyses/palette.h"
 #include "analyses/record_text.h"
 #include "analyses/stats.h"
-#include "memory_file.h"
 
 /* --- the rule ----------------------------------------------------------------------- */
 
@@ -222,153 +219,6 @@ START_TEST(test_union)
 }
 END_TEST
 
-/* --- the heat map ------------------------------------------------------------------- */
-
-/* Relative luminance of "#rrggbb". */
-static double luminance(const char *color)
-{
-    unsigned rgb[3];
-    static const double weight[3] = { 0.2126, 0.7152, 0.0722 };
-    double sum = 0;
-    ck_assert_int_eq(sscanf(color, "#%2x%2x%2x", &rgb[0], &rgb[1], &rgb[2]), 3);
-    for (int i = 0; i < 3; i++) {
-        double v = rgb[i] / 255.0;
-        sum += weight[i] * (v <= 0.04045 ? v / 12.92 : pow((v + 0.055) / 1.055, 2.4));
-    }
-    return sum;
-}
-
-/* In grey the order is the same, and every tenth of the scale is visible. */
-START_TEST(test_palette)
-{
-    char color[PALETTE_TEXT];
-    double last = 1;
-    for (int i = 0; i <= 10; i++) {
-        palette_color(color, i / 10.0);
-        double lightness = cbrt(luminance(color));
-        ck_assert_double_le(lightness, last - 0.03);
-        last = lightness;
-    }
-    palette_color(color, NAN);
-    ck_assert_uint_eq(strlen(color), 7);
-}
-END_TEST
-
-START_TEST(test_scales)
-{
-    static const struct { double most, expected; } scales[] = {
-        { 0, 1 }, { 1, 1 }, { 0.51, 1 }, { 0.5, 0.5 }, { 0.19, 0.2 }, { 0.031, 0.05 },
-        { 0.0001, 0.0001 }, { 0.00011, 0.0002 },
-    };
-    for (size_t i = 0; i < sizeof scales / sizeof *scales; i++)
-        ck_assert_double_eq_tol(heatmap_scale(scales[i].most), scales[i].expected, 1e-9);
-    ck_assert_uint_eq(heatmap_tick_step(28, 16), 1);
-    ck_assert_uint_eq(heatmap_tick_step(4, 16), 5);
-    ck_assert_uint_eq(heatmap_tick_step(0.25, 50), 200);
-
-    double place[] = { 10, 11, 12, 50, 99, 100 };
-    heatmap_spread(place, 6, 10, 5, 100);
-    static const double expected[] = { 5, 15, 25, 50, 90, 100 };
-    for (int i = 0; i < 6; i++)
-        ck_assert_double_eq_tol(place[i], expected[i], 1e-9);
-    double middle[] = { 40, 41, 42 };
-    heatmap_spread(middle, 3, 10, 0, 100);
-    for (int i = 0; i < 3; i++)
-        ck_assert_double_eq_tol(middle[i], 31 + 10 * i, 1e-9);
-}
-END_TEST
-
-static char *draw(size_t rows, size_t columns, bool axis)
-{
-    double *values = osc_alloc(rows * columns, sizeof *values);
-    size_t *feature = osc_alloc(columns, sizeof *feature);
-    bool *marked = osc_alloc(columns, sizeof *marked);
-    for (size_t c = 0; c < columns; c++) {
-        feature[c] = c;
-        marked[c] = c % 50 == 1;
-        for (size_t r = 0; r < rows; r++)
-            values[r * columns + c] = c % 50 == 1 ? (double)(r + 1) / (double)rows : 0;
-    }
-    memory_file file;
-    heatmap map = {
-        .title = "a <b> & \"c\" \x01\xff", .subtitle = "sub", .value_label = "value",
-        .mark_label = "mark", .rows = rows, .columns = columns, .value = values,
-        .feature = feature, .marked = marked, .axis = axis,
-    };
-    ck_assert_int_eq(heatmap_write(&map, memory_open(&file)), OSC_OK);
-    osc_free(values);
-    osc_free(feature);
-    osc_free(marked);
-    return memory_close(&file);
-}
-
-/* Elements nest, names of start and end tags agree, every '&' starts a known entity. */
-static void check_xml(const char *text)
-{
-    char open[16][16];
-    size_t depth = 0;
-    for (const char *s = text; *s != '\0'; s++) {
-        ck_assert((unsigned char)*s >= 0x20 || *s == '\n');
-        if (*s == '&')
-            ck_assert(strncmp(s, "&lt;", 4) == 0 || strncmp(s, "&gt;", 4) == 0
-                      || strncmp(s, "&amp;", 5) == 0 || strncmp(s, "&quot;", 6) == 0);
-        if (*s != '<' || s[1] == '?')
-            continue;
-        const char *end = strchr(s, '>');
-        ck_assert_ptr_nonnull(end);
-        char name[16] = "";
-        sscanf(s + 1 + (s[1] == '/'), "%15[a-z]", name);
-        ck_assert_uint_gt(strlen(name), 0);
-        if (s[1] == '/')
-            ck_assert(depth > 0 && strcmp(open[--depth], name) == 0);
-        else if (end[-1] != '/')
-            strcpy(open[depth++], name);
-        ck_assert_uint_lt(depth, 16);
-        s = end;
-    }
-    ck_assert_uint_eq(depth, 0);
-}
-
-/* The same by a real parser, where there is one. */
-static void check_xmllint(const char *text)
-{
-    FILE *parser = popen("if command -v xmllint >/dev/null; then exec xmllint --noout -; fi; "
-                         "cat >/dev/null", "w");
-    ck_assert_ptr_nonnull(parser);
-    fputs(text, parser);
-    ck_assert_int_eq(pclose(parser), 0);
-}
-
-static size_t count(const char *text, const char *part)
-{
-    size_t found = 0;
-    for (const char *s = text; (s = strstr(s, part)) != NULL; s++)
-        found++;
-    return found;
-}
-
-START_TEST(test_heatmap)
-{
-    static const struct { size_t rows, columns; bool axis; size_t marks; } cases[] = {
-        { 8, 60, false, 2 }, { 2, 1, false, 0 }, { 6, 128, true, 3 }, { 32, 4096, true, 78 },
-        { 96, 12288, true, 78 },   /* as many labels as have room */
-    };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *svg = draw(cases[i].rows, cases[i].columns, cases[i].axis), dark[PALETTE_TEXT];
-        check_xml(svg);
-        check_xmllint(svg);
-        ck_assert_ptr_nonnull(strstr(svg, "viewBox=\"0 0 "));
-        ck_assert_ptr_nonnull(strstr(svg, "a &lt;b&gt; &amp; &quot;c&quot;  \xef\xbf\xbd"));
-        ck_assert_uint_eq(count(svg, "nan"), 0);
-        palette_color(dark, 1);
-        if (cases[i].marks > 0)    /* in the map and in the legend */
-            ck_assert_uint_ge(count(svg, dark), 2);
-        ck_assert_uint_eq(count(svg, "<polygon"), cases[i].marks + (cases[i].marks > 0));
-        free(svg);
-    }
-}
-END_TEST
-
 START_TEST(test_record_text)
 {
     static const struct { uint64_t parameters; const char *expected; } cases[] = {
@@ -398,9 +248,6 @@ int main(void)
     tcase_add_test(tc, test_equality);
     tcase_add_test(tc, test_quartiles);
     tcase_add_test(tc, test_union);
-    tcase_add_test(tc, test_palette);
-    tcase_add_test(tc, test_scales);
-    tcase_add_test(tc, test_heatmap);
     tcase_add_test(tc, test_record_text);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

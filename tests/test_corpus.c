@@ -66,8 +66,13 @@ START_TEST(test_sampled)
     ck_assert_uint_eq(some->count, 16);
     ck_assert_uint_lt(some->tokens, 16 * 255 + 10);   /* no more than needed was tokenized */
 
-    osc_corpus *freed[] = { stream, windows, all, some };
-    for (size_t i = 0; i < 4; i++)
+    osc_corpus *starts = make_ok(documents, tokenizer, (osc_window_options){
+        .protocol = OSC_DOCUMENTS, .length = 8, .bos = BOS });
+    ck_assert_uint_eq(starts->offset[16], 16 * 8);
+    ck_assert_uint_lt(starts->tokens, 16 * 8 + 40);
+
+    osc_corpus *freed[] = { stream, windows, all, some, starts };
+    for (size_t i = 0; i < 5; i++)
         osc_corpus_free(freed[i]);
     osc_documents_free(documents);
     osc_tokenizer_close(tokenizer);

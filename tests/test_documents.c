@@ -98,12 +98,11 @@ START_TEST(test_long_json_line)
     enum { SIZE = 3 << 20 };
     static const char start[] = "{\"text\":\"";
     size_t head = sizeof start - 1;
-    char *line = malloc(SIZE + 16);
+    static char line[SIZE + 16];
     memcpy(line, start, head);
     memset(line + head, 'x', SIZE - head);
     memcpy(line + SIZE, "\"}\n", 4);
     put_text("a.jsonl", line);
-    free(line);
     osc_documents *documents = read_ok(in_folder("a.jsonl"));
     ck_assert_uint_eq(osc_documents_count(documents), 1);
     ck_assert_uint_eq(osc_documents_at(documents, 0).size, SIZE - head);

@@ -171,7 +171,7 @@ START_TEST(test_sampled)
 {
     char model[PATH], tokens[PATH];
     snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/sampled-16x256.tokens"));
+    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
     check_trained(model, tokens, data_file("data/reference/opt-mini-2m.json"),
                   "data/reference/opt-mini-2m.float64.json");
 }
@@ -206,7 +206,7 @@ END_TEST
 static osc_corpus *few_sequences(void)
 {
     osc_corpus *corpus;
-    must(osc_corpus_read_tokens(&corpus, data_file("data/sampled-16x256.tokens"), 5));
+    must(osc_corpus_read_tokens(&corpus, data_file("data/text/sampled-16x256.tokens"), 5));
     return corpus;
 }
 
@@ -354,7 +354,7 @@ START_TEST(test_write_hooks)
 {
     char model[PATH], tokens[PATH];
     snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/sampled-16x256.tokens"));
+    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
     check_ablation(model, tokens, data_file("data/reference/opt-mini-2m.json"));
 }
 END_TEST
@@ -366,7 +366,7 @@ START_TEST(test_write_hooks_post_norm)
     if (path == NULL)
         return;
     snprintf(model, sizeof model, "%s", path);
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/sampled-16x256.tokens"));
+    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
     check_ablation(model, tokens, data_file("data/reference/opt-mini-postln-2m.json"));
 }
 END_TEST

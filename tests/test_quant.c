@@ -222,7 +222,7 @@ START_TEST(test_perplexity)
 {
     char model[4096], tokens[4096];
     snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/sampled-16x256.tokens"));
+    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
     check_model(model, tokens, data_file("data/reference/opt-mini-2m.json"));
 }
 END_TEST
@@ -256,7 +256,7 @@ START_TEST(test_same_bits)
     osc_model *model;
     osc_corpus *corpus;
     must(osc_model_open(&model, share_file("opt-mini-2m")));
-    must(osc_corpus_read_tokens(&corpus, data_file("data/sampled-16x256.tokens"), 4));
+    must(osc_corpus_read_tokens(&corpus, data_file("data/text/sampled-16x256.tokens"), 4));
     size_t count = corpus->offset[corpus->count];
     double *first = osc_alloc(count, sizeof *first), *nll = osc_alloc(count, sizeof *nll);
     for (size_t i = 0; osc_schemes[i] != NULL; i++) {

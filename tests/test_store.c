@@ -128,8 +128,8 @@ START_TEST(test_config)
         expect(OSC_EFORMAT, bad[i].message);
     }
     put_text("config.json", "{}");
-    ck_assert_int_eq(truncate(in_folder("config.json"), (16 << 20) + 1), 0);
-    expect(OSC_EFORMAT, "at most 16777216 are accepted");
+    ck_assert_int_eq(truncate(in_folder("config.json"), (1 << 20) + 1), 0);
+    expect(OSC_EFORMAT, "at most 1048576 are accepted");
     ck_assert_int_eq(remove(in_folder("config.json")), 0);
     expect(OSC_ENOTFOUND, "config.json: No such file");
 }

@@ -163,7 +163,8 @@ static const struct json_case json_good[] = {
     { "", "[[\"a\",\"b\"]]", NO_PRE, "", OSC_OK, "" },
     { "", "[[\"a\",\"b\"],\"ab c\"]", NO_PRE, "", OSC_OK, "" },
     { "\"type\":\"BPE\",\"dropout\":null,\"unk_token\":\"<unk>\","
-      "\"continuing_subword_prefix\":\"\",\"end_of_word_suffix\":null,\"fuse_unk\":false,\"byte_fallback\":false,", "[]", NO_PRE,
+      "\"continuing_subword_prefix\":\"\",\"end_of_word_suffix\":null,"
+      "\"fuse_unk\":false,\"byte_fallback\":false,", "[]", NO_PRE,
       ",\"normalizer\":null,\"truncation\":{\"max_length\":5},\"padding\":null", OSC_OK, "" },
     { "", "[]", BYTE_LEVEL ",\"add_prefix_space\":false,\"use_regex\":true}", "", OSC_OK, "" },
     { "", "[]", NO_PRE, ",\"added_tokens\":[{\"id\":300,\"content\":\"<x>\"},"

@@ -45,9 +45,12 @@ osc_status osc_json_parse(json_t **root, const char *text, size_t size, enum osc
         parsed = json_loadb(copy, size, JSON_DECODE_INT_AS_REAL | JSON_DECODE_ANY | unique, &error);
         osc_free(copy);
     }
-    if (parsed == NULL)
+    if (parsed == NULL) {
+        for (char *c = error.text; *c != '\0'; c++)   /* it may quote the file */
+            *c = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
         return osc_fail(OSC_EFORMAT, "not valid JSON: line %d, column %d: %s",
                         error.line, error.column, error.text);
+    }
     *root = parsed;
     return OSC_OK;
 }

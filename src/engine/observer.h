@@ -50,8 +50,8 @@ const osc_observer_options *osc_observer_get_options(const osc_observer *observe
 osc_column_stats *osc_column_stats_create(size_t layers, size_t width);
 void osc_column_stats_free(osc_column_stats *stats);
 
-/* Accumulators of (point, layer), as from osc_column_stats_create; NULL if not observed; may be changed between
- * runs (a resumed recording puts the committed values there). */
+/* Accumulators of (point, layer), as from osc_column_stats_create; NULL if not
+ * observed; may be changed between runs (a resumed recording puts the committed values there). */
 osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, size_t layer);
 
 /* Sum over queries of the largest softmax probability, [heads], of one block; and

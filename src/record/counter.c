@@ -123,8 +123,9 @@ static osc_status check_hit(const osc_hit_counter *counter, const osc_hit *hit)
 {
     if (hit->position < counter->length && hit->feature < counter->hidden)
         return OSC_OK;
-    return osc_fail(OSC_EINVAL, "hit at position %u, feature %u, outside sequences of %zu positions "
-                    "of width %zu", hit->position, hit->feature, counter->length, counter->hidden);
+    return osc_fail(OSC_EINVAL, "hit at position %u, feature %u, outside sequences of %zu "
+                    "positions of width %zu", hit->position, hit->feature, counter->length,
+                    counter->hidden);
 }
 
 osc_status osc_counter_add(osc_hit_counter *counter, osc_point point, size_t layer, size_t index,

@@ -1,6 +1,7 @@
 libosc_a_SOURCES += %D%/record.h \
   %D%/bind.c \
   %D%/check.c \
+  %D%/commit.c \
   %D%/counter.c %D%/counter.h \
   %D%/create.c \
   %D%/draft.c %D%/draft.h \

@@ -154,16 +154,17 @@ enum { BATCH = 16384 };
 static osc_status check_event(const osc_record *record, const osc_record_event *event)
 {
     const osc_record_layout *layout = &record->layout;
-    bool good = event->sequence >= 0 && (size_t)event->sequence < record->head.info.sequences_done &&
-                event->position >= 0 && (size_t)event->position < layout->length &&
-                event->feature >= 0 && (size_t)event->feature < layout->hidden &&
-                event->layer >= 0 && (size_t)event->layer < layout->layers &&
-                event->point >= 0 && event->point < OSC_POINT_COUNT &&
-                (layout->track >> event->point & 1u);
-    return good ? OSC_OK : osc_fail(OSC_EFORMAT, "%s: /outliers has an event out of range: sequence "
-                                    "%d, position %d, layer %d, point %d, feature %d",
-                                    record->path, event->sequence, event->position, event->layer,
-                                    event->point, event->feature);
+    size_t done = record->head.info.sequences_done;
+    if (event->sequence >= 0 && (size_t)event->sequence < done &&
+        event->position >= 0 && (size_t)event->position < layout->length &&
+        event->feature >= 0 && (size_t)event->feature < layout->hidden &&
+        event->layer >= 0 && (size_t)event->layer < layout->layers &&
+        event->point >= 0 && event->point < OSC_POINT_COUNT &&
+        (layout->track >> event->point & 1u))
+        return OSC_OK;
+    return osc_fail(OSC_EFORMAT, "%s: /outliers has an event out of range: sequence %d, position "
+                    "%d, layer %d, point %d, feature %d", record->path, event->sequence,
+                    event->position, event->layer, event->point, event->feature);
 }
 
 /* Events start .. start+count-1; `column` is room for a batch of any column. */

@@ -54,17 +54,19 @@ typedef struct {
     unsigned        track;       /* bits: events and position counts; all of width `hidden` */
     unsigned        raw;         /* bits: every value as fp16 under /raw */
     uint64_t        event_cap;   /* events kept at most; the rest is counted */
-    bool            resume;      /* continue the file at `path` if there is one */
+    bool            resume;      /* continue the file at `path` if there is one; comes first */
     bool            overwrite;   /* replace it; without either an existing file is OSC_EINVAL */
     double          interval;    /* least seconds between commits; negative: chosen so that
-                                    committing costs at most about 2 % of the time */
+                                    committing costs at most about 2 % of the time.  Earlier
+                                    where a million events or four million ids wait */
 } osc_recorder_options;
 
 /* Opens a recording and commits an empty record (or, with resume, checks that the
  * file at `path` is of the same model, text and options, naming the first
  * difference, and takes up its state).  `corpus` must outlive the recorder.
  * Whatever happens later, the file at `path` is a complete HDF5 file: a commit
- * writes PATH.tmp, syncs it and renames it.  OSC_EINVAL, OSC_EIO, OSC_EFORMAT,
+ * writes PATH.tmp, syncs it and renames it.  PATH.lock is locked until the end: a
+ * second recorder of the same path is OSC_EINVAL.  Else OSC_EINVAL, OSC_EIO, OSC_EFORMAT,
  * OSC_ENOMEM. */
 osc_status osc_recorder_open(osc_recorder **recorder, const osc_recorder_options *options,
                              const osc_observer_shape *shape, const osc_corpus *corpus);
@@ -77,7 +79,8 @@ size_t osc_recorder_done(const osc_recorder *recorder);
 
 /* Sequences first .. first+count-1 have run with these hooks; `nll` as from
  * osc_session_run.  Commits if it is time.  On failure the last committed state
- * stands. */
+ * stands.  After a run that failed or was stopped within a chunk, its values are
+ * in the accumulators: commits are refused (OSC_EINVAL), go on by resuming. */
 osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, const double *nll);
 
 /* Commits what is left; the record is complete if all sequences are done. */
@@ -126,7 +129,8 @@ typedef struct {
     float     value;
 } osc_record_event;
 osc_status osc_record_events(osc_record *record,
-                             osc_status (*fn)(void *user, const osc_record_event *events, size_t count),
+                             osc_status (*fn)(void *user, const osc_record_event *events,
+                                              size_t count),
                              void *user);
 uint64_t osc_record_event_count(const osc_record *record);
 uint64_t osc_record_events_dropped(const osc_record *record);

@@ -2,11 +2,9 @@
 #include "record/record.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 #include "base/alloc.h"
 #include "record/draft.h"
@@ -17,106 +15,6 @@ enum {
     PENDING_EVENTS = 1 << 20,        /* more waiting for a commit force one, */
     PENDING_IDS = 1 << 22,           /* so that memory does not grow with the text */
 };
-
-static double now(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
-/* --- commits ----------------------------------------------------------------------------- */
-
-/* Creates the draft's HDF5 file, or opens the copy. */
-static osc_status open_draft(osc_h5_file *file, const osc_draft *draft, bool fresh)
-{
-    hid_t access = osc_h5_access(), creation = H5Pcreate(H5P_FILE_CREATE);
-    /* Space freed by a rewritten chunk is remembered in the file for the next one. */
-    H5Pset_file_space_strategy(creation, H5F_FSPACE_STRATEGY_FSM_AGGR, true, 1);
-    file->id = fresh ? H5Fcreate(draft->temporary, H5F_ACC_TRUNC, creation, access)
-                     : H5Fopen(draft->temporary, H5F_ACC_RDWR, access);
-    osc_status status = OSC_OK;
-    if (file->id < 0)
-        status = osc_h5_fail(OSC_EIO, file, draft->temporary, "cannot open");
-    H5Pclose(creation);
-    H5Pclose(access);
-    return status;
-}
-
-static osc_status fill_draft(osc_recorder *recorder, const osc_draft *draft, bool fresh)
-{
-    osc_h5_file file = { -1, recorder->path };
-    OSC_TRY(open_draft(&file, draft, fresh));
-    osc_status status = OSC_OK;
-    if (fresh)
-        status = osc_record_create(&file, &recorder->layout, &recorder->head);
-    if (status == OSC_OK)
-        status = osc_recorder_write(recorder, &file);
-    if (status == OSC_OK && H5Fflush(file.id, H5F_SCOPE_GLOBAL) < 0)
-        status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot write");
-    if (status != OSC_OK)
-        osc_h5_detour(&file);
-    if (H5Fclose(file.id) < 0 && status == OSC_OK)
-        status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot close");
-    return status;
-}
-
-/* The values that were observed must be those of the sequences that were added: a
- * run that ended early has left others in the accumulators. */
-static osc_status check_observed(osc_recorder *recorder)
-{
-    for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
-        for (size_t l = 0; recorder->layout.points >> p & 1u && l < recorder->layout.layers; l++) {
-            const osc_column_stats *stats = osc_observer_stats(recorder->observer, (osc_point)p, l);
-            uint64_t values = 0, expected = recorder->head.info.positions * stats->width;
-            for (size_t b = 0; b < OSC_HISTOGRAM_BINS; b++)
-                values += stats->histogram[b];
-            if (values != expected)
-                return osc_fail(OSC_EINVAL, "%s: %s of block %zu was observed %llu times, the "
-                                "sequences recorded have %llu values; the last committed state "
-                                "stands", recorder->path, osc_point_name((osc_point)p), l,
-                                (unsigned long long)values, (unsigned long long)expected);
-        }
-    }
-    return OSC_OK;
-}
-
-static osc_status write_draft(osc_recorder *recorder, bool fresh)
-{
-    uint64_t bytes = osc_recorder_write_bytes(recorder);
-    if (fresh)
-        bytes += osc_record_create_bytes(&recorder->layout);
-    osc_draft draft;
-    OSC_TRY(osc_draft_begin(&draft, recorder->path, !fresh, bytes));
-    osc_h5_quiet quiet = osc_h5_quiet_begin();
-    osc_status status = fill_draft(recorder, &draft, fresh);
-    osc_h5_quiet_end(quiet);
-    if (status != OSC_OK) {
-        osc_draft_abandon(&draft);
-        return status;
-    }
-    return osc_draft_publish(&draft);
-}
-
-static osc_status commit(osc_recorder *recorder, bool fresh)
-{
-    double start = now();
-    osc_record_info *info = &recorder->head.info;
-    if (recorder->broken)
-        return osc_fail(OSC_EINVAL, "%s: nothing more can be recorded after a failure; the last "
-                        "committed state stands", recorder->path);
-    OSC_TRY(check_observed(recorder));
-    info->complete = info->sequences_done == info->sequences;
-    info->perplexity = info->scored == 0 ? NAN : exp(info->nll / (double)info->scored);
-    recorder->head.events = recorder->events_committed + recorder->events.count;
-    OSC_TRY(write_draft(recorder, fresh));
-    recorder->committed = info->sequences_done;
-    recorder->events_committed = recorder->head.events;
-    recorder->events.count = 0;
-    recorder->committed_at = now();
-    recorder->commit_cost = recorder->committed_at - start;
-    return osc_raw_clear(recorder);
-}
 
 /* --- life -------------------------------------------------------------------------------- */
 
@@ -232,7 +130,7 @@ static osc_status begin(osc_recorder *recorder, const osc_recorder_options *opti
         OSC_TRY(osc_raw_open(recorder));
     if (exists && options->resume)
         return osc_recorder_load(recorder);
-    return commit(recorder, true);
+    return osc_recorder_commit(recorder, true);
 }
 
 osc_status osc_recorder_open(osc_recorder **recorder, const osc_recorder_options *options,
@@ -246,7 +144,7 @@ osc_status osc_recorder_open(osc_recorder **recorder, const osc_recorder_options
     opened->lock = opened->raw.fd = -1;
     opened->corpus = corpus;
     set_up(opened, options, shape);
-    opened->committed_at = now();
+    opened->committed_at = osc_recorder_now();
     osc_status status = begin(opened, options, shape);
     if (status != OSC_OK) {
         osc_recorder_free(opened);
@@ -303,7 +201,7 @@ static bool is_time(const osc_recorder *recorder)
     if (recorder->events.count > PENDING_EVENTS ||
         offset[info->sequences_done] - offset[recorder->committed] > PENDING_IDS)
         return true;
-    double passed = now() - recorder->committed_at;
+    double passed = osc_recorder_now() - recorder->committed_at;
     return passed >= (recorder->interval < 0 ? COMMIT_SHARE * recorder->commit_cost
                                              : recorder->interval);
 }
@@ -325,12 +223,12 @@ osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, 
     }
     info->sequences_done += count;
     info->positions = recorder->corpus->offset[info->sequences_done];
-    return is_time(recorder) ? commit(recorder, false) : OSC_OK;
+    return is_time(recorder) ? osc_recorder_commit(recorder, false) : OSC_OK;
 }
 
 osc_status osc_recorder_finish(osc_recorder *recorder)
 {
     if (recorder->broken || recorder->committed != recorder->head.info.sequences_done)
-        return commit(recorder, false);
+        return osc_recorder_commit(recorder, false);
     return OSC_OK;
 }

@@ -1,6 +1,6 @@
 /* A recording in progress, for the files that make it up: recorder.c (life and
- * commits), create.c (an empty record), write.c (what a commit adds), resume.c,
- * raw.c (values waiting for a commit) and bind.c (the hooks). */
+ * sequences), commit.c, create.c (an empty record), write.c (what a commit adds),
+ * resume.c, raw.c (values waiting for a commit) and bind.c (the hooks). */
 #ifndef OSC_RECORD_RECORDER_STATE_H
 #define OSC_RECORD_RECORDER_STATE_H
 
@@ -33,9 +33,15 @@ struct osc_recorder {
     osc_event_list     events;
     double            *nll;             /* of the ids of sequences committed .. done-1 */
     size_t             nll_room;
-    double             committed_at;    /* seconds, monotonic: when the last one ended */
+    double             committed_at;    /* osc_recorder_now() when the last one ended */
     double             commit_cost;     /* seconds that it took */
 };
+
+/* Writes a file with the recorder's state, the first one (`fresh`) or the next, in
+ * the place of the one at recorder->path. */
+osc_status osc_recorder_commit(osc_recorder *recorder, bool fresh);
+/* Seconds, monotonic. */
+double osc_recorder_now(void);
 
 /* Creates all objects of an empty record in the new file. */
 osc_status osc_record_create(const osc_h5_file *file, const osc_record_layout *layout,

@@ -76,8 +76,8 @@ osc_status osc_recorder_load(osc_recorder *recorder)
     osc_status status = osc_record_compare(&record->head, &recorder->head, recorder->path);
     for (size_t p = 0; status == OSC_OK && p < OSC_POINT_COUNT; p++)
         if (record->layout.width[p] != recorder->layout.width[p])
-            status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: %s has width %zu, %zu in this run",
-                              recorder->path, osc_point_name((osc_point)p),
+            status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: %s has width %zu, %zu in "
+                              "this run", recorder->path, osc_point_name((osc_point)p),
                               record->layout.width[p], recorder->layout.width[p]);
     if (status == OSC_OK)
         status = load(recorder, record);

@@ -85,7 +85,7 @@ static osc_status get_scale(osc_scale **scale, osc_scales *scales, const osc_h5_
                             const char *label, size_t count)
 {
     *scale = NULL;
-    if (strcmp(label, "sequence") == 0 || strcmp(label, "event") == 0)
+    if (label == NULL || strcmp(label, "sequence") == 0 || strcmp(label, "event") == 0)
         return OSC_OK;
     char path[OSC_RECORD_PATH];
     snprintf(path, sizeof path, "/axes/%s", label);

@@ -8,7 +8,8 @@
 #include "base/alloc.h"
 
 enum {
-    BATCH = 65536,                /* events written at once */
+    BATCH = 65536,                /* events written at once, */
+    ROW_CELLS = 65536,            /* and ids, padding included */
     SLACK_BYTES = 1 << 20,        /* chunks that are rewritten longer, indices, free space */
 };
 
@@ -55,30 +56,44 @@ static osc_status write_events(osc_recorder *recorder, const osc_h5_file *file)
 
 /* --- sequences ------------------------------------------------------------------------ */
 
-/* One row of tokens and of nll, padded. */
+/* Rows of tokens and of nll, padded to the longest sequence. */
 typedef struct {
-    int32_t *ids;
+    size_t   rows;      /* room */
+    int32_t *length, *ids;
     double  *nll;
 } padded;
 
-static osc_status write_row(const osc_recorder *recorder, const osc_h5_file *file,
-                            const padded *row, size_t sequence)
+static void pad_row(const osc_recorder *recorder, padded *to, size_t row, size_t sequence)
 {
     const size_t *offset = recorder->corpus->offset;
     size_t first = offset[sequence], ids = offset[sequence + 1] - first;
     size_t length = recorder->layout.length;
     const double *nll = recorder->nll + (first - offset[recorder->committed]);
+    to->length[row] = (int32_t)ids;
     for (size_t t = 0; t < length; t++) {
-        row->ids[t] = t < ids ? recorder->corpus->ids[first + t] : -1;
-        row->nll[t] = t < ids ? nll[t] : NAN;
+        to->ids[row * length + t] = t < ids ? recorder->corpus->ids[first + t] : -1;
+        to->nll[row * length + t] = t < ids ? nll[t] : NAN;
     }
-    int32_t count = (int32_t)ids;
-    hsize_t start[2] = { sequence, 0 }, extent[2] = { 1, 1 };
-    osc_h5_block block = { start, extent };
-    OSC_TRY(osc_h5_write(file, "/sequences/length", OSC_H5_I32, &block, &count));
-    extent[1] = length;
-    OSC_TRY(osc_h5_write(file, "/sequences/tokens", OSC_H5_I32, &block, row->ids));
-    return osc_h5_write(file, "/sequences/nll", OSC_H5_F64, &block, row->nll);
+}
+
+/* Batches end at multiples of their size, so that a chunk is compressed once. */
+static osc_status write_rows(const osc_recorder *recorder, const osc_h5_file *file, padded *rows)
+{
+    size_t done = recorder->head.info.sequences_done;
+    for (size_t s = recorder->committed; s < done; ) {
+        size_t count = rows->rows - s % rows->rows;
+        if (count > done - s)
+            count = done - s;
+        for (size_t i = 0; i < count; i++)
+            pad_row(recorder, rows, i, s + i);
+        hsize_t start[2] = { s, 0 }, extent[2] = { count, recorder->layout.length };
+        osc_h5_block block = { start, extent };
+        OSC_TRY(osc_h5_write(file, "/sequences/length", OSC_H5_I32, &block, rows->length));
+        OSC_TRY(osc_h5_write(file, "/sequences/tokens", OSC_H5_I32, &block, rows->ids));
+        OSC_TRY(osc_h5_write(file, "/sequences/nll", OSC_H5_F64, &block, rows->nll));
+        s += count;
+    }
+    return OSC_OK;
 }
 
 static osc_status write_sequences(const osc_recorder *recorder, const osc_h5_file *file)
@@ -89,12 +104,15 @@ static osc_status write_sequences(const osc_recorder *recorder, const osc_h5_fil
     OSC_TRY(osc_h5_extend(file, "/sequences/length", 0, done));
     OSC_TRY(osc_h5_extend(file, "/sequences/tokens", 0, done));
     OSC_TRY(osc_h5_extend(file, "/sequences/nll", 0, done));
-    padded row = { osc_alloc(length, sizeof *row.ids), osc_alloc(length, sizeof *row.nll) };
-    osc_status status = row.ids == NULL || row.nll == NULL ? OSC_ENOMEM : OSC_OK;
-    for (size_t s = recorder->committed; status == OSC_OK && s < done; s++)
-        status = write_row(recorder, file, &row, s);
-    osc_free(row.ids);
-    osc_free(row.nll);
+    padded rows = { .rows = length < ROW_CELLS ? ROW_CELLS / length : 1 };
+    rows.length = osc_alloc(rows.rows, sizeof *rows.length);
+    rows.ids = osc_alloc(rows.rows * length, sizeof *rows.ids);
+    rows.nll = osc_alloc(rows.rows * length, sizeof *rows.nll);
+    osc_status status = rows.length == NULL || rows.ids == NULL || rows.nll == NULL
+        ? OSC_ENOMEM : write_rows(recorder, file, &rows);
+    osc_free(rows.length);
+    osc_free(rows.ids);
+    osc_free(rows.nll);
     return status;
 }
 

@@ -22,8 +22,10 @@ typedef struct osc_documents osc_documents;
  * (one JSON object a line, field "text"), anything else plain text, .gz
  * decompressed first.  In plain text a line that is exactly <|endoftext|>
  * separates documents; the newline before it, the one after it and the file's
- * last newline belong to no document.  OSC_EFORMAT names the line; a file
- * without any text is OSC_EFORMAT. */
+ * last newline belong to no document; nothing between two of them is no document,
+ * while "text": "" is an empty one.  OSC_EFORMAT names the line; a file without any
+ * text is OSC_EFORMAT, as is a .gz that expands to more than 64 MiB and 32 times
+ * its size. */
 osc_status osc_documents_read(osc_documents **documents, const char *path);
 void osc_documents_free(osc_documents *documents);
 size_t osc_documents_count(const osc_documents *documents);
@@ -66,7 +68,7 @@ typedef struct {
     size_t       length;      /* S as asked for; for OSC_TOKENS the longest */
     int32_t      bos;         /* -1: none */
     size_t       documents;   /* documents that the text had; 0 for OSC_TOKENS */
-    size_t       tokens;      /* ids that the text gave before cutting */
+    size_t       tokens;      /* ids that were cut, bos of the text or its documents included */
     char         digest[OSC_DIGEST_HEX];   /* of the text or token file */
 } osc_corpus;
 

@@ -1,7 +1,9 @@
 """OPT forward pass in float64 (NumPy alone), to tell how exact float32 figures are.
 
-usage: float64.py MODEL_DIR TOKENS FIGURES.json > OUT.json
+usage: float64.py MODEL_DIR TOKENS FIGURES.json [MAGNITUDES.h5] > OUT.json
 FIGURES.json says at which positions of the first sequence to keep 16 logits.
+MAGNITUDES.h5 has column statistics in float32: "spread" becomes the largest distance
+of each, over the features, from the same in float64, by point and block.
 """
 import json, struct, sys
 import numpy as np
@@ -18,6 +20,16 @@ def load(folder):
             raw = np.frombuffer(data[begin:end], {"F16": np.float16, "F32": np.float32}[t["dtype"]])
             weights[name.removeprefix("model.")] = raw.reshape(t["shape"]).astype(np.float64)
     return json.load(open(folder + "/config.json")), weights
+
+
+columns = {}    # (point, block) -> min, max, sum, sum of squares
+
+
+def observe(point, layer, x):
+    a = columns.setdefault((point, layer), [np.inf, -np.inf, 0.0, 0.0])
+    columns[point, layer] = [np.minimum(a[0], x.min(0)), np.maximum(a[1], x.max(0)),
+                             a[2] + x.sum(0), a[3] + (x * x).sum(0)]
+    return x
 
 
 def norm(x, w, b):
@@ -38,15 +50,18 @@ def forward(config, w, ids):
         linear = lambda n, x: x @ w[p + n + ".weight"].T + w[p + n + ".bias"]
         ln = lambda n, x: norm(x, w[p + n + ".weight"], w[p + n + ".bias"])
         x = ln("self_attn_layer_norm", h) if pre else h
+        observe("qkv_in", layer, x)
         q, k, v = (linear(f"self_attn.{n}_proj", x).reshape(T, A, H // A) for n in "qkv")
         s = np.einsum("iad,jad->aij", q, k) * (H // A) ** -0.5 + mask
         s = np.exp(s - s.max(-1, keepdims=True))
         s /= s.sum(-1, keepdims=True)
-        h = h + linear("self_attn.out_proj", np.einsum("aij,jad->iad", s, v).reshape(T, H))
+        z = observe("out_in", layer, np.einsum("aij,jad->iad", s, v).reshape(T, H))
+        h = h + linear("self_attn.out_proj", z)
         if not pre:
             h = ln("self_attn_layer_norm", h)
         x = ln("final_layer_norm", h) if pre else h
-        h = h + linear("fc2", np.maximum(linear("fc1", x), 0))
+        observe("fc1_in", layer, x)
+        h = h + linear("fc2", observe("fc2_in", layer, np.maximum(linear("fc1", x), 0)))
         if not pre:
             h = ln("final_layer_norm", h)
     if "decoder.final_layer_norm.weight" in w:
@@ -67,4 +82,12 @@ for line in open(sys.argv[2]):
     z, peak = z[:-1], z[:-1].max(-1)
     nll = peak + np.log(np.exp(z - peak[:, None]).sum(-1)) - z[np.arange(len(ids) - 1), ids[1:]]
     total, scored = total + nll.sum(), scored + len(ids) - 1
-json.dump({"ppl": float(np.exp(total / scored)), "logits_head": head}, sys.stdout, indent=1)
+out = {"ppl": float(np.exp(total / scored)), "logits_head": head}
+if len(sys.argv) > 4:
+    import h5py
+    spread, file = {}, h5py.File(sys.argv[4])
+    for (point, layer), exact in columns.items():
+        single = [file[f"{point}/{layer}/{name}"][:] for name in ("mn", "mx", "s1", "s2")]
+        spread.setdefault(point, []).append([float(abs(a - b).max()) for a, b in zip(single, exact)])
+    out["spread"] = spread
+json.dump(out, sys.stdout, indent=1)
