@@ -192,8 +192,10 @@ static osc_status last_dim(size_t *width, const osc_h5_file *file, const char *p
 static osc_status count_without(osc_record *record)
 {
     static const char path[] = "/attention/without";
-    if (record->layout.heads == 0 || H5Lexists(record->file.id, "/attention", H5P_DEFAULT) <= 0
-        || H5Lexists(record->file.id, path, H5P_DEFAULT) <= 0)
+    if (record->layout.heads == 0)
+        return OSC_OK;
+    OSC_TRY(check_links(&record->file, "/attention"));   /* before a link to elsewhere is followed */
+    if (H5Lexists(record->file.id, path, H5P_DEFAULT) <= 0)
         return OSC_OK;
     return last_dim(&record->layout.without, &record->file, path, 1);
 }
