@@ -156,7 +156,9 @@ static void note_without(table *t, const outlier_result *r)
     char list[160] = "";
     size_t used = 0, shown = 0;
     if (r->without == NULL) {
-        table_note(t, "%s: without was not recorded: record --without %s does.", r->path, r->path);
+        if (r->summary.count > 0)
+            table_note(t, "%s: without is not recorded; the command that made it does with "
+                       "--without %s -o FILE.", r->path, r->path);
         return;
     }
     for (; shown < r->without_count && used + 24 < sizeof list; shown++)
@@ -177,7 +179,7 @@ static void note_rule(table *t, const feature_rule *rule)
     table_note(t, "Layers, positions, quartiles: of the most common outlier; mean: over all "
                "outliers.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries; "
-               "without: of a block whose attention's input has features zeroed.");
+               "without: with features zeroed at the attention's input.");
 }
 
 osc_status outliers_write(const outlier_result *results, size_t count, table_format format,

@@ -290,6 +290,6 @@ const cli_command experiment_record = {
         "  outlierscope record\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5 --resume\n"
-        "  outlierscope record --without opt-mini-8m.h5 --force\n",
+        "  outlierscope record --without opt-mini-8m.h5 -o without.h5\n",
     .run = record,
 };

@@ -30,8 +30,8 @@ static void print_next(osc_record *record, const char *path)
     osc_record_without without;
     printf("\nnext: outlierscope outliers %s\n", path);
     if (osc_record_top1_without(record, &without) != OSC_OK)
-        printf("      the same command with --without %s --force records again, with the\n"
-               "      attention top-1 mass without the outliers\n", path);
+        printf("      the same command with --without %s -o FILE records the attention\n"
+               "      top-1 mass without the outliers, too\n", path);
 }
 
 osc_status record_report(const char *path, bool stopped)
