@@ -27,6 +27,9 @@ typedef struct {
     double         min_layers, min_positions;   /* shares; reaching them is enough */
 } feature_rule;
 
+/* The paper's. */
+#define FEATURE_RULE_DEFAULT { LAYERS_BLOCK, POSITIONS_PAIRS, 0.25, 0.06 }
+
 /* What a record says of the tracked tensors. */
 typedef struct {
     size_t   layers, width, points;                  /* blocks, features, tracked points */

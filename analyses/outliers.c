@@ -28,6 +28,8 @@ static const char details[] =
     "  --positions any     positions at which any block reaches it\n"
     "The most common outlier is the one with the largest share of positions; of equal ones\n"
     "that with more pairs, then the smaller index.\n"
+    "Top-1 without: 'record --without RECORD' zeroes the outliers of that record at the input\n"
+    "of each block's attention, and keeps the largest probabilities of that too.\n"
     "A CSV file has one table: a line per record, or with --all a line per feature.\n"
     "\n"
     "Examples:\n"
@@ -171,7 +173,7 @@ static osc_status read_and_write(const request *r, char *const *paths, size_t co
 static int run(int argc, char **argv)
 {
     const cli_command *command = &analysis_outliers;
-    request r = { .options.rule = { .min_layers = 0.25, .min_positions = 0.06 } };
+    request r = { .options.rule = FEATURE_RULE_DEFAULT };
     int status = parse(&r, command, &argc, argv);
     if (status != CLI_DONE)
         return status;

@@ -13,7 +13,9 @@ typedef struct {
     feature_list    features;     /* outliers, or all that reach alpha */
     feature_summary summary;
     double          top1;         /* mean over blocks and heads; NaN if not recorded */
-    double          top1_without; /* the same with the outliers zeroed; NaN: no ablation recorded */
+    double          top1_without; /* the same with `without` zeroed; NaN if not recorded */
+    uint32_t       *without;      /* [without_count], rising, owned; NULL if not recorded */
+    size_t          without_count;
     uint64_t        dropped;      /* events lost to the record's cap */
     size_t          order;        /* as given */
 } outlier_result;

@@ -40,6 +40,18 @@ static json_t *feature_array(const feature_list *features)
     return array;
 }
 
+static json_t *without_array(const outlier_result *r)
+{
+    json_t *array = r->without == NULL ? json_null() : json_array();
+    for (size_t i = 0; i < r->without_count && array != NULL; i++) {
+        if (json_array_append_new(array, json_integer((json_int_t)r->without[i])) != 0) {
+            json_decref(array);
+            return NULL;
+        }
+    }
+    return array;
+}
+
 static json_t *point_array(unsigned points)
 {
     json_t *array = json_array();
@@ -100,9 +112,10 @@ static json_t *record_object(const outlier_result *r, const outlier_options *opt
                                "alpha", json_out_number(r->info.alpha),
                                "count", (json_int_t)r->summary.count,
                                "one_sided", (json_int_t)r->summary.one_sided);
-    json_t *rest = json_pack("{s:o, s:o, s:I, s:o}",
+    json_t *rest = json_pack("{s:o, s:o, s:o, s:I, s:o}",
                              "top1", json_out_number(r->top1),
                              "top1_without", json_out_number(r->top1_without),
+                             "without_features", without_array(r),
                              "events_dropped", (json_int_t)r->dropped,
                              "features", feature_array(&r->features));
     json_t *common = common_object(r), *protocol = protocol_object(r, options);

@@ -141,6 +141,34 @@ static void note_protocols(table *t, const outlier_result *results, size_t count
     }
 }
 
+/* Is it the outliers of this table that were zeroed? */
+static bool are_outliers(const outlier_result *r)
+{
+    size_t found = 0;
+    for (size_t i = 0; i < r->features.count; i++)
+        for (size_t j = 0; r->features.row[i].outlier && j < r->without_count; j++)
+            found += r->without[j] == r->features.row[i].feature;
+    return found == r->summary.count && found == r->without_count;
+}
+
+static void note_without(table *t, const outlier_result *r)
+{
+    char list[160] = "";
+    size_t used = 0, shown = 0;
+    if (r->without == NULL) {
+        if (r->summary.count > 0)
+            table_note(t, "%s: without is not recorded; the command that made it does with "
+                       "--without %s -o FILE.", r->path, r->path);
+        return;
+    }
+    for (; shown < r->without_count && used + 24 < sizeof list; shown++)
+        used += (size_t)snprintf(list + used, sizeof list - used, "%s%u", shown == 0 ? "" : ", ",
+                                 (unsigned)r->without[shown]);
+    table_note(t, "%s: without feature%s %s%s%s.", r->path, r->without_count == 1 ? "" : "s", list,
+               shown < r->without_count ? ", ..." : "",
+               are_outliers(r) ? "" : ", which are not the outliers of this table");
+}
+
 static void note_rule(table *t, const feature_rule *rule)
 {
     table_note(t, "Outlier: a feature that reaches it in >= %g %% of the %s and at >= %g %% of "
@@ -151,7 +179,7 @@ static void note_rule(table *t, const feature_rule *rule)
     table_note(t, "Layers, positions, quartiles: of the most common outlier; mean: over all "
                "outliers.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries; "
-               "without: outliers zeroed (ablate).");
+               "without: with features zeroed at the attention's input.");
 }
 
 osc_status outliers_write(const outlier_result *results, size_t count, table_format format,
@@ -168,6 +196,8 @@ osc_status outliers_write(const outlier_result *results, size_t count, table_for
         record_row(t, &results[i], format);
     note_protocols(t, results, count);
     note_rule(t, &options->rule);
+    for (size_t i = 0; i < count; i++)
+        note_without(t, &results[i]);
     osc_status status = table_write(t, format, out);
     table_free(t);
     return status;

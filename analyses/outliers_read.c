@@ -48,18 +48,38 @@ static osc_status read_input(feature_input *input, osc_record *record, unsigned 
     return osc_record_positions(record, track, &input->any, &input->pairs);
 }
 
-static osc_status read_top1(double *top1, osc_record *record)
+/* Mean over blocks and heads. */
+static double mean_of(const double *top1, const osc_record_info *info)
+{
+    double sum = 0;
+    size_t count = info->layers * info->heads;
+    for (size_t i = 0; i < count; i++)
+        sum += top1[i];
+    return count > 0 ? sum / (double)count : NAN;
+}
+
+static osc_status read_top1(outlier_result *result, osc_record *record)
 {
     const osc_record_info *info = osc_record_get_info(record);
     const double *all;
     osc_status status = osc_record_top1(record, &all, NULL);
+    if (status == OSC_OK)
+        result->top1 = mean_of(all, info);
+    return status == OSC_ENOTFOUND ? OSC_OK : status;
+}
+
+static osc_status read_without(outlier_result *result, osc_record *record)
+{
+    osc_record_without without;
+    osc_status status = osc_record_top1_without(record, &without);
     if (status != OSC_OK)
         return status == OSC_ENOTFOUND ? OSC_OK : status;
-    double sum = 0;
-    size_t count = info->layers * info->heads;
-    for (size_t i = 0; i < count; i++)
-        sum += all[i];
-    *top1 = count > 0 ? sum / (double)count : NAN;
+    result->without = osc_alloc(without.count, sizeof *result->without);
+    if (result->without == NULL)
+        return OSC_ENOMEM;
+    memcpy(result->without, without.features, without.count * sizeof *result->without);
+    result->without_count = without.count;
+    result->top1_without = mean_of(without.all, osc_record_get_info(record));
     return OSC_OK;
 }
 
@@ -76,7 +96,8 @@ static osc_status read_all(outlier_result *result, osc_record *record,
     OSC_TRY(events_quartiles(&result->features, record, result->track));
     result->summary = features_summarize(&result->features);
     result->dropped = osc_record_events_dropped(record);
-    return read_top1(&result->top1, record);
+    OSC_TRY(read_top1(result, record));
+    return read_without(result, record);
 }
 
 osc_status outliers_read(outlier_result *result, const char *path, const outlier_options *options)
@@ -100,6 +121,7 @@ void outliers_free(outlier_result *result)
     osc_free(result->model);
     osc_free(result->scheme);
     osc_free(result->protocol);
+    osc_free(result->without);
     features_free(&result->features);
     *result = (outlier_result){ .path = NULL };
 }

@@ -10,13 +10,14 @@
 #include "experiments/record_report.h"
 #include "experiments/run.h"
 #include "experiments/stop.h"
+#include "experiments/without.h"
 
 extern const cli_command experiment_record;
 
 typedef struct {
     run_options run;
     const char *model, *scheme, *output;
-    const char *points, *track, *raw;
+    const char *points, *track, *raw, *without;
     double      alpha, interval;
     size_t      event_cap;
     bool        resume, force;
@@ -27,6 +28,7 @@ typedef struct {
     run_input             input;
     osc_session          *session;
     osc_recorder_options  recording;
+    without_list          without;
     osc_recorder         *recorder;
     osc_hooks            *hooks;
     double               *nll;       /* of one chunk */
@@ -129,6 +131,16 @@ static osc_status choose_output(recording *r, const char *output, char **chosen)
     return *chosen != NULL ? OSC_OK : OSC_ENOMEM;
 }
 
+static osc_status choose_features(recording *r, const char *without)
+{
+    if (without == NULL)
+        return OSC_OK;
+    OSC_TRY(without_read(&r->without, without, osc_model_config(r->input.model)->hidden));
+    r->recording.without = r->without.feature;
+    r->recording.without_count = r->without.count;
+    return OSC_OK;
+}
+
 /* Everything that can fail without a file being touched, then the recorder. */
 static osc_status open_all(recording *r, const record_options *o, char **path)
 {
@@ -136,6 +148,7 @@ static osc_status open_all(recording *r, const record_options *o, char **path)
     osc_status status = model != NULL ? run_open(&r->input, model, &o->run) : OSC_ENOTFOUND;
     osc_free(model);
     OSC_TRY(status);
+    OSC_TRY(choose_features(r, o->without));
     OSC_TRY(choose_output(r, o->output, path));
     OSC_TRY(run_session(&r->session, &r->input, o->scheme, "recording", &o->run));
     size_t chunk = osc_session_chunk(r->session), longest = r->input.corpus->longest;
@@ -154,6 +167,7 @@ static osc_status open_all(recording *r, const record_options *o, char **path)
 static void close_all(recording *r)
 {
     osc_recorder_free(r->recorder);
+    osc_free(r->without.feature);
     osc_hooks_free(r->hooks);
     osc_free(r->nll);
     osc_session_close(r->session);
@@ -235,6 +249,8 @@ static int record(int argc, char **argv)
           "(default: none)", &o.raw, 0, 0 },
         { "event-cap", 0, CLI_SIZE, "N", "events to keep at most; the rest is counted "
           "(default: 20000000)", &o.event_cap, 0, 0x1p53 },
+        { "without", 0, CLI_TEXT, "LIST|RECORD", "keep the attention top-1 mass also without these "
+          "features, 7,63 or a record's outliers", &o.without, 0, 0 },
         { "resume", 0, CLI_SWITCH, NULL, "continue an interrupted record", &o.resume, 0, 0 },
         { "force", 'f', CLI_SWITCH, NULL, "replace an existing record", &o.force, 0, 0 },
         { "interval", 0, CLI_NUMBER, "SECONDS", "least time between commits "
@@ -266,9 +282,14 @@ const cli_command experiment_record = {
         "The record grows chunk by chunk and can be read at any moment. Ctrl-C finishes the\n"
         "chunk; the same command with --resume goes on, to the same result.\n"
         "\n"
+        "--without zeroes features at the input of each block's attention and keeps the largest\n"
+        "probabilities of that beside the regular ones; what goes on to the next block, and so\n"
+        "everything else in the record, is the regular.\n"
+        "\n"
         "Examples:\n"
         "  outlierscope record\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5\n"
-        "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5 --resume\n",
+        "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5 --resume\n"
+        "  outlierscope record --without opt-mini-8m.h5 -o without.h5\n",
     .run = record,
 };

@@ -25,6 +25,15 @@ static void print_results(const osc_record *record)
     putchar('\n');
 }
 
+static void print_next(osc_record *record, const char *path)
+{
+    osc_record_without without;
+    printf("\nnext: outlierscope outliers %s\n", path);
+    if (osc_record_top1_without(record, &without) != OSC_OK)
+        printf("      the same command with --without %s -o FILE records the attention\n"
+               "      top-1 mass without the outliers, too\n", path);
+}
+
 osc_status record_report(const char *path, bool stopped)
 {
     osc_record *record;
@@ -37,7 +46,7 @@ osc_status record_report(const char *path, bool stopped)
                 "%s; the same command with --resume goes on\n", info->sequences_done,
                 info->sequences, path);
     else
-        printf("\nnext: outlierscope outliers %s\n", path);
+        print_next(record, path);
     osc_record_close(record);
     return OSC_OK;
 }

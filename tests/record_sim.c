@@ -12,6 +12,7 @@
 static const size_t offsets[SIM_SEQUENCES + 1] = { 0, 17, 34, 36, 53, 54 + 6, 77, 79, 96, 113, 120,
                                                    137 };
 static int32_t ids[137];
+const uint32_t sim_without[SIM_WITHOUT] = { 0, 17, SIM_HIDDEN - 1 };
 
 osc_observer_shape sim_shape(void)
 {
@@ -46,6 +47,7 @@ osc_recorder_options sim_options(const char *path)
             .sequences = SIM_SEQUENCES, .alpha = 6.0,
         },
         .points = SIM_POINTS, .track = SIM_TRACK, .raw = SIM_RAW,
+        .without = sim_without, .without_count = SIM_WITHOUT,
         .event_cap = 1000000, .interval = 1e9,
     };
 }
@@ -130,14 +132,21 @@ static osc_status run_tensor(const osc_hooks *hooks, osc_point point, size_t lay
     return OSC_OK;
 }
 
+static double top1_of(uint64_t seed, size_t sequence, size_t rows)
+{
+    double sum = 1.0;
+    for (size_t t = 1; t < rows; t++)
+        sum += (double)(mix(seed + sequence * 999 + t * 13) >> 11) * 0x1p-53;
+    return sum;
+}
+
 static void run_top1(osc_observer *observer, size_t layer, size_t sequence, size_t rows)
 {
     osc_top1_stats *top1 = osc_observer_top1(observer);
     for (size_t h = 0; h < SIM_HEADS; h++) {
-        double sum = 1.0;
-        for (size_t t = 1; t < rows; t++)
-            sum += (double)(mix(layer * 77 + h + sequence * 999 + t * 13) >> 11) * 0x1p-53;
-        top1->mass[layer * SIM_HEADS + h] += sum;
+        top1->mass[layer * SIM_HEADS + h] += top1_of(layer * 77 + h, sequence, rows);
+        if (top1->without != NULL)
+            top1->without[layer * SIM_HEADS + h] += top1_of(layer * 77 + h + 5000, sequence, rows);
     }
     if (layer == 0) {
         top1->queries += rows;

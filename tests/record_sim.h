@@ -7,6 +7,10 @@
 
 #include "record/record.h"
 
+/* Features left out of the second attention top-1 mass. */
+enum { SIM_WITHOUT = 3 };
+extern const uint32_t sim_without[SIM_WITHOUT];
+
 enum {
     SIM_LAYERS = 3, SIM_HEADS = 5, SIM_HIDDEN = 33, SIM_FFN = 71,
     SIM_LENGTH = 17, SIM_SEQUENCES = 11,

@@ -179,7 +179,44 @@ START_TEST(test_round_trip)
         ck_assert_double_eq_tol(later[i] * (queries - SIM_SEQUENCES) + SIM_SEQUENCES,
                                 all[i] * queries, 1e-9);
     }
+    osc_record_without without;
+    ck_ok(osc_record_top1_without(record, &without));
+    ck_assert_uint_eq(without.count, SIM_WITHOUT);
+    ck_assert_mem_eq(without.features, sim_without, sizeof sim_without);
+    for (size_t i = 0; i < SIM_LAYERS * SIM_HEADS; i++) {
+        ck_assert(without.all[i] > 0.3 && without.all[i] < 0.8 && without.all[i] != all[i]);
+        ck_assert_double_eq_tol(without.later[i] * (queries - SIM_SEQUENCES) + SIM_SEQUENCES,
+                                without.all[i] * queries, 1e-9);
+    }
     check_info(osc_record_get_info(record), check_sequences(record));
+    osc_record_close(record);
+}
+END_TEST
+
+/* Nothing is left out unless asked for, and only features that there are. */
+START_TEST(test_without)
+{
+    static const struct { uint32_t feature[2]; size_t count; const char *message; } cases[] = {
+        { { 0, SIM_HIDDEN }, 2, "feature 33 cannot be left out: qkv_in has 33 features" },
+        { { 5, 4 }, 2, "not in rising order: 4 comes after 5" },
+        { { 5, 5 }, 2, "not in rising order: 5 comes after 5" },
+    };
+    osc_recorder_options options = sim_options(sim_a);
+    options.overwrite = true;
+    osc_recorder *recorder;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        options.without = cases[i].feature;
+        options.without_count = cases[i].count;
+        ck_assert_int_eq(sim_open(&recorder, &options), OSC_EINVAL);
+        sim_error_has(cases[i].message);
+    }
+    options.without_count = 0;
+    ck_ok(sim_record_all(&options, 4, SIM_SEQUENCES));
+    osc_record *record;
+    osc_record_without without;
+    ck_ok(osc_record_open(&record, sim_a));
+    ck_ok(osc_record_top1(record, NULL, NULL));
+    ck_assert_int_eq(osc_record_top1_without(record, &without), OSC_ENOTFOUND);
     osc_record_close(record);
 }
 END_TEST
@@ -274,6 +311,13 @@ CHANGE_OPTION(event_cap, 5)
 CHANGE_OPTION(points, SIM_TRACK)
 CHANGE_OPTION(track, 1u << OSC_AT_QKV_IN)
 CHANGE_OPTION(raw, 0)
+CHANGE_OPTION(without_count, 0)
+static void fewer_features(osc_recorder_options *o) { o->without_count = 2; }
+static void other_feature(osc_recorder_options *o)
+{
+    static const uint32_t other[SIM_WITHOUT] = { 0, 16, SIM_HIDDEN - 1 };
+    o->without = other;
+}
 
 START_TEST(test_refusals)
 {
@@ -301,6 +345,10 @@ START_TEST(test_refusals)
                          "'qkv_in+out_in+fc1_in'" },
         { change_track, "track 'qkv_in+out_in+fc1_in', this run has 'qkv_in'" },
         { change_raw, "raw 'out_in+fc1_out', this run has ''" },
+        { change_without_count, "without 3 features, in this run it is 0; feature 0 is left out "
+                                "there only" },
+        { fewer_features, "in this run it is 2; feature 32 is left out there only" },
+        { other_feature, "feature 16 is left out here only" },
     };
     osc_recorder_options options = sim_options(sim_a);
     options.overwrite = true;
@@ -354,6 +402,7 @@ int main(void)
     TCase *tc = tcase_create("record");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_round_trip);
+    tcase_add_test(tc, test_without);
     tcase_add_test(tc, test_raw);
     tcase_add_test(tc, test_grouping);
     tcase_add_test(tc, test_resume);

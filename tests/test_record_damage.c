@@ -18,6 +18,7 @@ static osc_status read_all(const char *path)
     sim_events found = { NULL, 0, 0 };
     const osc_column_stats *stats;
     const uint64_t *any, *pairs;
+    osc_record_without without;
     for (unsigned p = 0; status == OSC_OK && p < OSC_POINT_COUNT; p++)
         if (osc_record_points(record) >> p & 1u)
             status = osc_record_stats(record, (osc_point)p, &stats);
@@ -25,6 +26,8 @@ static osc_status read_all(const char *path)
         status = osc_record_positions(record, osc_record_track(record), &any, &pairs);
     if (status == OSC_OK)
         status = osc_record_top1(record, NULL, NULL);
+    if (status == OSC_OK)
+        status = osc_record_top1_without(record, &without);
     if (status == OSC_OK)
         status = osc_record_events(record, sim_collect, &found);
     for (size_t s = 0; status == OSC_OK && s < osc_record_get_info(record)->sequences_done; s++) {
@@ -140,10 +143,10 @@ static void text_number(hid_t f)
     H5Aclose(H5Acreate2(f, "hidden", H5T_IEEE_F64LE, space, H5P_DEFAULT, H5P_DEFAULT));
     H5Sclose(space);
 }
-/* Changes the fourth event. */
-static void change_event(hid_t f, const char *name, int32_t value)
+/* Changes one number. */
+static void change_number(hid_t f, const char *name, hsize_t start, int32_t value)
 {
-    hsize_t start = 3, count = 1;
+    hsize_t count = 1;
     hid_t dataset = H5Dopen2(f, name, H5P_DEFAULT), space = H5Dget_space(dataset);
     hid_t memory = H5Screate_simple(1, &count, NULL);
     H5Sselect_hyperslab(space, H5S_SELECT_SET, &start, NULL, &count, NULL);
@@ -151,6 +154,25 @@ static void change_event(hid_t f, const char *name, int32_t value)
     H5Sclose(memory);
     H5Sclose(space);
     H5Dclose(dataset);
+}
+static void change_event(hid_t f, const char *name, int32_t value)
+{
+    change_number(f, name, 3, value);
+}
+static void far_without(hid_t f) { change_number(f, "/attention/without", 2, SIM_HIDDEN); }
+static void negative_without(hid_t f) { change_number(f, "/attention/without", 0, -1); }
+static void falling_without(hid_t f) { change_number(f, "/attention/without", 1, 0); }
+static void no_attention(hid_t f) { delete_object(f, "/attention"); }
+static void no_top1_without(hid_t f) { delete_object(f, "/attention/top1_without"); }
+static void no_without_sum(hid_t f) { delete_object(f, "/attention/top1_without_sum"); }
+static void matrix_without(hid_t f)
+{
+    replace(f, "/attention/without", H5T_STD_I32LE, 2, stat_dim, true);
+}
+static void external_attention(hid_t f)
+{
+    delete_object(f, "/attention");
+    H5Lcreate_external(sim_a, "/attention", f, "/attention", H5P_DEFAULT, H5P_DEFAULT);
 }
 static void far_feature(hid_t f) { change_event(f, "/outliers/feature", SIM_HIDDEN); }
 static void far_layer(hid_t f) { change_event(f, "/outliers/layer", -1); }
@@ -191,6 +213,14 @@ START_TEST(test_damaged)
         { far_sequence, "event out of range" },
         { far_position, "event out of range" },
         { other_point, "event out of range" },
+        { far_without, "no rising list of features below 33: it has 33 at 2" },
+        { negative_without, "no rising list of features below 33: it has -1 at 0" },
+        { falling_without, "no rising list of features below 33: it has 0 at 1" },
+        { no_attention, "/attention is missing" },
+        { no_top1_without, "/attention/top1_without is missing" },
+        { no_without_sum, "/attention/top1_without_sum is missing" },
+        { matrix_without, "/attention/without has 2 dimensions, expected 1" },
+        { external_attention, "/attention is a link to elsewhere" },
     };
     sim_make(sim_a);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -37,6 +37,8 @@ typedef struct {
     osc_record   *record;
     const osc_record_info *info;
     uint64_t     *close;      /* [hidden] values near the threshold, per feature */
+    const uint32_t *without;  /* left out of the attention, set before recording */
+    size_t        without_count;
 } recorded;
 
 /* --- recording ------------------------------------------------------------------- */
@@ -64,7 +66,8 @@ static osc_recorder_options recording(const recorded *r, const osc_model *model,
                   .tokenizer_sha256 = "", .text_sha256 = "", .protocol = "tokens", .bos = -1,
                   .sequence_length = r->corpus->longest, .sequences = r->corpus->count,
                   .alpha = 6.0 },
-        .points = TRACK | 1u << OSC_AT_FC2_IN, .track = TRACK, .event_cap = 10000000,
+        .points = TRACK | 1u << OSC_AT_FC2_IN, .track = TRACK, .without = r->without,
+        .without_count = r->without_count, .event_cap = 10000000,
         .overwrite = true, .interval = -1.0,
     };
 }
@@ -284,7 +287,18 @@ END_TEST
 
 /* --- attention ------------------------------------------------------------------- */
 
-/* The reference keeps the mean over heads and queries of the first four sequences. */
+/* Per block the mean over heads, which the reference keeps of the first four sequences. */
+static void check_top1(const recorded *r, const double *got, const json_t *want, double budget)
+{
+    ck_assert_uint_eq(json_array_size(want), r->info->layers);
+    for (size_t layer = 0; layer < r->info->layers; layer++) {
+        double mean = 0.0;
+        for (size_t h = 0; h < r->info->heads; h++)
+            mean += got[layer * r->info->heads + h] / (double)r->info->heads;
+        ck_assert_double_eq_tol(mean, json_number_value(json_array_get(want, layer)), budget);
+    }
+}
+
 START_TEST(test_top1)
 {
     json_t *reference = read_json(data_file("data/reference/opt-mini-2m.json"));
@@ -292,14 +306,63 @@ START_TEST(test_top1)
     set_up(&r, share_file("opt-mini-2m"), data_file("data/text/sampled-16x256.tokens"), 4);
     const double *all;
     must(osc_record_top1(r.record, &all, NULL));
-    for (size_t layer = 0; layer < r.info->layers; layer++) {
-        double mean = 0.0;
-        for (size_t h = 0; h < r.info->heads; h++)
-            mean += all[layer * r.info->heads + h] / (double)r.info->heads;
-        ck_assert_double_eq_tol(mean, json_number_value(json_array_get(
-                                json_object_get(reference, "top1_mass"), layer)), 1e-4);
-    }
+    check_top1(&r, all, json_object_get(reference, "top1_mass"), 1e-4);
     tear_down(&r);
+    json_decref(reference);
+}
+END_TEST
+
+static int rising(const void *a, const void *b)
+{
+    return (int)*(const uint32_t *)a - (int)*(const uint32_t *)b;
+}
+
+/* Features zeroed at the attention's input, in each block alone: nothing else changes. */
+static void check_without(const char *model, const char *tokens, const json_t *reference,
+                          const char *features, const char *figures)
+{
+    const json_t *list = json_object_get(reference, features);
+    uint32_t without[16];
+    recorded r = { .without = without, .without_count = json_array_size(list) }, plain = { 0 };
+    ck_assert(r.without_count > 0 && r.without_count <= 16);
+    for (size_t i = 0; i < r.without_count; i++)
+        without[i] = (uint32_t)json_integer_value(json_array_get(list, i));
+    qsort(without, r.without_count, sizeof *without, rising);
+    set_up(&r, model, tokens, 4);
+    set_up(&plain, model, tokens, 4);
+    const double *all, *plain_all;
+    osc_record_without got;
+    must(osc_record_top1(r.record, &all, NULL));
+    must(osc_record_top1(plain.record, &plain_all, NULL));
+    must(osc_record_top1_without(r.record, &got));
+    check_top1(&r, got.all, json_object_get(reference, figures), 1e-4);
+    ck_assert(r.info->nll == plain.info->nll);
+    ck_assert_mem_eq(all, plain_all, r.info->layers * r.info->heads * sizeof *all);
+    tear_down(&plain);
+    tear_down(&r);
+}
+
+static const char *const zeroed[][2] = {
+    { "ablation_dims", "top1_mass_top_zeroed" }, { "random_dims", "top1_mass_random_zeroed" },
+};
+
+START_TEST(test_without)
+{
+    json_t *reference = read_json(data_file("data/reference/opt-mini-2m.json"));
+    check_without(share_file("opt-mini-2m"), data_file("data/text/sampled-16x256.tokens"),
+                  reference, zeroed[_i][0], zeroed[_i][1]);
+    json_decref(reference);
+}
+END_TEST
+
+START_TEST(test_without_postln)
+{
+    const char *model = shared_file("models/opt-mini-postln-2m");
+    if (model == NULL)
+        return;
+    json_t *reference = read_json(data_file("data/reference/opt-mini-postln-2m.json"));
+    check_without(model, data_file("data/text/sampled-16x256.tokens"), reference, zeroed[_i][0],
+                  zeroed[_i][1]);
     json_decref(reference);
 }
 END_TEST
@@ -392,6 +455,8 @@ int main(void)
     tcase_add_test(tc, test_sampled);
     tcase_add_loop_test(tc, test_shared, 0, sizeof shared_cases / sizeof *shared_cases);
     tcase_add_test(tc, test_top1);
+    tcase_add_loop_test(tc, test_without, 0, 2);
+    tcase_add_loop_test(tc, test_without_postln, 0, 2);
     tcase_add_loop_test(tc, test_columns, 0, sizeof held_out / sizeof *held_out);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

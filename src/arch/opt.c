@@ -176,11 +176,13 @@ static osc_status leave(osc_pass *p, osc_point branch, osc_block_slot weight, os
 
 static osc_status block(osc_pass *p)
 {
+    float scale = 1.0f / sqrtf((float)p->config->head_size);
     OSC_TRY(enter(p, OSC_W_NORM1, OSC_B_NORM1, OSC_AT_QKV_IN));
+    OSC_TRY(osc_step_top1_without(p, scale));
     OSC_TRY(osc_step_linear(p, p->q, p->x, OSC_W_Q, OSC_ACT_NONE));
     OSC_TRY(osc_step_linear(p, p->k, p->x, OSC_W_K, OSC_ACT_NONE));
     OSC_TRY(osc_step_linear(p, p->v, p->x, OSC_W_V, OSC_ACT_NONE));
-    OSC_TRY(osc_step_attention(p, 1.0f / sqrtf((float)p->config->head_size)));
+    OSC_TRY(osc_step_attention(p, scale));
     OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
     OSC_TRY(leave(p, OSC_AT_ATTN_OUT, OSC_W_NORM1, OSC_B_NORM1));
 

@@ -64,6 +64,23 @@ void osc_column_stats_free(osc_column_stats *stats)
 
 /* --- observers ------------------------------------------------------------------------ */
 
+static osc_status check_without(const osc_observer_options *options, size_t width)
+{
+    if (options->without_count > 0 && !options->top1)
+        return osc_fail(OSC_EINVAL, "features are left out of the attention top-1 mass, which is "
+                        "not kept");
+    for (size_t i = 0; i < options->without_count; i++) {
+        if (options->without[i] >= width)
+            return osc_fail(OSC_EINVAL, "feature %u cannot be left out: %s has %zu features",
+                            (unsigned)options->without[i], osc_point_name(OSC_AT_QKV_IN), width);
+        if (i > 0 && options->without[i] <= options->without[i - 1])
+            return osc_fail(OSC_EINVAL, "features to leave out are not in rising order: %u comes "
+                            "after %u", (unsigned)options->without[i],
+                            (unsigned)options->without[i - 1]);
+    }
+    return OSC_OK;
+}
+
 static osc_status check_options(const osc_observer_options *options,
                                 const osc_observer_shape *shape)
 {
@@ -76,7 +93,7 @@ static osc_status check_options(const osc_observer_options *options,
         if ((options->points >> p & 1u) &&
             (!osc_point_in_block((osc_point)p) || shape->width[p] == 0))
             return osc_fail(OSC_EINVAL, "%s cannot be observed", osc_point_name((osc_point)p));
-    return OSC_OK;
+    return check_without(options, shape->width[OSC_AT_QKV_IN]);
 }
 
 static osc_status allocate(osc_observer *observer, const osc_observer_shape *shape)
@@ -91,7 +108,10 @@ static osc_status allocate(osc_observer *observer, const osc_observer_shape *sha
     if (!observer->options.top1)
         return OSC_OK;
     observer->top1.mass = osc_alloc(shape->layers * shape->heads, sizeof(double));
-    return observer->top1.mass == NULL ? OSC_ENOMEM : OSC_OK;
+    if (observer->top1.mass == NULL || observer->options.without_count == 0)
+        return observer->top1.mass == NULL ? OSC_ENOMEM : OSC_OK;
+    observer->top1.without = osc_alloc(shape->layers * shape->heads, sizeof(double));
+    return observer->top1.without == NULL ? OSC_ENOMEM : OSC_OK;
 }
 
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
@@ -119,6 +139,7 @@ void osc_observer_free(osc_observer *observer)
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         osc_column_stats_free(observer->stats[p]);
     osc_free(observer->top1.mass);
+    osc_free(observer->top1.without);
     osc_free(observer);
 }
 

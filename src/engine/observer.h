@@ -26,6 +26,11 @@ typedef struct {
     unsigned    points;    /* bit (1u << point): keep column statistics there */
     unsigned    hits;      /* bit (1u << point): report hits there; a subset of points */
     bool        top1;      /* keep the attention top-1 mass */
+    /* Features of qkv_in, rising: with top1, the mass is also kept of an attention
+     * whose input has these columns zeroed, in each block alone: the values that go
+     * on are the regular ones.  Borrowed, must outlive the observer. */
+    const uint32_t *without;
+    size_t      without_count;   /* 0: not wanted */
     osc_hits_fn on_hits;   /* may be NULL if hits is 0 */
     void       *user;
 } osc_observer_options;
@@ -37,7 +42,8 @@ typedef struct {
 } osc_observer_shape;
 
 /* OSC_EINVAL for a point that cannot be observed, hits outside `points`, an alpha
- * that is not positive; OSC_ENOMEM. */
+ * that is not positive, a feature in `without` that qkv_in does not have or that is
+ * not above the one before it, `without` and no top1; OSC_ENOMEM. */
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
                                const osc_observer_options *options);
 void osc_observer_free(osc_observer *observer);
@@ -58,6 +64,7 @@ osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, si
  * of the queries at position 0 alone, whose mass is 1 by construction. */
 typedef struct {
     double  *mass;      /* [layers * heads] */
+    double  *without;   /* the same with the options' `without` zeroed; NULL if not wanted */
     uint64_t queries;   /* per head and block */
     uint64_t first;     /* how many of them were at position 0 */
 } osc_top1_stats;

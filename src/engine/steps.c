@@ -70,6 +70,43 @@ osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_blo
                                          pass->tokens);
 }
 
+static osc_attention attention_of(const osc_pass *pass, float scale, double *top1)
+{
+    const osc_config *config = pass->config;
+    return (osc_attention){
+        .tokens = pass->tokens, .heads = config->heads, .head_size = config->head_size,
+        .scale = scale,
+        .top1 = top1 == NULL ? NULL : top1 + (size_t)pass->layer * config->heads,
+    };
+}
+
+/* branch = x with the columns `without` zeroed. */
+static osc_status leave_out(const osc_pass *pass, const osc_observer_options *options)
+{
+    size_t width = pass->config->hidden, count = pass->tokens * width;
+    float *view;
+    OSC_TRY(pass->backend->copy(pass->device, pass->branch, pass->x, count));
+    OSC_TRY(pass->backend->host_view(pass->device, &view, pass->branch, count));
+    for (size_t t = 0; t < pass->tokens; t++)
+        for (size_t i = 0; i < options->without_count; i++)
+            view[t * width + options->without[i]] = 0.0f;
+    return pass->backend->host_put(pass->device, pass->branch, view, count);
+}
+
+/* Only the probabilities matter: k stands in for v, and mix is computed anew. */
+osc_status osc_step_top1_without(const osc_pass *pass, float scale)
+{
+    osc_observer *observer = osc_hooks_observer(pass->hooks);
+    osc_top1_stats *top1 = observer == NULL ? NULL : osc_observer_top1(observer);
+    if (top1 == NULL || top1->without == NULL)
+        return OSC_OK;
+    osc_attention args = attention_of(pass, scale, top1->without);
+    OSC_TRY(leave_out(pass, osc_observer_get_options(observer)));
+    OSC_TRY(osc_step_linear(pass, pass->q, pass->branch, OSC_W_Q, OSC_ACT_NONE));
+    OSC_TRY(osc_step_linear(pass, pass->k, pass->branch, OSC_W_K, OSC_ACT_NONE));
+    return pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->k, &args);
+}
+
 static osc_status attend_in_steps(const osc_pass *pass, osc_attention *args)
 {
     size_t rows = args->heads * args->tokens;
@@ -87,11 +124,7 @@ osc_status osc_step_attention(const osc_pass *pass, float scale)
     size_t wide = config->heads * config->head_size, narrow = config->kv_heads * config->head_size;
     osc_observer *observer = osc_hooks_observer(pass->hooks);
     osc_top1_stats *top1 = observer == NULL ? NULL : osc_observer_top1(observer);
-    osc_attention args = {
-        .tokens = pass->tokens, .heads = config->heads, .head_size = config->head_size,
-        .scale = scale,
-        .top1 = top1 == NULL ? NULL : top1->mass + (size_t)pass->layer * config->heads,
-    };
+    osc_attention args = attention_of(pass, scale, top1 == NULL ? NULL : top1->mass);
     OSC_TRY(osc_step_deliver(pass, OSC_AT_Q, pass->q, pass->tokens, wide));
     OSC_TRY(osc_step_deliver(pass, OSC_AT_K, pass->k, pass->tokens, narrow));
     OSC_TRY(osc_step_deliver(pass, OSC_AT_V, pass->v, pass->tokens, narrow));

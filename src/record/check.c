@@ -188,6 +188,18 @@ static osc_status last_dim(size_t *width, const osc_h5_file *file, const char *p
     return OSC_OK;
 }
 
+/* Records that do not have the list are whole without it. */
+static osc_status count_without(osc_record *record)
+{
+    static const char path[] = "/attention/without";
+    if (record->layout.heads == 0)
+        return OSC_OK;
+    OSC_TRY(check_links(&record->file, "/attention"));   /* before a link to elsewhere is followed */
+    if (H5Lexists(record->file.id, path, H5P_DEFAULT) <= 0)
+        return OSC_OK;
+    return last_dim(&record->layout.without, &record->file, path, 1);
+}
+
 osc_status osc_record_widths(osc_record *record)
 {
     char path[OSC_RECORD_PATH];
@@ -205,5 +217,5 @@ osc_status osc_record_widths(osc_record *record)
             return osc_fail(OSC_EFORMAT, "%s: tracked point %s has %zu features, expected %zu",
                             record->path, name, layout->width[p], layout->hidden);
     }
-    return OSC_OK;
+    return count_without(record);
 }

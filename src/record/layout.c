@@ -210,6 +210,28 @@ static osc_status each_top1(const osc_record_layout *layout, osc_record_dataset_
     return fn(user, &sum);
 }
 
+static osc_status each_without(const osc_record_layout *layout, osc_record_dataset_fn fn,
+                               void *user)
+{
+    osc_record_dataset mean = matrix(OSC_H5_F64, layout->layers, layout->heads, "layer", "head");
+    osc_record_dataset sum = mean, features = {
+        .kind = OSC_H5_I32, .rank = 1, .dim = { layout->without }, .label = { "zeroed" },
+        .chunk = { at_most(layout->without, CHUNK_BYTES / 4) },
+        .description = "features zeroed at the attention's input for top1_without",
+        .units = "index",
+    };
+    osc_record_path_of(features.path, "attention", "without", "");
+    OSC_TRY(fn(user, &features));
+    mean.description = "largest attention probability with the features in `without` zeroed at "
+                       "the attention's input, in each block alone; mean over the queries";
+    mean.units = sum.units = "probability";
+    osc_record_path_of(mean.path, "attention", "top1_without", "");
+    OSC_TRY(fn(user, &mean));
+    sum.description = "the same, sum over the queries of top1_sum";
+    osc_record_path_of(sum.path, "attention", "top1_without_sum", "");
+    return fn(user, &sum);
+}
+
 static osc_status each_raw(const osc_record_layout *layout, osc_point point,
                            osc_record_dataset_fn fn, void *user)
 {
@@ -238,6 +260,8 @@ osc_status osc_record_each(const osc_record_layout *layout, osc_record_dataset_f
     OSC_TRY(each_sequence(layout, fn, user));
     if (layout->heads > 0)
         OSC_TRY(each_top1(layout, fn, user));
+    if (layout->without > 0)
+        OSC_TRY(each_without(layout, fn, user));
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
         if (layout->raw >> p & 1u)
             OSC_TRY(each_raw(layout, (osc_point)p, fn, user));

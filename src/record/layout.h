@@ -27,6 +27,7 @@ typedef struct {
     size_t   length;                    /* ids of a sequence, at most */
     size_t   width[OSC_POINT_COUNT];    /* of the points in `points` and `raw` */
     unsigned points, track, raw;        /* bits (1u << point) */
+    size_t   without;                   /* features left out of a second top-1 mass; 0: none */
 } osc_record_layout;
 
 typedef enum { OSC_GROWS_NOT, OSC_GROWS_BY_SEQUENCE, OSC_GROWS_BY_EVENT } osc_record_growth;

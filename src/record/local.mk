@@ -14,4 +14,5 @@ libosc_a_SOURCES += %D%/record.h \
   %D%/recorder.c %D%/recorder_state.h \
   %D%/resume.c \
   %D%/scales.c %D%/scales.h \
+  %D%/top1.c \
   %D%/write.c

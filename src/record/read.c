@@ -92,61 +92,6 @@ osc_status osc_record_positions(osc_record *record, unsigned track,
     return OSC_OK;
 }
 
-/* --- attention ------------------------------------------------------------------------ */
-
-osc_status osc_record_top1_sums(osc_record *record, double *mass, uint64_t *queries,
-                                uint64_t *first)
-{
-    static const char path[] = "/attention/top1_sum";
-    hid_t dataset = H5Dopen2(record->file.id, path, H5P_DEFAULT);
-    if (dataset < 0)
-        return osc_h5_fail(OSC_EFORMAT, &record->file, path, "cannot open");
-    osc_status status = osc_h5_get(&record->file, dataset, "queries", OSC_H5_U64, queries);
-    if (status == OSC_OK)
-        status = osc_h5_get(&record->file, dataset, "first", OSC_H5_U64, first);
-    H5Dclose(dataset);
-    if (status == OSC_OK && *first > *queries)
-        status = osc_fail(OSC_EFORMAT, "%s: %s: more first queries than queries",
-                          record->path, path);
-    return status == OSC_OK ? osc_h5_read(&record->file, path, OSC_H5_F64, NULL, mass) : status;
-}
-
-static osc_status read_top1(osc_record *record)
-{
-    size_t count = record->layout.layers * record->layout.heads;
-    uint64_t queries = 0, first = 0;
-    double *all = osc_alloc(2 * count, sizeof *all), *later = all + count;
-    if (all == NULL)
-        return OSC_ENOMEM;
-    osc_h5_quiet quiet = osc_h5_quiet_begin();
-    osc_status status = osc_record_top1_sums(record, all, &queries, &first);
-    osc_h5_quiet_end(quiet);
-    if (status != OSC_OK) {
-        osc_free(all);
-        return status;
-    }
-    for (size_t i = 0; i < count; i++) {
-        later[i] = (all[i] - (double)first) / (double)(queries - first);
-        all[i] /= (double)queries;
-    }
-    record->top1_all = all;
-    record->top1_later = later;
-    return OSC_OK;
-}
-
-osc_status osc_record_top1(osc_record *record, const double **all, const double **later)
-{
-    if (record->layout.heads == 0)
-        return osc_fail(OSC_ENOTFOUND, "%s: has no attention statistics", record->path);
-    if (record->top1_all == NULL)
-        OSC_TRY(read_top1(record));
-    if (all != NULL)
-        *all = record->top1_all;
-    if (later != NULL)
-        *later = record->top1_later;
-    return OSC_OK;
-}
-
 /* --- events ------------------------------------------------------------------------------ */
 
 enum { BATCH = 16384 };

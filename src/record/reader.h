@@ -11,17 +11,20 @@ struct osc_record {
     osc_record_layout  layout;
     osc_column_stats  *stats[OSC_POINT_COUNT];         /* [layers] */
     uint64_t          *any[OSC_RECORD_SUBSETS], *pairs[OSC_RECORD_SUBSETS];   /* by subset */
-    double            *top1_all, *top1_later;
+    double            *top1;             /* means: all, later; and both without features */
+    uint32_t          *without;          /* [layout.without] */
 };
 
 /* Checks that every dataset of record->layout is there, of the right type and
  * shape, stored in this file, and no larger than the file can hold. */
 osc_status osc_record_check(osc_record *record);
-/* The widths of the recorded points, from the shapes of their datasets. */
+/* The widths of the recorded points and the number of features left out of the
+ * attention, from the shapes of their datasets. */
 osc_status osc_record_widths(osc_record *record);
 
-/* /attention/top1_sum: [layers * heads] into `mass`, and its attributes. */
-osc_status osc_record_top1_sums(osc_record *record, double *mass, uint64_t *queries,
-                                uint64_t *first);
+/* /attention/top1_sum and its attributes; top1_without_sum if sums->without is not NULL. */
+osc_status osc_record_top1_sums(osc_record *record, osc_top1_stats *sums);
+/* /attention/without into record->without, NULL if there is none; checked. */
+osc_status osc_record_features_without(osc_record *record);
 
 #endif

@@ -66,7 +66,8 @@ void osc_record_close(osc_record *record)
         osc_column_stats_free(record->stats[p]);
     for (size_t s = 0; s < OSC_RECORD_SUBSETS; s++)
         osc_free(record->any[s]);                   /* followed by pairs */
-    osc_free(record->top1_all);                     /* followed by top1_later */
+    osc_free(record->top1);
+    osc_free(record->without);
     osc_record_free_head(&record->head);
     osc_free(record->path);
     osc_free(record);

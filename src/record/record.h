@@ -53,6 +53,10 @@ typedef struct {
     unsigned        points;      /* bits (1u << point): column statistics */
     unsigned        track;       /* bits: events and position counts; all of width `hidden` */
     unsigned        raw;         /* bits: every value as fp16 under /raw */
+    /* Features, rising, below `hidden`: also the attention top-1 mass with these
+     * columns of qkv_in zeroed (osc_observer_options).  Must outlive the recorder. */
+    const uint32_t *without;
+    size_t          without_count;
     uint64_t        event_cap;   /* events kept at most; the rest is counted */
     bool            resume;      /* continue the file at `path` if there is one; comes first */
     bool            overwrite;   /* replace it; without either an existing file is OSC_EINVAL */
@@ -120,6 +124,15 @@ osc_status osc_record_positions(osc_record *record, unsigned track,
 /* /attention/top1, [layers * heads]: mean over queries; without the queries at
  * position 0 in `later` (either pointer may be NULL).  OSC_ENOTFOUND if absent. */
 osc_status osc_record_top1(osc_record *record, const double **all, const double **later);
+
+/* /attention/top1_without: the same with features zeroed at the attention's input.
+ * All arrays are owned by the record.  OSC_ENOTFOUND if it was not asked for. */
+typedef struct {
+    const double   *all, *later;   /* [layers * heads] */
+    const uint32_t *features;      /* [count], rising */
+    size_t          count;
+} osc_record_without;
+osc_status osc_record_top1_without(osc_record *record, osc_record_without *without);
 
 /* /outliers: `fn` gets the events in file order, a batch at a time. */
 typedef struct {

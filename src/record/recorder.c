@@ -107,6 +107,7 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
         .layers = info->layers, .heads = info->heads, .hidden = info->hidden,
         .length = info->sequence_length,
         .points = options->points, .track = options->track, .raw = options->raw,
+        .without = options->without_count,
     };
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
         if ((options->points | options->raw) >> p & 1u)
@@ -122,7 +123,8 @@ static osc_status begin(osc_recorder *recorder, const osc_recorder_options *opti
     OSC_TRY(check_existing(&exists, recorder, options));
     osc_observer_options observed = {
         .alpha = (float)options->info.alpha, .points = options->points, .hits = options->track,
-        .top1 = options->info.heads > 0, .on_hits = on_hits, .user = recorder,
+        .top1 = options->info.heads > 0, .without = options->without,
+        .without_count = options->without_count, .on_hits = on_hits, .user = recorder,
     };
     OSC_TRY(osc_observer_create(&recorder->observer, shape, &observed));
     OSC_TRY(osc_counter_create(&recorder->counter, &recorder->layout, options->event_cap));

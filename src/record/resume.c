@@ -36,6 +36,23 @@ static osc_status load_positions(osc_recorder *recorder, osc_record *record)
     return OSC_OK;
 }
 
+/* The lists of features left out of the attention must be the same. */
+static osc_status compare_without(const osc_recorder *recorder, osc_record *record)
+{
+    const osc_observer_options *run = osc_observer_get_options(recorder->observer);
+    size_t had = record->layout.without, has = run->without_count, i = 0;
+    OSC_TRY(osc_record_features_without(record));
+    while (i < had && i < has && record->without[i] == run->without[i])
+        i++;
+    if (i == had && i == has)
+        return OSC_OK;
+    bool only_stored = i == has || (i < had && record->without[i] < run->without[i]);
+    return osc_fail(OSC_EINVAL, "%s: cannot be resumed: its attention was also recorded without "
+                    "%zu features, in this run it is %zu; feature %u is left out %s", recorder->path,
+                    had, has, (unsigned)(only_stored ? record->without[i] : run->without[i]),
+                    only_stored ? "there only" : "here only");
+}
+
 /* The state of a record whose identity has been checked. */
 static osc_status load(osc_recorder *recorder, osc_record *record)
 {
@@ -54,7 +71,7 @@ static osc_status load(osc_recorder *recorder, osc_record *record)
     OSC_TRY(load_positions(recorder, record));
     osc_top1_stats *top1 = osc_observer_top1(recorder->observer);
     if (top1 != NULL)
-        OSC_TRY(osc_record_top1_sums(record, top1->mass, &top1->queries, &top1->first));
+        OSC_TRY(osc_record_top1_sums(record, top1));
     recorder->head.info.sequences_done = info->sequences_done;
     recorder->head.info.positions = info->positions;
     recorder->head.info.scored = info->scored;
@@ -79,6 +96,8 @@ osc_status osc_recorder_load(osc_recorder *recorder)
             status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: %s has width %zu, %zu in "
                               "this run", recorder->path, osc_point_name((osc_point)p),
                               record->layout.width[p], recorder->layout.width[p]);
+    if (status == OSC_OK)
+        status = compare_without(recorder, record);
     if (status == OSC_OK)
         status = load(recorder, record);
     osc_record_close(record);

@@ -80,12 +80,13 @@ static osc_status create_scale(osc_scale **scale, osc_scales *scales, const osc_
     return fill_scale(file, created, label, count);
 }
 
-/* The scale of a dimension, NULL for those that grow. */
+/* The scale of a dimension, NULL for those that grow and for plain lists. */
 static osc_status get_scale(osc_scale **scale, osc_scales *scales, const osc_h5_file *file,
                             const char *label, size_t count)
 {
     *scale = NULL;
-    if (label == NULL || strcmp(label, "sequence") == 0 || strcmp(label, "event") == 0)
+    if (label == NULL || strcmp(label, "sequence") == 0 || strcmp(label, "event") == 0 ||
+        strcmp(label, "zeroed") == 0)
         return OSC_OK;
     char path[OSC_RECORD_PATH];
     snprintf(path, sizeof path, "/axes/%s", label);

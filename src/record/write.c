@@ -186,6 +186,19 @@ static osc_status write_positions(const osc_recorder *recorder, const osc_h5_fil
     return OSC_OK;
 }
 
+static osc_status write_mean(const osc_h5_file *file, const char *path, const double *sum,
+                             uint64_t queries, size_t cells)
+{
+    double *mean = osc_alloc(cells, sizeof *mean);
+    if (mean == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < cells; i++)
+        mean[i] = queries == 0 ? NAN : sum[i] / (double)queries;
+    osc_status status = osc_h5_write(file, path, OSC_H5_F64, NULL, mean);
+    osc_free(mean);
+    return status;
+}
+
 static osc_status write_top1_counts(const osc_h5_file *file, const osc_top1_stats *top1)
 {
     hid_t dataset = H5Dopen2(file->id, "/attention/top1_sum", H5P_DEFAULT);
@@ -202,16 +215,15 @@ static osc_status write_top1(const osc_recorder *recorder, const osc_h5_file *fi
 {
     size_t cells = recorder->layout.layers * recorder->layout.heads;
     const osc_top1_stats *top1 = osc_observer_top1(recorder->observer);
-    double *mean = osc_alloc(cells, sizeof *mean);
-    if (mean == NULL)
-        return OSC_ENOMEM;
-    for (size_t i = 0; i < cells; i++)
-        mean[i] = top1->queries == 0 ? NAN : top1->mass[i] / (double)top1->queries;
-    osc_status status = osc_h5_write(file, "/attention/top1", OSC_H5_F64, NULL, mean);
-    osc_free(mean);
-    if (status == OSC_OK)
-        status = osc_h5_write(file, "/attention/top1_sum", OSC_H5_F64, NULL, top1->mass);
-    return status == OSC_OK ? write_top1_counts(file, top1) : status;
+    OSC_TRY(write_mean(file, "/attention/top1", top1->mass, top1->queries, cells));
+    OSC_TRY(osc_h5_write(file, "/attention/top1_sum", OSC_H5_F64, NULL, top1->mass));
+    OSC_TRY(write_top1_counts(file, top1));
+    if (top1->without == NULL)
+        return OSC_OK;
+    OSC_TRY(write_mean(file, "/attention/top1_without", top1->without, top1->queries, cells));
+    OSC_TRY(osc_h5_write(file, "/attention/top1_without_sum", OSC_H5_F64, NULL, top1->without));
+    return osc_h5_write(file, "/attention/without", OSC_H5_I32, NULL,
+                        osc_observer_get_options(recorder->observer)->without);
 }
 
 osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file)

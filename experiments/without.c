@@ -1,0 +1,115 @@
+#include <config.h>
+#include "experiments/without.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyses/outliers.h"
+
+bool without_is_list(const char *text)
+{
+    return strspn(text, "0123456789,") == strlen(text);
+}
+
+/* --- numbers ---------------------------------------------------------------------- */
+
+static size_t count_items(const char *text)
+{
+    size_t items = 1;
+    for (; *text != '\0'; text++)
+        items += *text == ',';
+    return items;
+}
+
+static osc_status parse_item(uint32_t *feature, const char *text, size_t length, size_t hidden)
+{
+    if (length == 0)
+        return osc_fail(OSC_EINVAL, "--without: a feature is missing: numbers are separated by "
+                        "single commas");
+    unsigned long long number = strtoull(text, NULL, 10);   /* saturates */
+    if (number >= hidden)
+        return osc_fail(OSC_EVALUE, "--without: there is no feature %.*s: the model is %zu wide",
+                        length > 30 ? 30 : (int)length, text, hidden);
+    *feature = (uint32_t)number;
+    return OSC_OK;
+}
+
+static osc_status parse_list(without_list *list, const char *text, size_t hidden)
+{
+    for (size_t items = list->count, i = 0; i < items; i++) {
+        size_t length = strcspn(text, ",");
+        OSC_TRY(parse_item(&list->feature[i], text, length, hidden));
+        text += length + (text[length] == ',');
+    }
+    return OSC_OK;
+}
+
+/* --- a record --------------------------------------------------------------------- */
+
+static osc_status take_outliers(without_list *list, const outlier_result *result, size_t hidden)
+{
+    if (result->info.hidden != hidden)
+        return osc_fail(OSC_EVALUE, "--without: %s is of a model (%s) of hidden size %zu, this one "
+                        "has %zu", result->path, result->model, result->info.hidden, hidden);
+    if (result->features.count == 0)
+        return osc_fail(OSC_EVALUE, "--without: %s has no outlier features, there is nothing to "
+                        "leave out; 'outliers --all' lists its largest, --without 1,2 names features",
+                        result->path);
+    list->feature = osc_alloc(result->features.count, sizeof *list->feature);
+    if (list->feature == NULL)
+        return OSC_ENOMEM;
+    list->count = result->features.count;
+    for (size_t i = 0; i < list->count; i++)
+        list->feature[i] = (uint32_t)result->features.row[i].feature;
+    return OSC_OK;
+}
+
+static osc_status read_record(without_list *list, const char *path, size_t hidden)
+{
+    outlier_options options = { .rule = FEATURE_RULE_DEFAULT };
+    outlier_result result;
+    osc_status status = outliers_read(&result, path, &options);
+    if (status != OSC_OK)
+        return osc_fail_in(status, "--without");
+    status = take_outliers(list, &result, hidden);
+    outliers_free(&result);
+    return status;
+}
+
+/* ---------------------------------------------------------------------------------- */
+
+static int by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+static void sort_unique(without_list *list)
+{
+    size_t kept = 0;
+    qsort(list->feature, list->count, sizeof *list->feature, by_number);
+    for (size_t i = 0; i < list->count; i++)
+        if (i == 0 || list->feature[i] != list->feature[kept - 1])
+            list->feature[kept++] = list->feature[i];
+    list->count = kept;
+}
+
+osc_status without_read(without_list *list, const char *text, size_t hidden)
+{
+    without_list read = { NULL, 0 };
+    osc_status status;
+    if (without_is_list(text)) {
+        read.count = count_items(text);
+        read.feature = osc_alloc(read.count, sizeof *read.feature);
+        status = read.feature == NULL ? OSC_ENOMEM : parse_list(&read, text, hidden);
+    } else {
+        status = read_record(&read, text, hidden);
+    }
+    if (status != OSC_OK) {
+        osc_free(read.feature);
+        return status;
+    }
+    sort_unique(&read);
+    *list = read;
+    return OSC_OK;
+}
