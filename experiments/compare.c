@@ -94,11 +94,30 @@ static int stopped(const compare_options *o)
     return 128 + stop_signal();
 }
 
+/* Whether a file can be written is found out before anything is measured. */
+static osc_status probe(const char *path)
+{
+    cli_output output;
+    if (path == NULL)
+        return OSC_OK;
+    OSC_TRY(cli_output_open(&output, path));
+    cli_output_abort(&output);
+    return OSC_OK;
+}
+
+static osc_status probe_files(const compare_options *o)
+{
+    OSC_TRY(probe(o->output));
+    return probe(o->plot);
+}
+
 /* What was measured before a failure or a signal is not thrown away. */
 static int run_cells(const compare_options *o)
 {
     compare_results r = { .cell = NULL };
-    osc_status status = compare_measure(&r, o);
+    osc_status status = probe_files(o);
+    if (status == OSC_OK)
+        status = compare_measure(&r, o);
     cli_progress_end();
     int rc = status == OSC_OK ? 0 : status == OSC_STOP ? stopped(o) : cli_fail(&experiment_compare);
     if (r.count > 0 && compare_write(&r, o, stdout) != OSC_OK)
@@ -131,6 +150,7 @@ static osc_status measure_errors(error_results *r, const compare_options *o)
 {
     if (o->output != NULL && !o->force && osc_file_exists(o->output))
         return osc_fail(OSC_EINVAL, "%s exists: --force replaces it", o->output);
+    OSC_TRY(probe_files(o));
     return errors_measure(r, o);
 }
 

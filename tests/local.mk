@@ -1,7 +1,7 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh
+TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE;
 
