@@ -175,7 +175,7 @@ void blockmap_write(const blockmap *map, FILE *out)
 {
     layout l = { .map = map, .out = out };
     find_scale(&l);
-    l.across = map->panels < ACROSS_MOST ? map->panels : ACROSS_MOST;
+    l.across = map->panels > 0 && map->panels < ACROSS_MOST ? map->panels : ACROSS_MOST;
     l.panel_width = LEFT + CELL * (double)map->columns + GAP;
     l.page_width = fmax(2 * MARGIN + l.panel_width * (double)l.across, WIDTH_LEAST);
     l.page_width = fmax(l.page_width, svg_text_width(map->title, &title_font) + 2 * MARGIN);

@@ -112,6 +112,12 @@ check_PROGRAMS += %D%/test_heatmap
 %C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_errors
+%C%_test_errors_SOURCES = %D%/test_errors.c %D%/memory_file.h %D%/run.h \
+  experiments/errors_count.c experiments/layer_product.c
+%C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
 # Benches: built and run by `make bench` alone.

@@ -224,7 +224,9 @@ fails "coverage without a record" 2 "no record given" coverage
 
 # --- the defaults -----------------------------------------------------------------------
 for command in $commands; do
-    run "$command"
+    set --
+    test $command != compare || set -- --sequences 1 --length 256   # all schemes: a minute else
+    run "$command" "$@"
     is "$command without arguments" "$status $(head -n 1 "$work/err" | grep '^outlierscope')" "0 "
 done
 is "nothing but records was written" "$(ls | grep -v '\.h5$')" ""
