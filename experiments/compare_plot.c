@@ -17,7 +17,13 @@ typedef struct {
     char           (*name)[560];         /* [cells] of series */
     lineplot_series *series, *shares;    /* [2 * cells] */
     size_t           count, share_count, colors;
+    bool             relative;           /* several models: their perplexities are far apart */
 } curves;
+
+static double height(const curves *v, const compare_cell *c)
+{
+    return v->relative ? c->relative : c->m.result.perplexity;
+}
 
 /* The scheme without its threshold, and the model. */
 static void name_series(char *name, size_t size, const compare_cell *c)
@@ -55,7 +61,7 @@ static osc_status add_series(curves *v, const compare_results *r, size_t first, 
     qsort(sorted, count, sizeof *sorted, by_threshold);
     for (size_t i = 0; i < count; i++) {
         v->x[first + i] = sorted[i]->threshold;
-        v->perplexity[first + i] = sorted[i]->m.result.perplexity;
+        v->perplexity[first + i] = height(v, sorted[i]);
         v->percent[first + i] = 100 * sorted[i]->columns;
     }
     osc_free(sorted);
@@ -79,7 +85,7 @@ static void add_reference(curves *v, const compare_results *r, size_t cell, size
     }
     v->flat[2 * cell] = low;
     v->flat[2 * cell + 1] = high;
-    v->level[2 * cell] = v->level[2 * cell + 1] = r->cell[cell].m.result.perplexity;
+    v->level[2 * cell] = v->level[2 * cell + 1] = height(v, &r->cell[cell]);
     name_series(v->name[cell], sizeof *v->name, &r->cell[cell]);
     v->series[v->count++] = (lineplot_series){
         .name = v->name[cell], .x = v->flat + 2 * cell, .y = v->level + 2 * cell, .count = 2,
@@ -144,7 +150,8 @@ static osc_status draw(const curves *v, const compare_results *r, const char *pa
              "protocol %s. Dashed: without quantization.", m->sequences,
              m->sequences == 1 ? "" : "s", m->length, osc_protocol_name(m->protocol));
     const lineplot_panel panels[] = {
-        { .y_label = "perplexity", .series = v->series, .count = v->count },
+        { .y_label = v->relative ? "perplexity over that without quantization" : "perplexity",
+          .series = v->series, .count = v->count },
         { .y_label = "columns in 16 bit (%)", .series = v->shares, .count = v->share_count,
           .from_zero = true },
     };
@@ -157,7 +164,7 @@ static osc_status draw(const curves *v, const compare_results *r, const char *pa
 
 osc_status compare_plot(const compare_results *r, const char *path)
 {
-    curves v = { .count = 0 };
+    curves v = { .relative = r->models > 1 };
     osc_status status = own(&v, r->count);
     if (status == OSC_OK)
         status = make_curves(&v, r);

@@ -194,7 +194,7 @@ done
 values sqnr_db errors.json >"$work/sqnr"
 summary()  # first row, then lowest and highest of a scheme's 36 SQNR, as whole numbers
 {
-    tail -n +"$1" "$work/sqnr" | head -n 36 | sort -g | sed -n '1p;$p' | sed 's/\..*//' | tr '\n' ' '
+    tail -n +"$1" "$work/sqnr" | head -n 36 | sort -g | sed -n 's/\..*//; 1p; $p' | tr '\n' ' '
 }
 set -- $(summary 1) $(summary 37) $(summary 109) $(summary 145) $(summary 181)
 is "none is as exact as float32" "$(($1 > 120 && $2 < 170))" 1
@@ -214,11 +214,12 @@ is "llm-int8 removes what has outliers" \
     "$(values removed_columns errors.json | sed -n '109,144p')" \
     "$(values outlier_columns errors.json | sed -n '109,144p')"
 is "threshold 0 removes all" \
-    "$(values removed_columns errors.json | sed -n '181,216p' | sort -u | tr '\n' ' ')" "128.0 512.0 "
+    "$(values removed_columns errors.json | sed -n '181,216p' | sort -u | tr '\n' ' ')" \
+    "128.0 512.0 "
 fails "an existing file stays" 1 "errors.json exists" $tiny --model "$two" --errors -o errors.json
 for format in text md csv latex; do
-    works "errors as $format" "absmax.* fc2 \|absmax,3,fc2,\|absmax.*fc2.*&" $tiny --model "$early" \
-        --errors --schemes absmax --format $format --plot e.svg
+    works "errors as $format" "absmax.* fc2 \|absmax,3,fc2,\|absmax.*fc2.*&" $tiny \
+        --model "$early" --errors --schemes absmax --format $format --plot e.svg
 done
 is "the figure" "$(head -c 5 e.svg) $(tail -n 1 e.svg) $(grep -c '>fc2<' e.svg)" "<?xml </svg> 1"
 "$program" compare -q --errors --length 48 --schemes none --model "$early" >"$work/out"
