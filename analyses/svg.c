@@ -83,6 +83,19 @@ void svg_line(FILE *out, double x1, double y1, double x2, double y2, const char 
             x1, y1, x2, y2, stroke);
 }
 
+void svg_stroke(FILE *out, double x1, double y1, double x2, double y2, const char *stroke,
+                double width, bool dashed)
+{
+    fprintf(out, "<line x1=\"%g\" y1=\"%g\" x2=\"%g\" y2=\"%g\" stroke=\"%s\""
+            " stroke-width=\"%g\" stroke-linecap=\"round\"%s/>\n", x1, y1, x2, y2, stroke, width,
+            dashed ? " stroke-dasharray=\"5 4\"" : "");
+}
+
+void svg_disc(FILE *out, double x, double y, double radius, const char *fill)
+{
+    fprintf(out, "<circle cx=\"%g\" cy=\"%g\" r=\"%g\" fill=\"%s\"/>\n", x, y, radius, fill);
+}
+
 void svg_pointer(FILE *out, double x, double y, double size, const char *fill)
 {
     fprintf(out, "<polygon points=\"%g,%g %g,%g %g,%g\" fill=\"%s\"/>\n", x, y,

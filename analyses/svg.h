@@ -31,6 +31,10 @@ void svg_rect(FILE *out, double x, double y, double width, double height, const 
               const char *tip);
 void svg_frame(FILE *out, double x, double y, double width, double height, const char *stroke);
 void svg_line(FILE *out, double x1, double y1, double x2, double y2, const char *stroke);
+/* A line of any width, dashed if wanted, with round ends. */
+void svg_stroke(FILE *out, double x1, double y1, double x2, double y2, const char *stroke,
+                double width, bool dashed);
+void svg_disc(FILE *out, double x, double y, double radius, const char *fill);
 /* A triangle that points down to (x, y). */
 void svg_pointer(FILE *out, double x, double y, double size, const char *fill);
 /* (x, y): the anchor on the text's base line. */

@@ -5,6 +5,7 @@
 #define COMMANDS(X) \
     X(record)       \
     X(perplexity)   \
+    X(compare)      \
     X(tokenize)     \
     X(info)
 

@@ -2,11 +2,9 @@
 #include <config.h>
 #include "cli/cli.h"
 
-#include <string.h>
-
 #include "analyses/jsonout.h"
 #include "analyses/table.h"
-#include "experiments/run.h"
+#include "experiments/measure.h"
 
 extern const cli_command experiment_perplexity;
 
@@ -17,15 +15,6 @@ typedef struct {
     table_format format;
 } perplexity_options;
 
-/* One row of the result. */
-typedef struct {
-    char           model[256], scheme[256];   /* scheme with its options */
-    osc_perplexity result;
-    osc_protocol   protocol;
-    size_t         sequences, length;
-    int32_t        bos;
-} measurement;
-
 typedef struct {
     measurement *row;
     size_t       count, capacity;
@@ -33,49 +22,17 @@ typedef struct {
 
 /* --- running --------------------------------------------------------------------- */
 
-static osc_status run_all(osc_session *session, const run_input *input, double *nll)
-{
-    const osc_corpus *corpus = input->corpus;
-    size_t chunk = osc_session_chunk(session);
-    for (size_t first = 0; first < corpus->count; ) {
-        size_t count = corpus->count - first < chunk ? corpus->count - first : chunk;
-        OSC_TRY(osc_session_run(session, corpus, first, count, NULL,
-                                nll + corpus->offset[first]));
-        first += count;
-    }
-    return OSC_OK;
-}
-
 /* Fills the next row of `all`. */
-static osc_status measure(results *all, const run_input *input, const char *scheme,
+static osc_status add_row(results *all, const run_input *input, const char *scheme,
                           const run_options *options)
 {
     measurement *rows = osc_grow(all->row, &all->capacity, all->count + 1, sizeof *rows);
     if (rows == NULL)
         return OSC_ENOMEM;
     all->row = rows;
-    measurement *m = &rows[all->count];
-    osc_session *session = NULL;
-    const osc_corpus *corpus = input->corpus;
-    double *nll = osc_alloc(corpus->offset[corpus->count], sizeof *nll);
-    char label[512];
-    snprintf(label, sizeof label, "%s %s", osc_model_name(input->model), scheme);
-    osc_status status = nll != NULL ? run_session(&session, input, scheme, label, options)
-                                    : OSC_ENOMEM;
-    if (status == OSC_OK) {
-        *m = (measurement){ .protocol = corpus->protocol, .sequences = corpus->count,
-                            .length = corpus->length, .bos = corpus->bos };
-        snprintf(m->model, sizeof m->model, "%s", osc_model_name(input->model));
-        snprintf(m->scheme, sizeof m->scheme, "%s", osc_session_scheme(session));
-        status = run_all(session, input, nll);
-    }
-    if (status == OSC_OK) {
-        m->result = osc_perplexity_of(corpus, corpus->count, nll);
-        all->count++;
-    }
-    osc_session_close(session);
-    osc_free(nll);
-    return status;
+    OSC_TRY(measure(&rows[all->count], input, scheme, options, NULL));
+    all->count++;
+    return OSC_OK;
 }
 
 /* All schemes of one model. */
@@ -88,7 +45,7 @@ static osc_status run_model(results *all, const perplexity_options *o, const cha
     char *path = run_shipped_or(model, CLI_DEFAULT_MODEL);
     osc_status status = path != NULL ? run_open(&input, path, &o->run) : OSC_ENOTFOUND;
     for (size_t s = 0; s < count && status == OSC_OK; s++)
-        status = measure(all, &input, schemes[s], &o->run);
+        status = add_row(all, &input, schemes[s], &o->run);
     run_close(&input);
     osc_free(path);
     return status;
@@ -105,27 +62,11 @@ static osc_status run_models(results *all, const perplexity_options *o)
 
 /* --- results --------------------------------------------------------------------- */
 
-static json_t *row_json(const measurement *m)
-{
-    size_t name = strcspn(m->scheme, ":");
-    return json_pack("{s:o, s:s%, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i}",
-                     "model", json_out_text(m->model),
-                     "scheme", m->scheme, name,
-                     "options", m->scheme[name] == ':' ? m->scheme + name + 1 : "",
-                     "protocol", osc_protocol_name(m->protocol),
-                     "sequences", (json_int_t)m->sequences,
-                     "sequence_length", (json_int_t)m->length,
-                     "scored", (json_int_t)m->result.scored,
-                     "nll", json_out_number(m->result.nll),
-                     "perplexity", json_out_number(m->result.perplexity),
-                     "bos", (int)m->bos);
-}
-
 static osc_status write_json(const results *all)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < all->count && rows != NULL; i++) {
-        if (json_array_append_new(rows, row_json(&all->row[i])) != 0) {
+        if (json_array_append_new(rows, measure_json(&all->row[i])) != 0) {
             json_decref(rows);
             rows = NULL;
         }
@@ -138,15 +79,8 @@ static void add_notes(table *t, const results *all)
 {
     for (size_t i = 0; i < all->count; i++) {
         const measurement *m = &all->row[i];
-        if (i > 0 && m->protocol == m[-1].protocol && m->bos == m[-1].bos)
-            continue;
-        char bos[32] = "no bos";
-        if (m->bos >= 0)
-            snprintf(bos, sizeof bos, "bos %d", (int)m->bos);
-        if (m->protocol == OSC_TOKENS)
-            snprintf(bos, sizeof bos, "as they are");
-        table_note(t, "protocol %s: %s (%s)", osc_protocol_name(m->protocol),
-                   osc_protocol_summary(m->protocol), bos);
+        if (i == 0 || m->protocol != m[-1].protocol || m->bos != m[-1].bos)
+            measure_note(t, m);
     }
 }
 

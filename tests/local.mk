@@ -1,7 +1,9 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_kill.sh
+TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
+  %D%/test_kill.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_kill.sh
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
+  %D%/test_kill.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -118,6 +120,12 @@ check_PROGRAMS += %D%/test_heatmap
 %C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
 %C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_errors
+%C%_test_errors_SOURCES = %D%/test_errors.c %D%/memory_file.h %D%/run.h \
+  experiments/errors_count.c experiments/layer_product.c
+%C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 endif
 

@@ -1,0 +1,177 @@
+#include <config.h>
+#include "analyses/lineplot.h"
+
+#include <math.h>
+
+#include "analyses/svg.h"
+
+#define INK   "#222222"
+#define FAINT "#e4e4e4"
+#define FRAME "#8a8a8a"
+
+enum {
+    MARGIN = 20, LEADING = 16, PLOT_WIDTH = 380, PLOT_HEIGHT = 280, LEFT = 74, GAP = 24,
+    INF_ROOM = 44, COLORS = 7, TICKS = 6
+};
+
+static const svg_font title_font = { 17, SVG_START, INK, true, 0 };
+static const svg_font text_font = { 12, SVG_START, INK, false, 0 };
+static const svg_font middle = { 12, SVG_MIDDLE, INK, false, 0 };
+static const svg_font end = { 12, SVG_END, INK, false, 0 };
+static const svg_font upright = { 12, SVG_MIDDLE, INK, false, -90 };
+
+/* Okabe and Ito's colours without the yellow, which is too pale on white. */
+static const char *const colors[COLORS] = {
+    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
+};
+
+typedef struct {
+    const lineplot_panel *panel;
+    FILE                 *out;
+    double                left, top;
+    lineplot_axis         x, y;
+    bool                  infinite;      /* some x is infinite */
+} frame;
+
+static double x_of(const frame *f, double x)
+{
+    double width = PLOT_WIDTH - (f->infinite ? INF_ROOM : 0);
+    return f->left + (isinf(x) ? PLOT_WIDTH - INF_ROOM / 2.0
+                               : 8 + (width - 16) * lineplot_axis_at(&f->x, x));
+}
+
+static double y_of(const frame *f, double y)
+{
+    return f->top + PLOT_HEIGHT * (1 - lineplot_axis_at(&f->y, y));
+}
+
+static bool drawn(const lineplot_series *s, size_t i)
+{
+    return isfinite(s->y[i]) && (isfinite(s->x[i]) || (isinf(s->x[i]) && s->x[i] > 0));
+}
+
+/* --- axes ---------------------------------------------------------------------- */
+
+static void find_ranges(frame *f)
+{
+    double x[2] = { INFINITY, -INFINITY }, y[2] = { INFINITY, -INFINITY };
+    for (size_t s = 0; s < f->panel->count; s++) {
+        const lineplot_series *series = &f->panel->series[s];
+        for (size_t i = 0; i < series->count; i++) {
+            if (!drawn(series, i))
+                continue;
+            y[0] = fmin(y[0], series->y[i]);
+            y[1] = fmax(y[1], series->y[i]);
+            f->infinite = f->infinite || isinf(series->x[i]);
+            if (isfinite(series->x[i])) {
+                x[0] = fmin(x[0], series->x[i]);
+                x[1] = fmax(x[1], series->x[i]);
+            }
+        }
+    }
+    if (f->panel->from_zero)
+        y[0] = 0;
+    f->x = lineplot_axis_make(x[0], x[1], false, TICKS);
+    f->y = lineplot_axis_make(y[0], y[1], !f->panel->from_zero && y[1] > 10 * y[0], TICKS);
+}
+
+static void draw_axes(const frame *f, const char *x_label)
+{
+    char text[32];
+    double bottom = f->top + PLOT_HEIGHT;
+    svg_group_begin(f->out);
+    for (size_t i = 0; i < f->y.ticks; i++)
+        svg_line(f->out, f->left, y_of(f, f->y.tick[i]), f->left + PLOT_WIDTH,
+                 y_of(f, f->y.tick[i]), FAINT);
+    for (size_t i = 0; i < f->x.ticks; i++)
+        svg_line(f->out, x_of(f, f->x.tick[i]), bottom, x_of(f, f->x.tick[i]), bottom + 5, FRAME);
+    svg_frame(f->out, f->left, f->top, PLOT_WIDTH, PLOT_HEIGHT, FRAME);
+    svg_group_end(f->out);
+    for (size_t i = 0; i < f->y.ticks; i++) {
+        snprintf(text, sizeof text, "%.6g", f->y.tick[i]);
+        svg_text(f->out, f->left - 7, y_of(f, f->y.tick[i]) + 4, &end, text);
+    }
+    for (size_t i = 0; i < f->x.ticks; i++) {
+        snprintf(text, sizeof text, "%.6g", f->x.tick[i]);
+        svg_text(f->out, x_of(f, f->x.tick[i]), bottom + 19, &middle, text);
+    }
+    if (f->infinite)
+        svg_text(f->out, x_of(f, INFINITY), bottom + 19, &middle, "inf");
+    svg_text(f->out, f->left + PLOT_WIDTH / 2.0, bottom + 40, &middle, x_label);
+    svg_text(f->out, f->left - 58, f->top + PLOT_HEIGHT / 2.0, &upright, f->panel->y_label);
+    if (f->y.log)
+        svg_text(f->out, f->left + 6, f->top + 14, &text_font, "logarithmic");
+}
+
+/* --- series -------------------------------------------------------------------- */
+
+/* Colours repeat after COLORS series; marks, which change then, do not. */
+static void draw_mark(FILE *out, double x, double y, size_t color)
+{
+    const char *fill = colors[color % COLORS];
+    switch (color / COLORS % 3) {
+    case 0: svg_disc(out, x, y, 3.2, fill); break;
+    case 1: svg_rect(out, x - 3, y - 3, 6, 6, fill, NULL); break;
+    default: svg_pointer(out, x, y + 4, 8, fill);
+    }
+}
+
+static void draw_series(const frame *f, const lineplot_series *s)
+{
+    bool begun = false;
+    double last[2] = { 0, 0 };
+    const char *color = colors[s->color % COLORS];
+    for (size_t i = 0; i < s->count; i++) {
+        if (!drawn(s, i))
+            continue;
+        double x = x_of(f, s->x[i]), y = y_of(f, s->y[i]);
+        if (begun)
+            svg_stroke(f->out, last[0], last[1], x, y, color, s->reference ? 1.2 : 1.8,
+                       s->reference || isinf(s->x[i]));
+        if (!s->reference)
+            draw_mark(f->out, x, y, s->color);
+        last[0] = x;
+        last[1] = y;
+        begun = true;
+    }
+}
+
+static void draw_panel(const lineplot *plot, size_t index, double top, FILE *out)
+{
+    frame f = { .panel = &plot->panel[index], .out = out, .top = top,
+                .left = MARGIN + LEFT + (double)index * (PLOT_WIDTH + LEFT + GAP) };
+    find_ranges(&f);
+    draw_axes(&f, plot->x_label);
+    for (size_t s = 0; s < f.panel->count; s++)
+        draw_series(&f, &f.panel->series[s]);
+}
+
+static void draw_legend(const lineplot_panel *panel, double top, FILE *out)
+{
+    for (size_t s = 0; s < panel->count; s++) {
+        const lineplot_series *series = &panel->series[s];
+        double y = top + (double)s * (LEADING + 2);
+        svg_stroke(out, MARGIN, y, MARGIN + 30, y, colors[series->color % COLORS],
+                   series->reference ? 1.2 : 1.8, series->reference);
+        if (!series->reference)
+            draw_mark(out, MARGIN + 15, y, series->color);
+        svg_text(out, MARGIN + 38, y + 4, &text_font, series->name);
+    }
+}
+
+void lineplot_write(const lineplot *plot, FILE *out)
+{
+    double width = 2 * MARGIN + (double)plot->panels * (PLOT_WIDTH + LEFT + GAP) - GAP;
+    width = fmax(width, svg_text_width(plot->title, &title_font) + 2 * MARGIN);
+    size_t lines = svg_paragraph(NULL, 0, 0, width - 2 * MARGIN, LEADING, &text_font,
+                                 plot->subtitle);
+    double top = 44 + LEADING * (double)lines + 14, legend = top + PLOT_HEIGHT + 66;
+    double height = legend + (double)plot->panel[0].count * (LEADING + 2) + MARGIN / 2.0;
+    svg_begin(out, width, height, plot->title, plot->subtitle);
+    svg_text(out, MARGIN, 32, &title_font, plot->title);
+    svg_paragraph(out, MARGIN, 54, width - 2 * MARGIN, LEADING, &text_font, plot->subtitle);
+    for (size_t i = 0; i < plot->panels; i++)
+        draw_panel(plot, i, top, out);
+    draw_legend(&plot->panel[0], legend, out);
+    svg_end(out);
+}

@@ -1,0 +1,175 @@
+/* The figure of a threshold study. */
+#include <config.h>
+#include "experiments/compare.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "analyses/lineplot.h"
+#include "cli/output.h"
+
+typedef struct {
+    size_t           cells;              /* of the results */
+    double          *x, *perplexity, *percent;   /* [cells] */
+    double          *flat;               /* [2 * cells] x of reference lines; y likewise: */
+    double          *level;
+    char           (*name)[560];         /* [cells] of series */
+    lineplot_series *series, *shares;    /* [2 * cells] */
+    size_t           count, share_count, colors;
+    bool             relative;           /* several models: their perplexities are far apart */
+} curves;
+
+static double height(const curves *v, const compare_cell *c)
+{
+    return v->relative ? c->relative : c->m.result.perplexity;
+}
+
+/* The scheme without its threshold, and the model. */
+static void name_series(char *name, size_t size, const compare_cell *c)
+{
+    size_t length = strlen(c->m.scheme);
+    for (size_t i = 0; i < length; i++)
+        if ((c->m.scheme[i] == ':' || c->m.scheme[i] == ',')
+            && strncmp(c->m.scheme + i + 1, "threshold=", 10) == 0)
+            length = i;
+    snprintf(name, size, "%s %.*s", c->m.model, (int)length, c->m.scheme);
+}
+
+static bool same_series(const compare_cell *a, const compare_cell *b)
+{
+    char first[560], second[560];
+    name_series(first, sizeof first, a);
+    name_series(second, sizeof second, b);
+    return a->model == b->model && strcmp(first, second) == 0;
+}
+
+static int by_threshold(const void *a, const void *b)
+{
+    const compare_cell *const *x = a, *const *y = b;
+    return ((*x)->threshold > (*y)->threshold) - ((*x)->threshold < (*y)->threshold);
+}
+
+/* Cells first .. first+count-1 are one series. */
+static osc_status add_series(curves *v, const compare_results *r, size_t first, size_t count)
+{
+    const compare_cell **sorted = osc_alloc(count, sizeof *sorted);
+    if (sorted == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &r->cell[first + i];
+    qsort(sorted, count, sizeof *sorted, by_threshold);
+    for (size_t i = 0; i < count; i++) {
+        v->x[first + i] = sorted[i]->threshold;
+        v->perplexity[first + i] = height(v, sorted[i]);
+        v->percent[first + i] = 100 * sorted[i]->columns;
+    }
+    osc_free(sorted);
+    name_series(v->name[first], sizeof *v->name, &r->cell[first]);
+    lineplot_series s = { .name = v->name[first], .x = v->x + first, .y = v->perplexity + first,
+                          .count = count, .color = v->colors };
+    v->series[v->count++] = s;
+    s.y = v->percent + first;
+    v->shares[v->share_count++] = s;
+    v->colors++;
+    return OSC_OK;
+}
+
+/* A model's perplexity under scheme none, as a dashed line over all thresholds. */
+static void add_reference(curves *v, const compare_results *r, size_t cell, size_t end)
+{
+    double low = INFINITY, high = -INFINITY;
+    for (size_t i = cell + 1; i < end; i++) {
+        low = fmin(low, r->cell[i].threshold);
+        high = fmax(high, r->cell[i].threshold);
+    }
+    v->flat[2 * cell] = low;
+    v->flat[2 * cell + 1] = high;
+    v->level[2 * cell] = v->level[2 * cell + 1] = height(v, &r->cell[cell]);
+    name_series(v->name[cell], sizeof *v->name, &r->cell[cell]);
+    v->series[v->count++] = (lineplot_series){
+        .name = v->name[cell], .x = v->flat + 2 * cell, .y = v->level + 2 * cell, .count = 2,
+        .color = v->colors, .reference = true,
+    };
+}
+
+static osc_status make_curves(curves *v, const compare_results *r)
+{
+    size_t i = 0;
+    while (i < r->count) {
+        size_t end = i;
+        if (isnan(r->cell[i].threshold)) {
+            while (++end < r->count && r->cell[end].model == r->cell[i].model)
+                ;
+            add_reference(v, r, i++, end);
+            continue;
+        }
+        while (end < r->count && same_series(&r->cell[i], &r->cell[end]))
+            end++;
+        OSC_TRY(add_series(v, r, i, end - i));
+        i = end;
+    }
+    return OSC_OK;
+}
+
+static osc_status own(curves *v, size_t cells)
+{
+    v->cells = cells;
+    v->x = osc_alloc(cells, sizeof *v->x);
+    v->perplexity = osc_alloc(cells, sizeof *v->perplexity);
+    v->percent = osc_alloc(cells, sizeof *v->percent);
+    v->flat = osc_alloc(2 * cells, sizeof *v->flat);
+    v->level = osc_alloc(2 * cells, sizeof *v->level);
+    v->name = osc_alloc(cells, sizeof *v->name);
+    v->series = osc_alloc(2 * cells, sizeof *v->series);
+    v->shares = osc_alloc(2 * cells, sizeof *v->shares);
+    return v->x == NULL || v->perplexity == NULL || v->percent == NULL || v->flat == NULL
+        || v->level == NULL || v->name == NULL || v->series == NULL || v->shares == NULL
+         ? OSC_ENOMEM : OSC_OK;
+}
+
+static void release(curves *v)
+{
+    osc_free(v->x);
+    osc_free(v->perplexity);
+    osc_free(v->percent);
+    osc_free(v->flat);
+    osc_free(v->level);
+    osc_free(v->name);
+    osc_free(v->series);
+    osc_free(v->shares);
+}
+
+static osc_status draw(const curves *v, const compare_results *r, const char *path)
+{
+    const measurement *m = &r->cell[0].m;
+    char subtitle[400];
+    cli_output output;
+    snprintf(subtitle, sizeof subtitle, "Columns of a layer's input with outliers are multiplied "
+             "in floating point, all others in int8. %zu sequence%s of at most %zu ids, "
+             "protocol %s. Dashed: without quantization.", m->sequences,
+             m->sequences == 1 ? "" : "s", m->length, osc_protocol_name(m->protocol));
+    const lineplot_panel panels[] = {
+        { .y_label = v->relative ? "perplexity over that without quantization" : "perplexity",
+          .series = v->series, .count = v->count },
+        { .y_label = "columns in 16 bit (%)", .series = v->shares, .count = v->share_count,
+          .from_zero = true },
+    };
+    lineplot plot = { .title = "What the outlier threshold costs and gives", .subtitle = subtitle,
+                      .x_label = "threshold", .panel = panels, .panels = 2 };
+    OSC_TRY(cli_output_open(&output, path));
+    lineplot_write(&plot, output.stream);
+    return cli_output_commit(&output);
+}
+
+osc_status compare_plot(const compare_results *r, const char *path)
+{
+    curves v = { .relative = r->models > 1 };
+    osc_status status = own(&v, r->count);
+    if (status == OSC_OK)
+        status = make_curves(&v, r);
+    if (status == OSC_OK)
+        status = draw(&v, r, path);
+    release(&v);
+    return status;
+}
