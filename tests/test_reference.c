@@ -319,7 +319,7 @@ static int rising(const void *a, const void *b)
 
 /* Features zeroed at the attention's input, in each block alone: nothing else changes. */
 static void check_without(const char *model, const char *tokens, const json_t *reference,
-                          const char *features, const char *figures)
+                          const char *features, const char *figures, double budget)
 {
     const json_t *list = json_object_get(reference, features);
     uint32_t without[16];
@@ -335,7 +335,7 @@ static void check_without(const char *model, const char *tokens, const json_t *r
     must(osc_record_top1(r.record, &all, NULL));
     must(osc_record_top1(plain.record, &plain_all, NULL));
     must(osc_record_top1_without(r.record, &got));
-    check_top1(&r, got.all, json_object_get(reference, figures), 1e-4);
+    check_top1(&r, got.all, json_object_get(reference, figures), budget);
     ck_assert(r.info->nll == plain.info->nll);
     ck_assert_mem_eq(all, plain_all, r.info->layers * r.info->heads * sizeof *all);
     tear_down(&plain);
@@ -350,11 +350,13 @@ START_TEST(test_without)
 {
     json_t *reference = read_json(data_file("data/reference/opt-mini-2m.json"));
     check_without(share_file("opt-mini-2m"), data_file("data/text/sampled-16x256.tokens"),
-                  reference, zeroed[_i][0], zeroed[_i][1]);
+                  reference, zeroed[_i][0], zeroed[_i][1], 1e-4);
     json_decref(reference);
 }
 END_TEST
 
+/* Block 1 and what follows it are inexact in float32: the same pass in float64 is up to
+ * 3.0e-4 from the reference and 2.7e-4 from here, without features zeroed up to 4.0e-4. */
 START_TEST(test_without_postln)
 {
     const char *model = shared_file("models/opt-mini-postln-2m");
@@ -362,7 +364,7 @@ START_TEST(test_without_postln)
         return;
     json_t *reference = read_json(data_file("data/reference/opt-mini-postln-2m.json"));
     check_without(model, data_file("data/text/sampled-16x256.tokens"), reference, zeroed[_i][0],
-                  zeroed[_i][1]);
+                  zeroed[_i][1], 5e-4);
     json_decref(reference);
 }
 END_TEST
