@@ -29,7 +29,7 @@ static void print_next(osc_record *record, const char *path)
 {
     osc_record_without without;
     printf("\nnext: outlierscope outliers %s\n", path);
-    if (osc_record_top1_without(record, &without) != OSC_OK)
+    if (osc_record_event_count(record) > 0 && osc_record_top1_without(record, &without) != OSC_OK)
         printf("      the same command with --without %s -o FILE records the attention\n"
                "      top-1 mass without the outliers, too\n", path);
 }

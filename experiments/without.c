@@ -53,8 +53,8 @@ static osc_status take_outliers(without_list *list, const outlier_result *result
                         "has %zu", result->path, result->model, result->info.hidden, hidden);
     if (result->features.count == 0)
         return osc_fail(OSC_EVALUE, "--without: %s has no outlier features, there is nothing to "
-                        "leave out; 'outliers --all' lists its largest, --without 1,2 names features",
-                        result->path);
+                        "leave out; 'outliers --all' lists its largest, --without 1,2 names "
+                        "features", result->path);
     list->feature = osc_alloc(result->features.count, sizeof *list->feature);
     if (list->feature == NULL)
         return OSC_ENOMEM;

@@ -106,6 +106,8 @@ fails "--text with --tokens" 2 "no meaning with --tokens" record --text a --toke
 fails "--bos with --no-bos" 2 "exclude each other" tokenize --bos 2 --no-bos
 fails "--resume with --force" 2 "exclude each other" record --resume --force
 
+fails "--without without its value" 2 "needs a value: --without" record --without
+
 # --- bad input ----------------------------------------------------------------------
 model=$share/opt-mini-2m-step500
 copy()     # a model directory of links to the shipped one
@@ -202,6 +204,37 @@ works "perplexity as text names its protocol" "protocol stream" \
 works "ids instead of a text" "tokens" perplexity --model "$in/bare" --tokens "$in/all.tokens"
 works "outliers" "opt-mini-2m-step500" outliers small.h5
 works "coverage" "." coverage small.h5
+
+trained="--model $share/opt-mini-2m $small"
+works "a trained model" "command with --without loud.h5" record $trained -o loud.h5
+works "--without a record's outliers" "perplexity" \
+    record $trained --without loud.h5 -o quiet.h5
+works "its column is filled" '"top1_without": 0\.' outliers quiet.h5 --format json
+works "its features are named" "quiet.h5: without feature" outliers quiet.h5
+is "perplexity is that of the regular run" "$("$program" info quiet.h5 | grep '^nll')" \
+    "$("$program" info loud.h5 | grep '^nll')"
+works "a record without it says how" "loud.h5: without is not recorded.*--without loud.h5" \
+    outliers loud.h5
+works "--without a list" "perplexity" \
+    record $trained --without 63,7,7 -o quiet.h5 --force
+works "sorted, once each" "without features 7, 63" outliers quiet.h5
+works "a wider model" "perplexity" record $small -o wide.h5
+works "resuming with the same" "perplexity" \
+    record $trained --without 7,63 -o quiet.h5 --resume
+fails "resuming with other features" 1 "feature 63 is left out there only" \
+    record -q $trained --without 7 -o quiet.h5 --resume
+fails "a feature that is not there" 1 "no feature 128: the model is 128 wide" \
+    record -q $trained --without 7,128 -o none.h5
+fails "a feature too many digits long" 1 "no feature 99999999999999999999" \
+    record -q $trained --without 99999999999999999999 -o none.h5
+fails "an empty feature" 1 "separated by single commas" \
+    record -q $trained --without 7,,8 -o none.h5
+fails "--without a record that has no outliers" 1 "small.h5 has no outlier features" \
+    record -q $trained --without small.h5 -o other.h5
+fails "--without a record of another width" 1 "wide.h5 is of a model .* of hidden size" \
+    record -q $trained --without wide.h5 -o other.h5
+fails "--without a record that is not there" 1 "none.h5: no such file" \
+    record -q $trained --without none.h5 -o other.h5
 
 # --- interrupted ----------------------------------------------------------------------
 long="--model $share/opt-mini-2m --length 64 --chunk 1 --interval 0"

@@ -194,7 +194,7 @@ static osc_status count_without(osc_record *record)
     static const char path[] = "/attention/without";
     if (record->layout.heads == 0)
         return OSC_OK;
-    OSC_TRY(check_links(&record->file, "/attention"));   /* before a link to elsewhere is followed */
+    OSC_TRY(check_links(&record->file, "/attention"));   /* or the next line would follow it */
     if (H5Lexists(record->file.id, path, H5P_DEFAULT) <= 0)
         return OSC_OK;
     return last_dim(&record->layout.without, &record->file, path, 1);
