@@ -226,7 +226,7 @@ static int record(int argc, char **argv)
 {
     record_options o = {
         .run = RUN_OPTIONS_DEFAULT,
-        .points = "qkv_in,out_in,fc1_in,fc2_in,resid_post",
+        .points = "qkv_in,out_in,fc1_in,fc2_in",
         .track = "qkv_in,out_in,fc1_in",
         .raw = "none",
         .scheme = "none",
@@ -240,7 +240,7 @@ static int record(int argc, char **argv)
         { "output", 'o', CLI_TEXT, "FILE", "the record (default: MODEL.h5 in the current folder)",
           &o.output, 0, 0 },
         { "points", 0, CLI_TEXT, "LIST", "hook points to keep statistics of "
-          "(default: qkv_in,out_in,fc1_in,fc2_in,resid_post)", &o.points, 0, 0 },
+          "(default: qkv_in,out_in,fc1_in,fc2_in)", &o.points, 0, 0 },
         { "track", 0, CLI_TEXT, "LIST", "hook points to keep outlier events of "
           "(default: qkv_in,out_in,fc1_in)", &o.track, 0, 0 },
         { "alpha", 0, CLI_NUMBER, "X", "magnitude from which a value is an outlier (default: 6)",

@@ -123,7 +123,7 @@ static double record(bench *b, const char *path)
                   .weights_sha256 = weights, .tokenizer_sha256 = "", .text_sha256 = "",
                   .protocol = "tokens", .bos = -1, .sequence_length = LENGTH,
                   .sequences = SEQUENCES, .alpha = 6.0 },
-        .points = track | 1u << OSC_AT_FC2_IN | 1u << OSC_AT_RESID_POST,
+        .points = track | 1u << OSC_AT_FC2_IN,
         .track = track, .event_cap = 10000000, .overwrite = true, .interval = -1.0,
     };
     osc_observer_shape shape = osc_model_shape(b->model);

@@ -309,27 +309,56 @@ static void columns(const osc_cpu_columns *c, const float *x, size_t rows, size_
     }
 }
 
-/* Four tables, so that equal neighbours do not wait for each other's increment. */
+static void count_ge(uint64_t *count, const float *x, size_t rows, size_t stride, size_t width,
+                     float alpha)
+{
+    size_t i = 0;
+    for (; i + 8 <= width; i += 8) {
+        i8v less = { 0 };    /* comparisons give -1 for true */
+        for (size_t r = 0; r < rows; r++) {
+            v8 v;
+            memcpy(&v, x + r * stride + i, sizeof v);
+            less += (v >= (v8){ 0 } + alpha) | (v <= (v8){ 0 } - alpha);
+        }
+        for (size_t lane = 0; lane < 8; lane++)
+            count[i + lane] += (uint64_t)-(int64_t)less[lane];
+    }
+    for (; i < width; i++)
+        for (size_t r = 0; r < rows; r++)
+            count[i] += fabsf(x[r * stride + i]) >= alpha;
+}
+
+/* Bin of |x| from its exponent bits e: e - 127 - OSC_HISTOGRAM_LOWEST, clamped. */
+enum { BIN_BIAS = 127 + OSC_HISTOGRAM_LOWEST, LAST_BIN = OSC_HISTOGRAM_BINS - 1 };
+
+static size_t bin_of(uint32_t exponent)
+{
+    int bin = (int)exponent - BIN_BIAS;
+    return bin < 0 ? 0 : bin > LAST_BIN ? LAST_BIN : (size_t)bin;
+}
+
+/* Eight tables in turn, so that equal neighbours (zeros after a ReLU) do not wait for
+ * each other's increment. */
 static void exponents(uint64_t *bins, const float *x, size_t rows, size_t stride, size_t width)
 {
-    uint32_t table[4][256] = { { 0 } };
+    uint32_t table[8][256] = { { 0 } };
     for (size_t r = 0; r < rows; r++) {
         const float *row = x + r * stride;
         size_t i = 0;
-        for (; i + 4 <= width; i += 4) {
-            uint64_t a, b;
-            memcpy(&a, row + i, sizeof a);
-            memcpy(&b, row + i + 2, sizeof b);
-            table[0][a >> 23 & 0xff]++;
-            table[1][a >> 55 & 0xff]++;
-            table[2][b >> 23 & 0xff]++;
-            table[3][b >> 55 & 0xff]++;
+        for (; i + 8 <= width; i += 8) {
+            uint64_t two[4];
+            memcpy(two, row + i, sizeof two);
+            for (size_t p = 0; p < 4; p++) {
+                table[2 * p][two[p] >> 23 & 0xff]++;
+                table[2 * p + 1][two[p] >> 55 & 0xff]++;
+            }
         }
         for (; i < width; i++)
-            table[0][osc_float_to_bits(row[i]) >> 23 & 0xff]++;
+            bins[bin_of(osc_float_to_bits(row[i]) >> 23 & 0xff)]++;
     }
-    for (size_t b = 0; b < 256; b++)
-        bins[b] += (uint64_t)table[0][b] + table[1][b] + table[2][b] + table[3][b];
+    for (size_t e = 0; e < 256; e++)
+        for (size_t t = 0; t < 8; t++)
+            bins[bin_of((uint32_t)e)] += table[t][e];
 }
 
 #define NAME2(isa) osc_cpu_vec_##isa
@@ -350,5 +379,6 @@ const osc_cpu_vec NAME1(OSC_VEC) = {
     .exp_sum = exp_sum,
     .multiply = multiply,
     .columns = columns,
+    .count_ge = count_ge,
     .exponents = exponents,
 };

@@ -43,7 +43,11 @@ typedef struct {
      * rows of this call first, then once to the accumulator. */
     void (*columns)(const osc_cpu_columns *columns, const float *x, size_t rows, size_t stride,
                     size_t width);
-    /* bins[(exponent bits of |x|)]++ for columns 0..width-1 of x [rows, stride]; 256 bins. */
+    /* count[c] += rows with |x| >= alpha, for columns 0..width-1 of x [rows, stride]. */
+    void (*count_ge)(uint64_t *count, const float *x, size_t rows, size_t stride, size_t width,
+                     float alpha);
+    /* bins[b]++ for columns 0..width-1 of x [rows, stride], b as in stats.h: the exponent
+     * of x, clamped to OSC_HISTOGRAM_BINS bins. */
     void (*exponents)(uint64_t *bins, const float *x, size_t rows, size_t stride, size_t width);
 } osc_cpu_vec;
 
