@@ -1,6 +1,7 @@
 #include <config.h>
 #include "experiments/describe.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "analyses/jsonout.h"
@@ -51,13 +52,59 @@ static osc_status describe_tokenizer(json_t *object, const char *path)
     return failed ? osc_fail(OSC_ENOMEM, "out of memory") : OSC_OK;
 }
 
+/* Bytes of the weights of all quantizable linear layers in a scheme's form on the
+ * default backend; as stored for the schemes that multiply them as they are. */
+static size_t scheme_bytes(const osc_model *model, const osc_scheme_choice *choice, size_t stored)
+{
+    size_t total = 0;
+    for (size_t layer = 0; layer < osc_model_config(model)->layers; layer++) {
+        for (int slot = OSC_W_Q; slot <= OSC_W_FC2; slot++) {
+            const size_t *dim = osc_model_block(model, layer, (osc_block_slot)slot)->tensor.dim;
+            total += choice->scheme->bytes(choice, osc_backends[0], dim[0], dim[1]);
+        }
+    }
+    return total < stored ? total : stored;
+}
+
+static size_t stored_bytes(const osc_model *model)
+{
+    size_t total = 0;
+    for (size_t layer = 0; layer < osc_model_config(model)->layers; layer++) {
+        for (int slot = OSC_W_Q; slot <= OSC_W_FC2; slot++) {
+            const osc_tensor *w = &osc_model_block(model, layer, (osc_block_slot)slot)->tensor;
+            total += osc_tensor_count(w) * osc_dtype_size(w->dtype);
+        }
+    }
+    return total;
+}
+
+/* What the linear layers take under each scheme; NULL when out of memory. */
+static json_t *linear_bytes(const osc_model *model)
+{
+    json_t *rows = json_array();
+    size_t stored = stored_bytes(model);
+    for (size_t i = 0; osc_schemes[i] != NULL && rows != NULL; i++) {
+        osc_scheme_choice choice;
+        size_t bytes = osc_scheme_parse(&choice, osc_schemes[i]->name) == OSC_OK
+                     ? scheme_bytes(model, &choice, stored) : 0;
+        json_t *row = json_pack("{s:s, s:I, s:f}", "scheme", osc_schemes[i]->name,
+                                "bytes", (json_int_t)bytes,
+                                "of_stored", round(1e4 * (double)bytes / (double)stored) / 1e4);
+        if (json_array_append_new(rows, row) != 0) {
+            json_decref(rows);
+            rows = NULL;
+        }
+    }
+    return rows;
+}
+
 static json_t *describe_model(const osc_model *model)
 {
     const osc_config *c = osc_model_config(model);
     const osc_store *store = osc_model_store(model);
     return json_pack(
         "{s:s, s:o, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:i, s:I, s:s,"
-        " s:s, s:o, s:I, s:I}",
+        " s:s, s:o, s:I, s:I, s:o}",
         "kind", "checkpoint",
         "model", json_out_text(osc_model_name(model)),
         "architecture", c->arch,
@@ -78,7 +125,8 @@ static json_t *describe_model(const osc_model *model)
         "format", osc_store_format(store),
         "files", weight_files(store),
         "bytes", (json_int_t)osc_store_bytes(store),
-        "tensors", (json_int_t)osc_store_count(store));
+        "tensors", (json_int_t)osc_store_count(store),
+        "linear_bytes", linear_bytes(model));
 }
 
 osc_status describe_checkpoint(json_t **object, const char *path, const osc_progress *progress,
