@@ -30,12 +30,12 @@ check_PROGRAMS += %D%/test_backend
 %C%_test_backend_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_store
-%C%_test_store_SOURCES = %D%/test_store.c %D%/checkpoint.h %D%/run.h
+%C%_test_store_SOURCES = %D%/test_store.c %D%/checkpoint.h %D%/files.h %D%/run.h
 %C%_test_store_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_store_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_safetensors
-%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/run.h
+%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/files.h %D%/run.h
 %C%_test_safetensors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_safetensors_LDADD   = $(TEST_LIBS)
 
