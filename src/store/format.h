@@ -72,6 +72,10 @@ const struct osc_weight *osc_weights_find(const struct osc_weights *weights, con
 
 void osc_weights_release(struct osc_weights *weights);
 
+/* For qsort and bsearch: `struct osc_weight`s by name; `const char *`s by text. */
+int osc_weight_by_name(const void *a, const void *b);
+int osc_weight_by_text(const void *a, const void *b);
+
 /* `name` fit for a message: cut, control characters replaced; returns `text`. */
 char *osc_weight_quote(char text[OSC_QUOTED], const char *name);
 

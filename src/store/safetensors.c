@@ -93,16 +93,11 @@ static osc_status check_string(const struct osc_member *member, const char *name
     return status == OSC_OK ? OSC_OK : osc_fail_in(status, osc_weight_quote(quoted, name));
 }
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static osc_status check_unique(const char **names, size_t count)
 {
     char quoted[OSC_QUOTED];
     if (count > 0)
-        qsort(names, count, sizeof *names, by_text);
+        qsort(names, count, sizeof *names, osc_weight_by_text);
     for (size_t i = 1; i < count; i++)
         if (strcmp(names[i - 1], names[i]) == 0)
             return osc_fail(OSC_EFORMAT, "duplicate key '%s'", osc_weight_quote(quoted, names[i]));

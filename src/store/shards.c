@@ -14,11 +14,6 @@
 
 enum { INDEX_MOST = 256 << 20 };   /* bytes of the index */
 
-static int by_text(const void *a, const void *b)
-{
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 static osc_status check_index(json_t *map)
 {
     char quoted[OSC_QUOTED];
@@ -46,7 +41,7 @@ static osc_status read_files(struct osc_weights *weights, json_t *map)
         return OSC_ENOMEM;
     json_object_foreach(map, key, value)
         name[count++] = json_string_value(value);
-    qsort(name, count, sizeof *name, by_text);
+    qsort(name, count, sizeof *name, osc_weight_by_text);
     osc_status status = OSC_OK;
     for (size_t i = 0; status == OSC_OK && i < count; i++)
         if (i == 0 || strcmp(name[i - 1], name[i]) != 0)
@@ -55,24 +50,18 @@ static osc_status read_files(struct osc_weights *weights, json_t *map)
     return status;
 }
 
-static int by_name(const void *a, const void *b)
-{
-    const struct osc_weight *x = a, *y = b;
-    return strcmp(x->stored.name, y->stored.name);
-}
-
 /* Every tensor of the map is in the file that the map says. */
 static osc_status check_map(const struct osc_weights *weights, json_t *map)
 {
     if (weights->count > 0)
-        qsort(weights->weight, weights->count, sizeof *weights->weight, by_name);
+        qsort(weights->weight, weights->count, sizeof *weights->weight, osc_weight_by_name);
     const char *key;
     json_t *value;
     char tensor[OSC_QUOTED], file[OSC_QUOTED];
     json_object_foreach(map, key, value) {
         struct osc_weight wanted = { .stored = { .name = key } };
         const struct osc_weight *found = weights->count == 0 ? NULL
-            : bsearch(&wanted, weights->weight, weights->count, sizeof wanted, by_name);
+            : bsearch(&wanted, weights->weight, weights->count, sizeof wanted, osc_weight_by_name);
         if (found == NULL || strcmp(found->stored.file, json_string_value(value)) != 0)
             return osc_fail(OSC_EFORMAT, "weight_map: tensor '%s' is not in %s",
                             osc_weight_quote(tensor, key),

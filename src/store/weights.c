@@ -92,7 +92,12 @@ osc_status osc_weights_add(struct osc_weights *weights, const struct osc_weight 
     return OSC_OK;
 }
 
-static int by_name(const void *a, const void *b)
+int osc_weight_by_text(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+int osc_weight_by_name(const void *a, const void *b)
 {
     const struct osc_weight *x = a, *y = b;
     return strcmp(x->stored.name, y->stored.name);
@@ -102,7 +107,7 @@ static int by_use_and_name(const void *a, const void *b)
 {
     const struct osc_weight *x = a, *y = b;
     int use = (x->foreign != NULL) - (y->foreign != NULL);
-    return use != 0 ? use : by_name(a, b);
+    return use != 0 ? use : osc_weight_by_name(a, b);
 }
 
 static int by_path(const void *a, const void *b)
@@ -125,9 +130,9 @@ osc_status osc_weights_finish(struct osc_weights *weights)
 {
     struct osc_weight *weight = weights->weight;
     if (weights->count > 0)
-        qsort(weight, weights->count, sizeof *weight, by_name);
+        qsort(weight, weights->count, sizeof *weight, osc_weight_by_name);
     for (size_t i = 1; i < weights->count; i++)
-        if (by_name(&weight[i - 1], &weight[i]) == 0)
+        if (osc_weight_by_name(&weight[i - 1], &weight[i]) == 0)
             return fail_duplicate(weights->folder, &weight[i - 1].stored, &weight[i].stored);
     if (weights->count > 0)
         qsort(weight, weights->count, sizeof *weight, by_use_and_name);
@@ -147,7 +152,7 @@ const struct osc_weight *osc_weights_find(const struct osc_weights *weights, con
     struct osc_weight key = { .stored = { .name = name } };
     if (from == to)
         return NULL;
-    return bsearch(&key, weights->weight + from, to - from, sizeof key, by_name);
+    return bsearch(&key, weights->weight + from, to - from, sizeof key, osc_weight_by_name);
 }
 
 void osc_weights_release(struct osc_weights *weights)
