@@ -64,12 +64,9 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
           &r->output, 0, 0 },
         { .name = NULL },
     };
-    int status = cli_parse(command, options, argc, argv);
+    int status = option_parse(command, options, argc, argv);
     if (status != CLI_DONE)
         return status;
-    cli_default_record(argc, argv);
-    if (*argc < 2)
-        return cli_usage(command, "no record given (make one with 'outlierscope record')");
     if (*argc > 2)
         return cli_usage(command, "takes one record, not also '%s'", argv[2]);
     if (parse_choices(r, format, order) != OSC_OK)

@@ -4,6 +4,17 @@
 #include <stdio.h>
 #include <string.h>
 
+int option_parse(const cli_command *command, const cli_option *options, int *argc, char **argv)
+{
+    int status = cli_parse(command, options, argc, argv);
+    if (status != CLI_DONE)
+        return status;
+    cli_default_record(argc, argv);
+    if (*argc < 2)
+        return cli_usage(command, "no record given (make one with 'outlierscope record')");
+    return CLI_DONE;
+}
+
 osc_status option_choice(size_t *index, const char *option, const char *text,
                          const char *const *names, size_t count)
 {

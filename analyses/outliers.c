@@ -86,12 +86,9 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
         { "output", 'o', CLI_TEXT, "FILE", "write there (standard output)", &r->output, 0, 0 },
         { .name = NULL },
     };
-    int status = cli_parse(command, options, argc, argv);
+    int status = option_parse(command, options, argc, argv);
     if (status != CLI_DONE)
         return status;
-    cli_default_record(argc, argv);
-    if (*argc < 2)
-        return cli_usage(command, "no record given (make one with 'outlierscope record')");
     return parse_choices(r, &text) == OSC_OK ? CLI_DONE : cli_usage(command, "%s", osc_error());
 }
 
