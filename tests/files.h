@@ -1,28 +1,17 @@
-/* Files for tests: a temporary folder that one test fills, and the folder of
- * shared reference data, which may be missing. */
+/* A temporary folder that one test fills. */
 #ifndef FILES_H
 #define FILES_H
 
 #include <check.h>
 #include <dirent.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static char folder[256];
+#include "paths.h"
 
-/* The result is valid until the fourth call from now. */
-static inline const char *path_in(const char *parent, const char *name)
-{
-    static char path[4][1024];
-    static unsigned turn;
-    char joined[1024];
-    snprintf(joined, sizeof joined, "%s/%s", parent, name);
-    turn = (turn + 1) % 4;
-    return memcpy(path[turn], joined, sizeof joined);
-}
+static char folder[256];
 
 static inline const char *in_folder(const char *name)
 {
@@ -63,29 +52,6 @@ static inline void put(const char *name, const void *bytes, size_t size)
 static inline void put_text(const char *name, const char *text)
 {
     put(name, text, strlen(text));
-}
-
-static inline const char *in_tests(const char *name)
-{
-    const char *tests = getenv("OSC_TESTS");
-    return path_in(tests == NULL ? "tests" : tests, name);
-}
-
-static inline const char *in_share(const char *name)
-{
-    const char *share = getenv("OSC_SHARE");
-    return path_in(share == NULL ? "share" : share, name);
-}
-
-/* The path of a shared reference file, or NULL, saying so, where it is missing. */
-static inline const char *in_shared(const char *name)
-{
-    const char *shared = getenv("OSC_SHARED");
-    const char *path = path_in(shared == NULL ? in_tests("../../shared") : shared, name);
-    if (access(path, R_OK) == 0)
-        return path;
-    printf("# skipped: %s is not there\n", name);
-    return NULL;
 }
 
 #endif

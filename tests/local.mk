@@ -30,32 +30,32 @@ check_PROGRAMS += %D%/test_backend
 %C%_test_backend_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_store
-%C%_test_store_SOURCES = %D%/test_store.c %D%/checkpoint.h %D%/files.h %D%/run.h
+%C%_test_store_SOURCES = %D%/test_store.c %D%/checkpoint.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_store_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_store_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_safetensors
-%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/files.h %D%/run.h
+%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_safetensors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_safetensors_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_tokenizer
-%C%_test_tokenizer_SOURCES = %D%/test_tokenizer.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_tokenizer_SOURCES = %D%/test_tokenizer.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_tokenizer_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_tokenizer_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_tokenizer_files
-%C%_test_tokenizer_files_SOURCES = %D%/test_tokenizer_files.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_tokenizer_files_SOURCES = %D%/test_tokenizer_files.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_tokenizer_files_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_tokenizer_files_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_documents
-%C%_test_documents_SOURCES = %D%/test_documents.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_documents_SOURCES = %D%/test_documents.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_documents_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_documents_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_corpus
-%C%_test_corpus_SOURCES = %D%/test_corpus.c %D%/text.h %D%/files.h %D%/run.h
+%C%_test_corpus_SOURCES = %D%/test_corpus.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_corpus_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_corpus_LDADD   = $(TEST_LIBS)
 
@@ -65,7 +65,7 @@ check_PROGRAMS += %D%/test_hooks
 %C%_test_hooks_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_engine
-%C%_test_engine_SOURCES = %D%/test_engine.c %D%/reference.h %D%/run.h
+%C%_test_engine_SOURCES = %D%/test_engine.c %D%/paths.h %D%/reference.h %D%/run.h
 %C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_engine_LDADD   = $(TEST_LIBS)
 
@@ -77,12 +77,13 @@ check_PROGRAMS += %D%/test_i8
 %C%_test_i8_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_layers
-%C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/near.h %D%/reference.h %D%/run.h
+%C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/near.h %D%/paths.h \
+  %D%/reference.h %D%/run.h
 %C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_layers_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_quant
-%C%_test_quant_SOURCES = %D%/test_quant.c %D%/reference.h %D%/run.h
+%C%_test_quant_SOURCES = %D%/test_quant.c %D%/paths.h %D%/reference.h %D%/run.h
 %C%_test_quant_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_quant_LDADD   = $(TEST_LIBS)
 
@@ -112,7 +113,7 @@ check_PROGRAMS += %D%/test_analyses
 %C%_test_analyses_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_reference
-%C%_test_reference_SOURCES = %D%/test_reference.c %D%/reference.h %D%/run.h
+%C%_test_reference_SOURCES = %D%/test_reference.c %D%/paths.h %D%/reference.h %D%/run.h
 %C%_test_reference_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 

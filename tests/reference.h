@@ -1,5 +1,4 @@
-/* Figures computed independently (tests/data/README.md): where they are, and
- * reading them. */
+/* Reading figures computed independently (tests/data/README.md). */
 #ifndef REFERENCE_H
 #define REFERENCE_H
 
@@ -7,46 +6,11 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "osc.h"
+#include "paths.h"
 
 #define must(call) ck_assert_msg((call) == OSC_OK, "%s: %s", #call, osc_error())
-
-enum { PATH = 4096 };
-
-/* "$VARIABLE/name", in a buffer that the 15th call after it overwrites. */
-static inline const char *in_folder(const char *variable, const char *otherwise, const char *name)
-{
-    static char path[16][PATH];
-    static unsigned turn;
-    const char *folder = getenv(variable);
-    char *into = path[turn++ % 16];
-    int length = snprintf(into, PATH, "%s/%s", folder != NULL ? folder : otherwise, name);
-    ck_assert_int_lt(length, PATH);
-    return into;
-}
-
-static inline const char *data_file(const char *name)
-{
-    return in_folder("OSC_TESTS", "tests", name);
-}
-
-static inline const char *share_file(const char *name)
-{
-    return in_folder("OSC_SHARE", "share", name);
-}
-
-/* A file of the folder beside the project that holds more than is committed; NULL
- * if it is not there: the test then passes without checking. */
-static inline const char *shared_file(const char *name)
-{
-    const char *path = in_folder("OSC_SHARED", share_file("../../shared"), name);
-    if (access(path, R_OK) == 0)
-        return path;
-    printf("# SKIP %s is not there\n", name);
-    return NULL;
-}
 
 static inline json_t *read_json(const char *path)
 {

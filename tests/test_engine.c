@@ -79,7 +79,7 @@ static osc_status check_logits(const osc_event *event, void *user)
 START_TEST(test_random_models)
 {
     char path[PATH];
-    snprintf(path, sizeof path, "%s", data_file(random_models[_i]));
+    snprintf(path, sizeof path, "%s", in_tests(random_models[_i]));
     char *file = osc_path_join(path, "reference.json");
     json_t *reference = read_json(file);
     osc_corpus *corpus = corpus_of(json_object_get(reference, "ids"));
@@ -155,7 +155,7 @@ static void check_perplexity(fixture *f, const json_t *reference)
 static void check_trained(const char *model, const char *tokens, const char *single,
                           const char *exact)
 {
-    figures both = { read_json(single), read_json(data_file(exact)) };
+    figures both = { read_json(single), read_json(in_tests(exact)) };
     osc_corpus *corpus;
     must(osc_corpus_read_tokens(&corpus, tokens, 0));
     fixture f;
@@ -171,9 +171,9 @@ static void check_trained(const char *model, const char *tokens, const char *sin
 START_TEST(test_sampled)
 {
     char model[PATH], tokens[PATH];
-    snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
-    check_trained(model, tokens, data_file("data/reference/opt-mini-2m.json"),
+    snprintf(model, sizeof model, "%s", in_share("opt-mini-2m"));
+    snprintf(tokens, sizeof tokens, "%s", in_tests("data/text/sampled-16x256.tokens"));
+    check_trained(model, tokens, in_tests("data/reference/opt-mini-2m.json"),
                   "data/reference/opt-mini-2m.float64.json");
 }
 END_TEST
@@ -193,11 +193,11 @@ static const struct { const char *model, *tokens, *single, *exact; } shared_case
 START_TEST(test_shared)
 {
     char model[PATH], tokens[PATH], single[PATH];
-    if (shared_file(shared_cases[_i].model) == NULL)
+    if (in_shared(shared_cases[_i].model) == NULL)
         return;
-    snprintf(model, sizeof model, "%s", shared_file(shared_cases[_i].model));
-    snprintf(tokens, sizeof tokens, "%s", shared_file(shared_cases[_i].tokens));
-    snprintf(single, sizeof single, "%s", shared_file(shared_cases[_i].single));
+    snprintf(model, sizeof model, "%s", in_shared(shared_cases[_i].model));
+    snprintf(tokens, sizeof tokens, "%s", in_shared(shared_cases[_i].tokens));
+    snprintf(single, sizeof single, "%s", in_shared(shared_cases[_i].single));
     check_trained(model, tokens, single, shared_cases[_i].exact);
 }
 END_TEST
@@ -207,7 +207,7 @@ END_TEST
 static osc_corpus *few_sequences(void)
 {
     osc_corpus *corpus;
-    must(osc_corpus_read_tokens(&corpus, data_file("data/text/sampled-16x256.tokens"), 5));
+    must(osc_corpus_read_tokens(&corpus, in_tests("data/text/sampled-16x256.tokens"), 5));
     return corpus;
 }
 
@@ -219,7 +219,7 @@ START_TEST(test_same_bits)
     double *first = osc_alloc(bytes, 1);
     for (size_t w = 0; w < sizeof ways / sizeof *ways; w++) {
         fixture f;
-        set_up(&f, share_file("opt-mini-2m"), corpus, ways[w].threads, ways[w].chunk);
+        set_up(&f, in_share("opt-mini-2m"), corpus, ways[w].threads, ways[w].chunk);
         if (ways[w].chunk > 0)
             ck_assert_uint_eq(osc_session_chunk(f.session), ways[w].chunk);
         run_all(&f);
@@ -237,7 +237,7 @@ START_TEST(test_no_allocation)
 {
     osc_corpus *corpus = few_sequences();
     fixture f;
-    set_up(&f, share_file("opt-mini-2m"), corpus, 2, 0);
+    set_up(&f, in_share("opt-mini-2m"), corpus, 2, 0);
     size_t before = osc_alloc_count();
     run_all(&f);
     ck_assert_uint_eq(osc_alloc_count(), before);
@@ -268,8 +268,8 @@ START_TEST(test_read_everything)
     osc_corpus *corpus = few_sequences();
     fixture plain, hooked;
     tally t = { 0, 0.0 };
-    set_up(&plain, share_file("opt-mini-2m"), corpus, 2, 0);
-    set_up(&hooked, share_file("opt-mini-2m"), corpus, 2, 0);
+    set_up(&plain, in_share("opt-mini-2m"), corpus, 2, 0);
+    set_up(&hooked, in_share("opt-mini-2m"), corpus, 2, 0);
     must(osc_hooks_add(hooked.hooks, "*", OSC_READ, add_up, &t));
     osc_perplexity a = run_all(&plain), b = run_all(&hooked);
     ck_assert_uint_eq(t.calls, (14 * 6 + 3) * corpus->count);
@@ -301,7 +301,7 @@ START_TEST(test_pattern)
     osc_corpus *corpus = few_sequences();
     fixture f;
     size_t calls = 0;
-    set_up(&f, share_file("opt-mini-2m"), corpus, 2, 0);
+    set_up(&f, in_share("opt-mini-2m"), corpus, 2, 0);
     must(osc_hooks_add(f.hooks, "blocks.4.attn.hook_pattern", OSC_READ, check_pattern, &calls));
     run_all(&f);
     ck_assert_uint_eq(calls, corpus->count);
@@ -354,21 +354,21 @@ static void check_ablation(const char *model, const char *tokens, const char *si
 START_TEST(test_write_hooks)
 {
     char model[PATH], tokens[PATH];
-    snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
-    check_ablation(model, tokens, data_file("data/reference/opt-mini-2m.json"));
+    snprintf(model, sizeof model, "%s", in_share("opt-mini-2m"));
+    snprintf(tokens, sizeof tokens, "%s", in_tests("data/text/sampled-16x256.tokens"));
+    check_ablation(model, tokens, in_tests("data/reference/opt-mini-2m.json"));
 }
 END_TEST
 
 START_TEST(test_write_hooks_post_norm)
 {
     char model[PATH], tokens[PATH];
-    const char *path = shared_file("models/opt-mini-postln-2m");
+    const char *path = in_shared("models/opt-mini-postln-2m");
     if (path == NULL)
         return;
     snprintf(model, sizeof model, "%s", path);
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
-    check_ablation(model, tokens, data_file("data/reference/opt-mini-postln-2m.json"));
+    snprintf(tokens, sizeof tokens, "%s", in_tests("data/text/sampled-16x256.tokens"));
+    check_ablation(model, tokens, in_tests("data/reference/opt-mini-postln-2m.json"));
 }
 END_TEST
 
@@ -383,7 +383,7 @@ START_TEST(test_stop)
     osc_corpus *corpus = few_sequences();
     fixture f;
     size_t calls = 0;
-    set_up(&f, share_file("opt-mini-2m"), corpus, 1, 0);
+    set_up(&f, in_share("opt-mini-2m"), corpus, 1, 0);
     must(osc_hooks_add(f.hooks, "blocks.2.fc1_in", OSC_READ, stop_at_second, &calls));
     ck_assert_int_eq(osc_session_run(f.session, corpus, 0, 3, f.hooks, f.nll), OSC_STOP);
     ck_assert_uint_eq(calls, 2);
@@ -396,7 +396,7 @@ START_TEST(test_limits)
 {
     osc_corpus *corpus = few_sequences();
     fixture f;
-    set_up(&f, share_file("opt-mini-2m"), corpus, 1, 2);
+    set_up(&f, in_share("opt-mini-2m"), corpus, 1, 2);
     ck_assert_int_eq(osc_session_run(f.session, corpus, 0, 3, NULL, f.nll), OSC_EINVAL);
     ck_assert_int_eq(osc_session_run(f.session, corpus, 4, 2, NULL, f.nll), OSC_EINVAL);
     osc_session *session;
@@ -424,7 +424,7 @@ START_TEST(test_out_of_memory)
         osc_session *session = NULL;
         osc_session_options options = { .longest = corpus->longest, .threads = 1 };
         osc_alloc_fail_from(++n);
-        status = osc_model_open(&model, data_file("data/models/opt-preln-s1"));
+        status = osc_model_open(&model, in_tests("data/models/opt-preln-s1"));
         options.longest = 64;
         if (status == OSC_OK)
             status = osc_session_open(&session, model, &options);

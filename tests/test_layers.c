@@ -190,13 +190,13 @@ static void check_file(const char *path)
 
 START_TEST(test_committed)
 {
-    check_file(data_file("data/layers.h5"));
+    check_file(in_tests("data/layers.h5"));
 }
 END_TEST
 
 START_TEST(test_shared)
 {
-    const char *path = shared_file("reference/layers.h5");
+    const char *path = in_shared("reference/layers.h5");
     if (path != NULL)
         check_file(path);
 }

@@ -221,9 +221,9 @@ static void check_model(const char *path, const char *tokens, const char *figure
 START_TEST(test_perplexity)
 {
     char model[4096], tokens[4096];
-    snprintf(model, sizeof model, "%s", share_file("opt-mini-2m"));
-    snprintf(tokens, sizeof tokens, "%s", data_file("data/text/sampled-16x256.tokens"));
-    check_model(model, tokens, data_file("data/reference/opt-mini-2m.json"));
+    snprintf(model, sizeof model, "%s", in_share("opt-mini-2m"));
+    snprintf(tokens, sizeof tokens, "%s", in_tests("data/text/sampled-16x256.tokens"));
+    check_model(model, tokens, in_tests("data/reference/opt-mini-2m.json"));
 }
 END_TEST
 
@@ -239,12 +239,12 @@ static const struct { const char *model, *tokens, *figures; } shared_cases[] = {
 START_TEST(test_shared)
 {
     char model[4096], tokens[4096], figures[4096];
-    const char *path = shared_file(shared_cases[_i].model);
+    const char *path = in_shared(shared_cases[_i].model);
     if (path == NULL)
         return;
     snprintf(model, sizeof model, "%s", path);
-    snprintf(tokens, sizeof tokens, "%s", shared_file(shared_cases[_i].tokens));
-    snprintf(figures, sizeof figures, "%s", shared_file(shared_cases[_i].figures));
+    snprintf(tokens, sizeof tokens, "%s", in_shared(shared_cases[_i].tokens));
+    snprintf(figures, sizeof figures, "%s", in_shared(shared_cases[_i].figures));
     check_model(model, tokens, figures);
 }
 END_TEST
@@ -255,8 +255,8 @@ START_TEST(test_same_bits)
     static const struct { size_t threads, chunk; } ways[] = { { 1, 0 }, { 2, 1 }, { 3, 3 } };
     osc_model *model;
     osc_corpus *corpus;
-    must(osc_model_open(&model, share_file("opt-mini-2m")));
-    must(osc_corpus_read_tokens(&corpus, data_file("data/text/sampled-16x256.tokens"), 4));
+    must(osc_model_open(&model, in_share("opt-mini-2m")));
+    must(osc_corpus_read_tokens(&corpus, in_tests("data/text/sampled-16x256.tokens"), 4));
     size_t count = corpus->offset[corpus->count];
     double *first = osc_alloc(count, sizeof *first), *nll = osc_alloc(count, sizeof *nll);
     for (size_t i = 0; osc_schemes[i] != NULL; i++) {
@@ -303,9 +303,9 @@ static double share_of_stored(const char *path, const char *scheme)
 /* All blocks together in int8 take half of fp16; `none` holds one block in float32. */
 START_TEST(test_memory)
 {
-    const char *path = shared_file("models/opt-mini-42m");
+    const char *path = in_shared("models/opt-mini-42m");
     char model[4096];
-    snprintf(model, sizeof model, "%s", path != NULL ? path : share_file("opt-mini-8m"));
+    snprintf(model, sizeof model, "%s", path != NULL ? path : in_share("opt-mini-8m"));
     double layers = path != NULL ? 12.0 : 8.0, most = path != NULL ? 0.51 : 0.53;
     for (size_t i = 1; osc_schemes[i] != NULL; i++) {
         double share = share_of_stored(model, osc_schemes[i]->name);
@@ -321,7 +321,7 @@ END_TEST
 START_TEST(test_out_of_memory)
 {
     osc_model *model;
-    must(osc_model_open(&model, data_file("data/models/opt-preln-s1")));
+    must(osc_model_open(&model, in_tests("data/models/opt-preln-s1")));
     osc_status status = OSC_ENOMEM;
     for (size_t n = 1; status != OSC_OK; n++) {
         osc_session *session = NULL;

@@ -249,7 +249,7 @@ static void check_recording(const char *model, const char *tokens, const char *f
     char name[PATH];
     snprintf(name, sizeof name, "data/reference/%s.heldout.float64.json",
              strrchr(model, '/') + 1);
-    json_t *reference = read_json(figures), *exact = read_json(data_file(name));
+    json_t *reference = read_json(figures), *exact = read_json(in_tests(name));
     recorded r = { .record = NULL };
     set_up(&r, model, tokens, 0);
     ck_assert_double_eq_tol(r.info->perplexity / number(reference, "ppl_fp32"), 1.0, RELATIVE);
@@ -262,8 +262,8 @@ static void check_recording(const char *model, const char *tokens, const char *f
 
 START_TEST(test_sampled)
 {
-    check_recording(share_file("opt-mini-2m"), data_file("data/text/sampled-16x256.tokens"),
-                    data_file("data/reference/opt-mini-2m.json"));
+    check_recording(in_share("opt-mini-2m"), in_tests("data/text/sampled-16x256.tokens"),
+                    in_tests("data/reference/opt-mini-2m.json"));
 }
 END_TEST
 
@@ -278,10 +278,10 @@ static const struct { const char *model, *tokens, *figures; } shared_cases[] = {
 
 START_TEST(test_shared)
 {
-    if (shared_file(shared_cases[_i].model) == NULL)
+    if (in_shared(shared_cases[_i].model) == NULL)
         return;
-    check_recording(shared_file(shared_cases[_i].model), shared_file(shared_cases[_i].tokens),
-                    shared_file(shared_cases[_i].figures));
+    check_recording(in_shared(shared_cases[_i].model), in_shared(shared_cases[_i].tokens),
+                    in_shared(shared_cases[_i].figures));
 }
 END_TEST
 
@@ -301,9 +301,9 @@ static void check_top1(const recorded *r, const double *got, const json_t *want,
 
 START_TEST(test_top1)
 {
-    json_t *reference = read_json(data_file("data/reference/opt-mini-2m.json"));
+    json_t *reference = read_json(in_tests("data/reference/opt-mini-2m.json"));
     recorded r = { .record = NULL };
-    set_up(&r, share_file("opt-mini-2m"), data_file("data/text/sampled-16x256.tokens"), 4);
+    set_up(&r, in_share("opt-mini-2m"), in_tests("data/text/sampled-16x256.tokens"), 4);
     const double *all;
     must(osc_record_top1(r.record, &all, NULL));
     check_top1(&r, all, json_object_get(reference, "top1_mass"), 1e-4);
@@ -350,8 +350,8 @@ static const char *const zeroed[][2] = {
 
 START_TEST(test_without)
 {
-    json_t *reference = read_json(data_file("data/reference/opt-mini-2m.json"));
-    check_without(share_file("opt-mini-2m"), data_file("data/text/sampled-16x256.tokens"),
+    json_t *reference = read_json(in_tests("data/reference/opt-mini-2m.json"));
+    check_without(in_share("opt-mini-2m"), in_tests("data/text/sampled-16x256.tokens"),
                   reference, zeroed[_i][0], zeroed[_i][1], 1e-4);
     json_decref(reference);
 }
@@ -361,11 +361,11 @@ END_TEST
  * 3.0e-4 from the reference and 2.7e-4 from here, without features zeroed up to 4.0e-4. */
 START_TEST(test_without_postln)
 {
-    const char *model = shared_file("models/opt-mini-postln-2m");
+    const char *model = in_shared("models/opt-mini-postln-2m");
     if (model == NULL)
         return;
-    json_t *reference = read_json(data_file("data/reference/opt-mini-postln-2m.json"));
-    check_without(model, data_file("data/text/sampled-16x256.tokens"), reference, zeroed[_i][0],
+    json_t *reference = read_json(in_tests("data/reference/opt-mini-postln-2m.json"));
+    check_without(model, in_tests("data/text/sampled-16x256.tokens"), reference, zeroed[_i][0],
                   zeroed[_i][1], 5e-4);
     json_decref(reference);
 }
@@ -430,14 +430,14 @@ START_TEST(test_columns)
     char model[PATH], figures[PATH];
     snprintf(model, sizeof model, "models/%s", held_out[_i]);
     snprintf(figures, sizeof figures, "reference/%s/magnitudes.h5", held_out[_i]);
-    if (shared_file(model) == NULL)
+    if (in_shared(model) == NULL)
         return;
     char name[PATH];
     snprintf(name, sizeof name, "data/reference/%s.heldout.float64.json", held_out[_i]);
-    json_t *exact = read_json(data_file(name));
+    json_t *exact = read_json(in_tests(name));
     recorded r = { .record = NULL };
-    set_up(&r, shared_file(model), shared_file("reference/heldout-16x512.tokens"), 0);
-    hid_t file = H5Fopen(shared_file(figures), H5F_ACC_RDONLY, H5P_DEFAULT);
+    set_up(&r, in_shared(model), in_shared("reference/heldout-16x512.tokens"), 0);
+    hid_t file = H5Fopen(in_shared(figures), H5F_ACC_RDONLY, H5P_DEFAULT);
     ck_assert_int_ge(file, 0);
     for (size_t p = 0; p < sizeof points / sizeof *points; p++) {
         const osc_column_stats *stats;
