@@ -39,7 +39,7 @@ typedef struct {
     const char *summary;    /* one line for the list of commands */
     const char *operands;   /* "RECORD..." in the usage line, or "" */
     const char *details;    /* paragraphs and examples after the options, or NULL */
-    int       (*run)(int argc, char **argv);   /* argv[0] is the command's name; returns an exit status */
+    int       (*run)(int argc, char **argv);   /* argv[0]: the command's name; an exit status */
 } cli_command;
 
 enum { CLI_DONE = -1 };   /* cli_parse: go on with the command */

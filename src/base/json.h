@@ -10,7 +10,8 @@
 
 enum osc_json_mode {
     /* Settings written by Python: integers of any length become doubles, bare
-     * NaN and Infinity become something that is not a number, of a repeated key the last value counts. */
+     * NaN and Infinity become something that is not a number, of a
+     * repeated key the last value counts. */
     OSC_JSON_LENIENT,
     /* The same, but a repeated key is an error: maps of names. */
     OSC_JSON_UNIQUE,

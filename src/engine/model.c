@@ -115,10 +115,12 @@ static osc_status check_shape(const osc_model *model, const osc_rule *rule,
     char got[128], want[128];
     if (!osc_tensor_has_shape(t, ndim, dim))
         return osc_fail(OSC_EFORMAT, "%s: tensor %s has shape %s, config.json says %s",
-                        stored->file, stored->name, osc_shape_text(got, sizeof got, t->ndim, t->dim),
+                        stored->file, stored->name,
+                        osc_shape_text(got, sizeof got, t->ndim, t->dim),
                         osc_shape_text(want, sizeof want, ndim, dim));
     if (t->dtype != OSC_F32 && t->dtype != OSC_F16 && t->dtype != OSC_BF16)
-        return osc_fail(OSC_EFORMAT, "%s: tensor %s has type %s, expected float16, bfloat16 or float32",
+        return osc_fail(OSC_EFORMAT, "%s: tensor %s has type %s, expected float16, "
+                        "bfloat16 or float32",
                         stored->file, stored->name, osc_dtype_name(t->dtype));
     return OSC_OK;
 }

@@ -16,9 +16,10 @@ static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
                  || osc_hooks_at(hooks, OSC_AT_PATTERN, (int)layer) != 0;
     if (attention && s->pass.scores == NULL)
         OSC_TRY(osc_session_own(s, &s->pass.scores, s->config->heads * s->longest * s->longest,
-                    &s->buffer_bytes));
+                                &s->buffer_bytes));
     if (osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0 && s->logits == NULL)
-        OSC_TRY(osc_session_own(s, &s->logits, s->longest * s->config->vocabulary, &s->buffer_bytes));
+        OSC_TRY(osc_session_own(s, &s->logits, s->longest * s->config->vocabulary,
+                                &s->buffer_bytes));
     return OSC_OK;
 }
 

@@ -48,10 +48,11 @@ static osc_status load_once(osc_session *s)
         if (stored == NULL)
             continue;
         OSC_TRY(osc_session_own(s, &s->pass.once[slots[i]], osc_tensor_count(&stored->tensor),
-                    &s->weight_bytes));
+                                &s->weight_bytes));
         OSC_TRY(osc_session_load(s, s->pass.once[slots[i]], stored));
     }
-    return osc_session_own(s, &s->head_tile, (size_t)OSC_HEAD_TILE * s->config->embed_width, &s->weight_bytes);
+    return osc_session_own(s, &s->head_tile, (size_t)OSC_HEAD_TILE * s->config->embed_width,
+                           &s->weight_bytes);
 }
 
 static osc_status own_activations(osc_session *s)

@@ -49,7 +49,8 @@ static osc_status compare_without(const osc_recorder *recorder, osc_record *reco
     bool only_stored = i == has || (i < had && record->without[i] < run->without[i]);
     return osc_fail(OSC_EINVAL, "%s: cannot be resumed: its attention was also recorded without "
                     "%zu features, in this run it is %zu; feature %u is left out %s",
-                    recorder->path, had, has, (unsigned)(only_stored ? record->without[i] : run->without[i]),
+                    recorder->path, had, has,
+                    (unsigned)(only_stored ? record->without[i] : run->without[i]),
                     only_stored ? "there only" : "here only");
 }
 
