@@ -7,6 +7,7 @@
     X(perplexity)   \
     X(compare)      \
     X(tokenize)     \
+    X(synth)        \
     X(info)
 
 #define DECLARE(name) extern const cli_command experiment_##name;

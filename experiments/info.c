@@ -16,7 +16,7 @@ extern const cli_command experiment_info;
 static osc_status describe(json_t **object, const char *path, bool digest)
 {
     struct stat status;
-    if (stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+    if (osc_synth_is(path) || (stat(path, &status) == 0 && S_ISDIR(status.st_mode)))
         return describe_checkpoint(object, path, digest ? cli_progress() : NULL, digest);
     return describe_record(object, path);
 }

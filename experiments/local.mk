@@ -8,7 +8,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/measure.c %D%/measure.h %D%/perplexity.c \
   %D%/provenance.c %D%/provenance.h \
   %D%/record.c %D%/record_report.c %D%/record_report.h \
-  %D%/run.c %D%/run.h %D%/stop.c %D%/stop.h %D%/tokenize.c \
+  %D%/run.c %D%/run.h %D%/stop.c %D%/stop.h %D%/synth.c %D%/tokenize.c \
   %D%/without.c %D%/without.h
 outlierscope_LDADD = libanalyses.a libcli.a $(OSC_LIBS) $(GSL_LIBS)
 

@@ -63,9 +63,20 @@ static osc_status window_options(osc_window_options *window, const osc_config *c
     return o->protocol != NULL ? osc_protocol_parse(&window->protocol, o->protocol) : OSC_OK;
 }
 
+/* A generated model has no tokenizer; any ids below its vocabulary will do. */
+static osc_status open_shipped_tokenizer(osc_tokenizer **tokenizer)
+{
+    char *folder = cli_shipped(CLI_DEFAULT_MODEL);
+    osc_status status = folder != NULL ? osc_tokenizer_open(tokenizer, folder) : OSC_ENOTFOUND;
+    osc_free(folder);
+    return status;
+}
+
 static osc_status open_tokenizer(osc_tokenizer **tokenizer, const osc_model *model,
                                  const run_options *o)
 {
+    if (o->tokenizer == NULL && osc_store_is_generated(osc_model_store(model)))
+        return open_shipped_tokenizer(tokenizer);
     const char *folder = o->tokenizer != NULL ? o->tokenizer
                                               : osc_store_path(osc_model_store(model));
     osc_status status = osc_tokenizer_open(tokenizer, folder);

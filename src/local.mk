@@ -3,7 +3,7 @@ libosc_a_SOURCES = %D%/osc.h \
   %D%/base/alloc.c %D%/base/alloc.h \
   %D%/base/digest.c %D%/base/digest.h \
   %D%/base/file.c %D%/base/file.h \
-  %D%/base/half.h \
+  %D%/base/half.h %D%/base/mix.h \
   %D%/base/json.c %D%/base/json.h \
   %D%/base/progress.h \
   %D%/base/spec.c %D%/base/spec.h \

@@ -16,7 +16,7 @@ TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
   %D%/data/models %D%/data/reference %D%/data/safetensors \
-  %D%/data/text
+  %D%/data/synth.py %D%/data/text
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
@@ -81,6 +81,11 @@ check_PROGRAMS += %D%/test_layers
   %D%/reference.h %D%/run.h
 %C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_layers_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_synth
+%C%_test_synth_SOURCES = %D%/test_synth.c %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_synth_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_synth_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_quant
 %C%_test_quant_SOURCES = %D%/test_quant.c %D%/paths.h %D%/reference.h %D%/run.h

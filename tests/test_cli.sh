@@ -67,7 +67,7 @@ fails "unknown option of the program" 2 "unknown option '--hepl'" --hepl
 fails "help of an unknown command" 2 "did you mean 'perplexity'" help perplexty
 
 commands=$("$program" --help | sed -n 's/^  \([a-z]*\)  *[^ ].*/\1/p')
-for command in record perplexity compare tokenize info outliers coverage; do
+for command in record perplexity compare tokenize info synth outliers coverage; do
     is "$command is listed" "$(echo "$commands" | grep -cx $command)" 1
 done
 for command in $commands; do
@@ -235,6 +235,29 @@ fails "--without a record of another width" 1 "wide.h5 is of a model .* of hidde
     record -q $trained --without wide.h5 -o other.h5
 fails "--without a record that is not there" 1 "none.h5: no such file" \
     record -q $trained --without none.h5 -o other.h5
+
+# --- generated models --------------------------------------------------------------------
+tiny=opt-125m,num_hidden_layers=2,outliers=3,seed=5
+works "synth" "^outlier features: [0-9]* [0-9]* [0-9]*$" synth $tiny
+features=$(sed -n 's/^outlier features: //p' "$work/out")
+fails "a model that synth does not know" 1 "did you mean 'opt-1.3b'" synth opt-13.b
+fails "a setting that synth does not know" 1 "did you mean 'outliers'" synth opt-125m,outlier=1
+works "synth -o" "^outlier features" synth -q $tiny -o "$in/made" --shard-size 60
+is "in several files" "$(ls "$in/made" | tr '\n' ' ')" "config.json model-00001-of-00002.safetensors \
+model-00002-of-00002.safetensors model.safetensors.index.json "
+fails "synth over a checkpoint" 1 "there is a checkpoint already; --force" synth $tiny -o "$in/made"
+fails "synth where nothing can be written" 1 "/dev/null" synth $tiny -o /dev/null/made
+short="--length 48 --sequences 1 -q"
+works "record a generated model" "" record $short --model synth:$tiny -o made.h5
+works "record it from disk" "" record $short --model "$in/made" --tokenizer "$share/opt-mini-8m" \
+    -o stored.h5
+is "the same in memory as on disk" "$("$program" info made.h5 | grep -E '^(nll|events)')" \
+    "$("$program" info stored.h5 | grep -E '^(nll|events)')"
+works "its outliers are those planted" "" outliers --format json made.h5
+is "the planted features" "$(tr -d ' \n' <"$work/out" | grep -o '"feature":[0-9]*' | \
+    sed 's/.*://' | sort -n | tr '\n' ' ')" "$features "
+works "info of a generated model" "^format *generated" info synth:opt-175b
+rm -rf "$in/made"
 
 # --- interrupted ----------------------------------------------------------------------
 long="--model $share/opt-mini-2m --length 64 --chunk 1 --interval 0"

@@ -207,12 +207,37 @@ static osc_status finish(osc_pass *p)
                               OSC_ACT_NONE, p->tokens, config->embed_width, config->hidden);
 }
 
+/* The published sizes (metaseq), as their config.json has them.  350m differs: its
+ * blocks are post-norm and its embedding is 512 wide. */
+#define PRESET(name, layers, width, heads, ffn, embed, before)                                 \
+    { name, "{\"model_type\": \"opt\", \"architectures\": [\"OPTForCausalLM\"], "                 \
+      "\"num_hidden_layers\": " #layers ", \"hidden_size\": " #width ", "                        \
+      "\"num_attention_heads\": " #heads ", \"ffn_dim\": " #ffn ", "                             \
+      "\"word_embed_proj_dim\": " #embed ", \"do_layer_norm_before\": " #before ", "             \
+      "\"vocab_size\": 50272, \"max_position_embeddings\": 2048, "                             \
+      "\"activation_function\": \"relu\", \"bos_token_id\": 2, \"eos_token_id\": 2, "          \
+      "\"pad_token_id\": 1, \"tie_word_embeddings\": true}" }
+
+static const osc_preset presets[] = {
+    PRESET("opt-125m", 12, 768, 12, 3072, 768, true),
+    PRESET("opt-350m", 24, 1024, 16, 4096, 512, false),
+    PRESET("opt-1.3b", 24, 2048, 32, 8192, 2048, true),
+    PRESET("opt-2.7b", 32, 2560, 32, 10240, 2560, true),
+    PRESET("opt-6.7b", 32, 4096, 32, 16384, 4096, true),
+    PRESET("opt-13b", 40, 5120, 40, 20480, 5120, true),
+    PRESET("opt-30b", 48, 7168, 56, 28672, 7168, true),
+    PRESET("opt-66b", 64, 9216, 72, 36864, 9216, true),
+    PRESET("opt-175b", 96, 12288, 96, 49152, 12288, true),
+    { .name = NULL },
+};
+
 const osc_arch osc_arch_opt = {
     .model_type = "opt",
     .prefix = "model.",
     .block = block_rules,
     .once = model_rules,
     .ignored = ignored,
+    .presets = presets,
     .configure = configure,
     .embed = embed,
     .block_pass = block,

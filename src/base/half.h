@@ -56,4 +56,13 @@ static inline uint16_t osc_float_to_f16(float value)
     return sign | (uint16_t)((magnitude - (112u << 23) + 0xfffu + odd) >> 13);
 }
 
+/* Round to nearest, ties to even; overflow becomes infinity; NaN stays NaN. */
+static inline uint16_t osc_float_to_bf16(float value)
+{
+    uint32_t bits = osc_float_to_bits(value);
+    if ((bits & 0x7fffffffu) > 0x7f800000u)
+        return (uint16_t)(bits >> 16 | 0x40u);
+    return (uint16_t)((bits + 0x7fffu + (bits >> 16 & 1u)) >> 16);
+}
+
 #endif

@@ -25,12 +25,19 @@ typedef struct {
     bool      (*present)(const osc_config *config);
 } osc_rule;
 
+/* A published model of the architecture, for synth.h. */
+typedef struct {
+    const char *name;     /* "opt-125m"; NULL ends */
+    const char *config;   /* the text of its config.json */
+} osc_preset;
+
 struct osc_arch {
     const char        *model_type;   /* in config.json */
     const char        *prefix;       /* stripped once from stored names: "model." */
     const osc_rule    *block;        /* tensors of every block */
     const osc_rule    *once;
     const char *const *ignored;      /* globs of stored names that are not needed; ends with NULL */
+    const osc_preset  *presets;      /* may be NULL */
     /* Fills the config; sizes are checked against each other. */
     osc_status (*configure)(osc_config *config, const json_t *json);
     /* The forward pass of the sequence in `pass`, in three parts: */

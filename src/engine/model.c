@@ -8,14 +8,8 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/json.h"
-#include "engine/arch.h"
-
-enum { NAME_MOST = 256 };
-
-/* Bounds on a config's sizes: far beyond any model, small enough that products of
- * two of them cannot overflow. */
-static const size_t MOST_LAYERS = 4096, MOST_WIDTH = (size_t)1 << 20, MOST_ROWS = (size_t)1 << 24;
+#include "engine/rules.h"
+#include "engine/synth.h"
 
 struct osc_model {
     osc_store      *store;
@@ -28,75 +22,11 @@ struct osc_model {
     osc_dtype       dtype;
 };
 
-static osc_status find_arch(const osc_arch **arch, const char *model_type)
-{
-    char known[256] = "";
-    for (size_t i = 0; osc_archs[i] != NULL; i++) {
-        if (strcmp(osc_archs[i]->model_type, model_type) == 0) {
-            *arch = osc_archs[i];
-            return OSC_OK;
-        }
-        size_t used = strlen(known);
-        snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
-                 osc_archs[i]->model_type);
-    }
-    return osc_fail(OSC_EUNSUP, "model_type \"%s\" is not supported (supported: %s)",
-                    model_type, known);
-}
-
-static osc_status in_range(const char *what, size_t value, size_t most)
-{
-    if (value >= 1 && value <= most)
-        return OSC_OK;
-    return osc_fail(OSC_EFORMAT, "%s is %zu, expected 1 to %zu", what, value, most);
-}
-
-static osc_status check_config(const osc_config *c)
-{
-    OSC_TRY(in_range("number of blocks", c->layers, MOST_LAYERS));
-    OSC_TRY(in_range("hidden size", c->hidden, MOST_WIDTH));
-    OSC_TRY(in_range("number of heads", c->heads, c->hidden));
-    OSC_TRY(in_range("number of key/value heads", c->kv_heads, c->heads));
-    OSC_TRY(in_range("head size", c->head_size, MOST_WIDTH));
-    OSC_TRY(in_range("ffn width", c->ffn, MOST_WIDTH));
-    OSC_TRY(in_range("embedding width", c->embed_width, MOST_WIDTH));
-    OSC_TRY(in_range("vocabulary size", c->vocabulary, MOST_ROWS));
-    return in_range("number of positions", c->positions, MOST_ROWS);
-}
-
-static osc_status read_config(osc_model *model)
-{
-    const json_t *json = osc_store_config(model->store);
-    const char *type = NULL;
-    OSC_TRY(osc_json_get_string(&type, json, "model_type"));
-    if (type == NULL)
-        return osc_fail(OSC_EFORMAT, "no \"model_type\"");
-    OSC_TRY(find_arch(&model->arch, type));
-    OSC_TRY(model->arch->configure(&model->config, json));
-    model->config.arch = model->arch->model_type;
-    return check_config(&model->config);
-}
-
-static size_t extent(const osc_config *config, osc_dim dim)
-{
-    switch (dim) {
-    case OSC_DIM_NONE: return 0;
-    case OSC_DIM_H: return config->hidden;
-    case OSC_DIM_F: return config->ffn;
-    case OSC_DIM_Q: return config->heads * config->head_size;
-    case OSC_DIM_KV: return config->kv_heads * config->head_size;
-    case OSC_DIM_V: return config->vocabulary;
-    case OSC_DIM_P: return config->embed_width;
-    case OSC_DIM_POSITIONS: return config->positions + config->position_row;
-    }
-    return 0;
-}
-
 /* The tensor stored as `name` with or without the architecture's prefix: NULL in
  * `*found` if there is none, OSC_EFORMAT if both are there. */
 static osc_status find(const osc_stored **found, const osc_model *model, const char *name)
 {
-    char prefixed[NAME_MOST];
+    char prefixed[2 * OSC_RULE_NAME];
     snprintf(prefixed, sizeof prefixed, "%s%s", model->arch->prefix, name);
     const osc_stored *with = osc_store_find(model->store, prefixed);
     const osc_stored *without = osc_store_find(model->store, name);
@@ -109,8 +39,7 @@ static osc_status find(const osc_stored **found, const osc_model *model, const c
 static osc_status check_shape(const osc_model *model, const osc_rule *rule,
                               const osc_stored *stored)
 {
-    size_t dim[2] = { extent(&model->config, rule->dim[0]), extent(&model->config, rule->dim[1]) };
-    size_t ndim = rule->dim[1] == OSC_DIM_NONE ? 1 : 2;
+    size_t dim[2], ndim = osc_rule_shape(dim, rule, &model->config);
     const osc_tensor *t = &stored->tensor;
     char got[128], want[128];
     if (!osc_tensor_has_shape(t, ndim, dim))
@@ -129,19 +58,14 @@ static osc_status check_shape(const osc_model *model, const osc_rule *rule,
 static osc_status place(osc_model *model, const osc_rule *rule, size_t layer,
                         const osc_stored **slot)
 {
-    char name[NAME_MOST];
-    if (rule->present != NULL && !rule->present(&model->config))
+    char name[OSC_RULE_NAME];
+    if (!osc_rule_holds(rule, &model->config))
         return OSC_OK;
-    const char *number = strstr(rule->name, "%zu");
-    if (number != NULL)
-        snprintf(name, sizeof name, "%.*s%zu%s", (int)(number - rule->name), rule->name, layer,
-                 number + 3);
-    else
-        snprintf(name, sizeof name, "%s", rule->name);
+    osc_rule_name(name, "", rule, layer);
     const osc_stored *stored = NULL;
     OSC_TRY(find(&stored, model, name));
     /* A tied head may be stored in place of the embedding. */
-    if (stored == NULL && number == NULL && rule->slot == OSC_W_EMBED && model->config.tied_head)
+    if (stored == NULL && slot == &model->once[OSC_W_EMBED] && model->config.tied_head)
         stored = osc_store_find(model->store, "lm_head.weight");
     if (stored == NULL)
         return osc_fail(OSC_EFORMAT, "tensor %s is missing", name);
@@ -214,13 +138,15 @@ static char *last_component(const char *path)
     return osc_copy_string(path + start, end - start);
 }
 
-static osc_status fill(osc_model *model)
+/* `path`: as the caller gave it. */
+static osc_status fill(osc_model *model, const char *path)
 {
-    osc_status status = read_config(model);
+    osc_status status = osc_config_read(&model->config, &model->arch,
+                                        osc_store_config(model->store));
     if (status != OSC_OK)
         return osc_fail_in(status, "config.json");
     model->block = osc_alloc(model->config.layers * OSC_BLOCK_SLOTS, sizeof *model->block);
-    model->name = last_component(osc_store_path(model->store));
+    model->name = last_component(path);
     if (model->block == NULL || model->name == NULL)
         return OSC_ENOMEM;
     OSC_TRY(place_all(model));
@@ -234,9 +160,10 @@ osc_status osc_model_open(osc_model **model, const char *path)
     osc_model *made = osc_alloc(1, sizeof *made);
     if (made == NULL)
         return OSC_ENOMEM;
-    osc_status status = osc_store_open(&made->store, path);
+    osc_status status = osc_synth_is(path) ? osc_synth_store(&made->store, path)
+                                           : osc_store_open(&made->store, path);
     if (status == OSC_OK) {
-        status = fill(made);
+        status = fill(made, path);
         if (status != OSC_OK && status != OSC_ENOMEM)
             osc_fail_in(status, path);
     }

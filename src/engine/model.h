@@ -54,14 +54,15 @@ typedef enum {
     OSC_MODEL_SLOTS
 } osc_model_slot;
 
-/* Opens the checkpoint directory `path` (store.h), finds the architecture named
- * by its model_type in the table of architectures (archs.c), checks every
- * tensor's presence, type and shape against the config.  OSC_EUNSUP for an
- * unknown model_type, OSC_EFORMAT naming the tensor otherwise. */
+/* Opens the checkpoint directory `path` (store.h) or, if it begins with "synth:", a
+ * model with random weights (synth.h), finds the architecture named by its model_type
+ * in the table of architectures (archs.c), checks every tensor's presence, type and
+ * shape against the config.  OSC_EUNSUP for an unknown model_type, OSC_EFORMAT naming
+ * the tensor otherwise. */
 osc_status osc_model_open(osc_model **model, const char *path);
 void osc_model_close(osc_model *model);
 
-/* Last component of the path: "opt-mini-8m". */
+/* Last component of the path as given: "opt-mini-8m". */
 const char *osc_model_name(const osc_model *model);
 const osc_config *osc_model_config(const osc_model *model);
 const osc_store *osc_model_store(const osc_model *model);

@@ -67,9 +67,18 @@ static osc_status run_part(osc_session *s, const osc_corpus *corpus, size_t firs
     return OSC_OK;
 }
 
+static void need_once(const osc_session *s, osc_model_slot slot)
+{
+    const osc_stored *stored = osc_model_once(s->model, slot);
+    if (stored != NULL)
+        osc_store_need(osc_model_store(s->model), &stored->tensor);
+}
+
 static osc_status run_blocks(osc_session *s, const osc_corpus *corpus, size_t first, size_t count)
 {
     const osc_arch *arch = osc_model_arch(s->model);
+    need_once(s, OSC_W_EMBED);
+    need_once(s, OSC_W_POSITION);
     OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
     for (size_t layer = 0; layer < s->config->layers; layer++) {
         OSC_TRY(osc_session_enter_block(s, layer));

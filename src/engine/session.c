@@ -35,6 +35,7 @@ osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, si
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored)
 {
     size_t bad;
+    osc_store_need(osc_model_store(s->model), &stored->tensor);
     OSC_TRY(s->backend->load(s->device, dst, &stored->tensor, &bad));
     return osc_session_finite(s, stored, bad);
 }

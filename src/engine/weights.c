@@ -63,6 +63,7 @@ static osc_status prepare(osc_session *s, osc_linear *linears, size_t layer)
         const osc_stored *stored = stored_linear(s, layer, l);
         size_t bad;
         linears[l].layer = layer;
+        osc_store_need(osc_model_store(s->model), &stored->tensor);
         OSC_TRY(s->choice.scheme->prepare(&linears[l], s->backend, s->device, &stored->tensor,
                                           &bad));
         OSC_TRY(osc_session_finite(s, stored, bad));
@@ -110,8 +111,16 @@ osc_status osc_session_own_weights(osc_session *s)
     return shrinks(s) ? make_resident(s) : own_linears(s, s->pass.linear, 0);
 }
 
+/* Weights as stored that the block's products will read besides their codes. */
+static void need_stored(const osc_session *s, size_t layer)
+{
+    for (size_t l = 0; s->choice.coding.stored && l < OSC_LINEARS; l++)
+        osc_store_need(osc_model_store(s->model), &stored_linear(s, layer, l)->tensor);
+}
+
 osc_status osc_session_enter_block(osc_session *s, size_t layer)
 {
+    osc_store_forget(osc_model_store(s->model));
     for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
         const osc_stored *stored = osc_model_block(s->model, layer, (osc_block_slot)slot);
         if (s->pass.vector[slot] != NULL)
@@ -119,6 +128,7 @@ osc_status osc_session_enter_block(osc_session *s, size_t layer)
     }
     if (s->resident == NULL)
         return prepare(s, s->pass.linear, layer);
+    need_stored(s, layer);
     memcpy(s->pass.linear, s->resident + layer * OSC_LINEARS, sizeof s->pass.linear);
     return OSC_OK;
 }

@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 #include "base/status.h"
+#include "store/generated.h"
+#include "store/region.h"
 #include "store/store.h"
 
 enum {
@@ -36,6 +38,7 @@ struct osc_weights {
     struct osc_weight *weight;
     size_t             count, capacity;
     size_t             usable;    /* those without `foreign`, first in osc_weights_finish's order */
+    osc_region        *region;    /* of generated weights, or NULL */
 };
 
 struct osc_format {
@@ -50,6 +53,10 @@ extern const struct osc_format osc_format_safetensors, osc_format_shards;
 
 /* Appends the tensors of the safetensors file `name` of the folder. */
 osc_status osc_safetensors_read(struct osc_weights *weights, const char *name);
+
+/* Makes up the tensors (generated.h) in place of reading files. */
+osc_status osc_weights_generate(struct osc_weights *weights, uint64_t seed, osc_dtype dtype,
+                                const osc_recipe *recipe, size_t count);
 
 /* Maps the file `name` of the folder.  `*file` is a borrowed copy that lives as
  * long as `weights`.  `name` may come from a file: OSC_EFORMAT unless it is a plain

@@ -7,6 +7,7 @@
 #define OSC_STORE_STORE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/digest.h"
@@ -33,7 +34,7 @@ osc_status osc_store_open(osc_store **store, const char *path);
 void osc_store_close(osc_store *store);
 
 const char *osc_store_path(const osc_store *store);      /* the directory, as given */
-const char *osc_store_format(const osc_store *store);    /* "safetensors" */
+const char *osc_store_format(const osc_store *store);    /* "safetensors", "generated" */
 const json_t *osc_store_config(const osc_store *store);  /* config.json: an object, borrowed */
 
 /* Tensors in the order of their names (strcmp). */
@@ -46,15 +47,22 @@ const osc_stored *osc_store_find(const osc_store *store, const char *name);
  * file's name of its type ("F8_E4M3"), or NULL if no such tensor was left out. */
 const char *osc_store_skipped(const osc_store *store, const char *name);
 
-/* Gives back the memory of mapped pages that were read; whoever needs them again has
- * them read again.  For weights that were converted and stay so. */
+/* Whether the weights are generated (generated.h) and not read from files. */
+bool osc_store_is_generated(const osc_store *store);
+
+/* Before the elements of (a part of) a tensor of the store are read: the values of a
+ * generated one are made now, if they are not there. */
+void osc_store_need(const osc_store *store, const osc_tensor *tensor);
+/* Gives back the memory of weights that were read; whoever needs them again has
+ * them read again.  For weights that were converted. */
 void osc_store_forget(const osc_store *store);
 
-/* Bytes of all weight files. */
+/* Bytes of all weight files, or of all generated weights. */
 size_t osc_store_bytes(const osc_store *store);
 
 /* SHA-256 of the weight files' bytes, files in the order of their names: for one
- * file the same as sha256sum prints. */
+ * file the same as sha256sum prints.  Of generated weights: of what they are
+ * generated from (their store's path). */
 osc_status osc_store_digest(const osc_store *store, char hex[OSC_DIGEST_HEX],
                             const osc_progress *progress);
 

@@ -30,6 +30,8 @@ static const struct osc_format sharded_pytorch = {
     .name = "sharded PyTorch", .file = "pytorch_model.bin.index.json",
 };
 
+static const struct osc_format generated = { .name = "generated" };
+
 /* In the order in which they are looked for. */
 static const struct osc_format *const formats[] = {
     &osc_format_safetensors, &osc_format_shards, &pytorch, &sharded_pytorch,
@@ -99,26 +101,54 @@ static osc_status check_folder(const char *path)
     return OSC_OK;
 }
 
+/* A store with nothing but its path; NULL when out of memory. */
+static osc_store *create(const char *path)
+{
+    osc_store *made = osc_alloc(1, sizeof *made);
+    if (made == NULL)
+        return NULL;
+    made->path = osc_copy_string(path, strlen(path));
+    if (made->path == NULL) {
+        osc_store_close(made);
+        return NULL;
+    }
+    return made;
+}
+
+/* Hands over the store, or closes it if making it had failed. */
+static osc_status finish(osc_store **store, osc_store *made, osc_status status)
+{
+    if (status == OSC_OK)
+        *store = made;
+    else
+        osc_store_close(made);
+    return status;
+}
+
 osc_status osc_store_open(osc_store **store, const char *path)
 {
     OSC_TRY(check_folder(path));
-    osc_store *made = osc_alloc(1, sizeof *made);
+    osc_store *made = create(path);
     if (made == NULL)
         return OSC_ENOMEM;
-    osc_status status = OSC_OK;
-    made->path = osc_copy_string(path, strlen(path));
-    if (made->path == NULL)
-        status = OSC_ENOMEM;
-    if (status == OSC_OK)
-        status = open_config(made);
+    osc_status status = open_config(made);
     if (status == OSC_OK)
         status = open_weights(made);
-    if (status != OSC_OK) {
-        osc_store_close(made);
-        return status;
-    }
-    *store = made;
-    return OSC_OK;
+    return finish(store, made, status);
+}
+
+osc_status osc_store_generate(osc_store **store, const char *title, json_t *config,
+                              uint64_t seed, osc_dtype dtype, const osc_recipe *recipe,
+                              size_t count)
+{
+    osc_store *made = create(title);
+    if (made == NULL)
+        return OSC_ENOMEM;
+    made->config = json_incref(config);
+    made->format = &generated;
+    made->weights.folder = made->path;
+    return finish(store, made,
+                  osc_weights_generate(&made->weights, seed, dtype, recipe, count));
 }
 
 void osc_store_close(osc_store *store)
@@ -169,14 +199,29 @@ const char *osc_store_skipped(const osc_store *store, const char *name)
     return weight == NULL ? NULL : weight->foreign;
 }
 
+bool osc_store_is_generated(const osc_store *store)
+{
+    return store->weights.region != NULL;
+}
+
+void osc_store_need(const osc_store *store, const osc_tensor *tensor)
+{
+    if (store->weights.region != NULL)
+        osc_region_need(store->weights.region, tensor->data);
+}
+
 void osc_store_forget(const osc_store *store)
 {
+    if (store->weights.region != NULL)
+        osc_region_forget(store->weights.region);
     for (size_t i = 0; i < store->weights.file_count; i++)
         osc_mapping_forget(&store->weights.file[i]);
 }
 
 size_t osc_store_bytes(const osc_store *store)
 {
+    if (store->weights.region != NULL)
+        return osc_region_bytes(store->weights.region);
     size_t bytes = 0;
     for (size_t i = 0; i < store->weights.file_count; i++)
         bytes += store->weights.file[i].size;
@@ -190,6 +235,8 @@ osc_status osc_store_digest(const osc_store *store, char hex[OSC_DIGEST_HEX],
     size_t done = 0, total = osc_store_bytes(store);
     OSC_TRY(osc_digest_create(&digest));
     osc_status status = OSC_OK;
+    if (store->weights.region != NULL)
+        status = osc_digest_add(digest, store->path, strlen(store->path));
     for (size_t i = 0; i < store->weights.file_count; i++) {
         const osc_mapping *file = &store->weights.file[i];
         for (size_t at = 0; status == OSC_OK && at < file->size; at += DIGEST_PIECE) {

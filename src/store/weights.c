@@ -161,6 +161,7 @@ void osc_weights_release(struct osc_weights *weights)
         osc_mapping_close(&weights->file[i]);
     for (size_t i = 0; i < weights->text_count; i++)
         osc_free(weights->text[i]);
+    osc_region_free(weights->region);
     osc_free(weights->file);
     osc_free(weights->text);
     osc_free(weights->weight);
