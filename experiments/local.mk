@@ -1,5 +1,6 @@
 bin_PROGRAMS += outlierscope
 outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
+  %D%/blas.c %D%/blas.h \
   %D%/compare.c %D%/compare.h %D%/compare_cells.c %D%/compare_choice.c %D%/compare_file.c \
   %D%/compare_plot.c %D%/compare_print.c \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \

@@ -9,6 +9,7 @@
 
 #include "analyses/analyses.h"
 #include "cli/cli.h"
+#include "experiments/blas.h"
 #include "experiments/experiments.h"
 
 enum { MOST_COMMANDS = 64 };
@@ -100,6 +101,7 @@ static void open_standard_files(void)
 
 int main(int argc, char **argv)
 {
+    blas_correct_kernels(argv);
     open_standard_files();
     signal(SIGPIPE, SIG_IGN);   /* a closed pipe is a write error like any other */
     int rc = dispatch(argc, argv);

@@ -279,7 +279,8 @@ START_TEST(test_matmul)
             ck_assert_int_eq(memcmp(y, again, rows * n * sizeof *y), 0);
         cpu->close(device);
     }
-    assert_near("matmul", y, want, rows * n, BUDGET);
+    /* A BLAS without FMA adds up one after another: its error grows with k. */
+    assert_near("matmul", y, want, rows * n, BUDGET + 6e-8 * (double)k);
     osc_free(x); osc_free(w); osc_free(b); osc_free(y); osc_free(again); osc_free(want);
 }
 END_TEST

@@ -242,7 +242,7 @@ works "synth" "^outlier features: [0-9]* [0-9]* [0-9]*$" synth $tiny
 features=$(sed -n 's/^outlier features: //p' "$work/out")
 fails "a model that synth does not know" 1 "did you mean 'opt-1.3b'" synth opt-13.b
 fails "a setting that synth does not know" 1 "did you mean 'outliers'" synth opt-125m,outlier=1
-works "synth -o" "^outlier features" synth -q $tiny -o "$in/made" --shard-size 60
+works "synth -o" "^outlier features" synth -q $tiny -o "$in/made" --shard-size 81
 is "in several files" "$(ls "$in/made" | tr '\n' ' ')" "config.json model-00001-of-00002.safetensors \
 model-00002-of-00002.safetensors model.safetensors.index.json "
 fails "synth over a checkpoint" 1 "there is a checkpoint already; --force" synth $tiny -o "$in/made"
