@@ -46,7 +46,7 @@ typedef struct {
 
     ablation_mode mode;
     unsigned      points;             /* bits (1u << point) of the cascading measure */
-    uint64_t      seed;               /* of draws and resampling */
+    uint64_t      seed;               /* of draws and resampling (rng.h) */
     bool          cumulative;         /* 1, 2, ... features, else all at once */
 
     size_t        features;           /* K, may be 0: then there are no draws */
@@ -85,8 +85,7 @@ static inline ablation_cell *ablation_draw(const ablation *a, size_t draw, size_
     return &a->cell[1 + (1 + draw) * a->steps + step];
 }
 
-/* Makes room for layers, features, draws, steps (from features and cumulative) of `a`.
- * OSC_ENOMEM. */
+/* Makes room for a->layers, features and draws; sets a->steps.  OSC_ENOMEM. */
 osc_status ablation_allocate(ablation *a);
 void ablation_free(ablation *a);
 
@@ -110,9 +109,10 @@ typedef struct {
 osc_status ablation_candidates_allocate(ablation_candidates *c, size_t width);
 void ablation_candidates_free(ablation_candidates *c);
 
-/* The outliers, or the `count` features of largest magnitude, or those given; all in the
- * order of falling magnitude into a->feature, a->magnitude.  Each also sets a->features.
- * OSC_EVALUE for more features than there are. */
+/* The outliers, or the `count` features of largest magnitude, or those given (a repeated
+ * one counts once), by falling magnitude.  Each sets a->features and makes room
+ * (ablation_allocate) for a->layers, draws and cumulative, which come before; without
+ * features there are no draws.  OSC_EVALUE for features that there are not. */
 osc_status ablation_take_outliers(ablation *a, const ablation_candidates *c);
 osc_status ablation_take_largest(ablation *a, const ablation_candidates *c, size_t count);
 osc_status ablation_take_given(ablation *a, const ablation_candidates *c, const uint32_t *feature,
