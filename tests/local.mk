@@ -128,6 +128,11 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_ablation
+%C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h
+%C%_test_ablation_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_ablation_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
 # Benches: built and run by `make bench` alone.
