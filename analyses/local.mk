@@ -1,7 +1,10 @@
 noinst_LIBRARIES += libanalyses.a
 libanalyses_a_SOURCES = \
+  %D%/ablation.c %D%/ablation.h %D%/ablation_json.c %D%/ablation_parse.c %D%/ablation_plot.c \
+  %D%/ablation_print.c %D%/ablation_sets.c %D%/ablation_stats.c \
   %D%/analyses.c %D%/analyses.h \
   %D%/blockmap.c %D%/blockmap.h \
+  %D%/bootstrap.c %D%/bootstrap.h \
   %D%/coverage.c %D%/coverage.h %D%/coverage_count.c %D%/coverage_plot.c %D%/coverage_print.c \
   %D%/events.c %D%/events.h \
   %D%/features.c %D%/features.h \
@@ -12,6 +15,7 @@ libanalyses_a_SOURCES = \
   %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_print.c %D%/outliers_read.c \
   %D%/palette.c %D%/palette.h \
   %D%/record_text.c %D%/record_text.h \
+  %D%/rng.c %D%/rng.h \
   %D%/stats.c %D%/stats.h \
   %D%/svg.c %D%/svg.h \
   %D%/table.c %D%/table.h %D%/table_parts.h %D%/table_write.c \
