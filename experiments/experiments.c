@@ -6,6 +6,7 @@
     X(record)       \
     X(perplexity)   \
     X(compare)      \
+    X(sweep)        \
     X(tokenize)     \
     X(info)
 
