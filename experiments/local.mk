@@ -1,5 +1,5 @@
 bin_PROGRAMS += outlierscope
-outlierscope_SOURCES = %D%/main.c %D%/child.c %D%/child.h %D%/experiments.c %D%/experiments.h \
+outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/compare.c %D%/compare.h %D%/compare_cells.c %D%/compare_choice.c %D%/compare_file.c \
   %D%/compare_plot.c %D%/compare_print.c \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \
@@ -8,16 +8,22 @@ outlierscope_SOURCES = %D%/main.c %D%/child.c %D%/child.h %D%/experiments.c %D%/
   %D%/measure.c %D%/measure.h %D%/perplexity.c \
   %D%/provenance.c %D%/provenance.h \
   %D%/record.c %D%/record_report.c %D%/record_report.h \
-  %D%/run.c %D%/run.h %D%/sweep.c %D%/sweep.h %D%/sweep_argv.c %D%/sweep_cells.c \
+  %D%/run.c %D%/run.h %D%/stop.c %D%/stop.h %D%/tokenize.c \
+  %D%/without.c %D%/without.h \
+  %D%/child.c %D%/child.h %D%/sweep.c %D%/sweep.h %D%/sweep_argv.c %D%/sweep_cells.c \
   %D%/sweep_conf.c %D%/sweep_file.c %D%/sweep_plan.c %D%/sweep_run.c %D%/sweep_summaries.c \
-  %D%/sweep_tables.c %D%/sweep_tasks.c %D%/stop.c %D%/stop.h %D%/tokenize.c \
-  %D%/without.c %D%/without.h
+  %D%/sweep_tables.c %D%/sweep_tasks.c
 outlierscope_LDADD = libanalyses.a libcli.a $(OSC_LIBS) $(GSL_LIBS)
 
 dist_man_MANS += %D%/outlierscope.1
 
 bashcompdir = $(datadir)/bash-completion/completions
 dist_bashcomp_DATA = %D%/completion/outlierscope
+
+# Examples for a cluster.
+slurmdir = $(pkgdatadir)/slurm
+dist_slurm_SCRIPTS = %D%/slurm/sweep.sbatch %D%/slurm/record.sh %D%/slurm/record.sbatch \
+  %D%/slurm/merge.sbatch
 
 # Sweeps that ship: `outlierscope sweep NAME`.
 sweepsdir = $(pkgdatadir)/sweeps

@@ -25,7 +25,6 @@ typedef struct {
 } sweep_key;
 
 typedef enum {
-    SCHEMES_NONE,     /* the task knows no schemes */
     SCHEMES_EACH,     /* a cell per model and scheme */
     SCHEMES_ALL       /* a cell per model, which runs all schemes */
 } sweep_schemes;
@@ -34,7 +33,7 @@ typedef enum {
     CELL_RECORD,      /* CELL.h5, which the command writes and resumes itself */
     CELL_ROWS,        /* CELL.json, an array of results from standard output */
     CELL_PARTIAL,     /* the same; the command keeps what is done in a file meanwhile */
-    CELL_ABLATION     /* CELL.json, one object; made from the record of the same model */
+    CELL_ABLATION     /* CELL.json, one object; from the record of the same model, if any */
 } sweep_kind;
 
 /* A task: the command of that name. */
@@ -95,7 +94,7 @@ typedef struct {
 } sweep;
 
 /* Makes the cells of s->conf and lists them in s->conf.json.  OSC_EINVAL if two would
- * have one name or a record is missing. */
+ * have one name. */
 osc_status sweep_cells_make(sweep *s);
 void sweep_cells_free(sweep *s);
 

@@ -128,8 +128,7 @@ static osc_status add_cell(sweep *s, json_t *section, const char *model, const c
         return OSC_ENOMEM;
     s->cell = cells;
     sweep_cell *cell = &cells[s->count];
-    *cell = (sweep_cell){ .section = section, .model = model, .scheme = scheme,
-                          .needs = SIZE_MAX };
+    *cell = (sweep_cell){ .section = section, .model = model, .scheme = scheme };
     OSC_TRY(sweep_task_find(&cell->task, json_string_value(json_object_get(section, "task"))));
     cell->name = cell_name(cell);
     if (cell->name == NULL)
@@ -174,33 +173,37 @@ static osc_status check_names(const sweep *s)
     return OSC_OK;
 }
 
-/* The model's first record; the features may be given instead. */
-static osc_status find_record(const sweep *s, sweep_cell *cell)
+/* Of the same model, and if there is one of the same scheme; else `ablate` finds the
+ * outliers itself, unless it is told which features to take. */
+static size_t find_record(const sweep *s, const sweep_cell *cell)
 {
-    if (cell->task->kind != CELL_ABLATION
-        || json_object_get(json_object_get(cell->section, "options"), "features") != NULL)
-        return OSC_OK;
-    for (size_t i = 0; i < s->count; i++)
-        if (s->cell[i].task->kind == CELL_RECORD && strcmp(s->cell[i].model, cell->model) == 0) {
-            cell->needs = i;
-            return OSC_OK;
-        }
-    return osc_fail(OSC_EINVAL, "%s: [%s] needs the outliers of a record: add a section [record], "
-                    "or features = LIST", s->conf.path, cell->task->name);
+    const json_t *options = json_object_get(cell->section, "options");
+    size_t found = SIZE_MAX;
+    if (cell->task->kind != CELL_ABLATION || json_object_get(options, "features") != NULL
+        || json_object_get(options, "top") != NULL)
+        return SIZE_MAX;
+    for (size_t i = 0; i < s->count; i++) {
+        const sweep_cell *record = &s->cell[i];
+        if (record->task->kind != CELL_RECORD || strcmp(record->model, cell->model) != 0)
+            continue;
+        if (strcmp(record->scheme, cell->scheme) == 0)
+            return i;
+        found = found == SIZE_MAX ? i : found;
+    }
+    return found;
 }
 
 /* A cell that needs another belongs to its unit. */
-static osc_status link_cells(sweep *s)
+static void link_cells(sweep *s)
 {
     for (size_t i = 0; i < s->count; i++)
-        OSC_TRY(find_record(s, &s->cell[i]));
+        s->cell[i].needs = find_record(s, &s->cell[i]);
     for (size_t i = 0; i < s->count; i++)
         if (s->cell[i].needs == SIZE_MAX)
             s->cell[i].unit = s->units++;
     for (size_t i = 0; i < s->count; i++)
         if (s->cell[i].needs != SIZE_MAX)
             s->cell[i].unit = s->cell[s->cell[i].needs].unit;
-    return OSC_OK;
 }
 
 static json_t *text_or_null(const char *text)
@@ -234,7 +237,7 @@ osc_status sweep_cells_make(sweep *s)
 {
     OSC_TRY(add_all(s));
     OSC_TRY(check_names(s));
-    OSC_TRY(link_cells(s));
+    link_cells(s);
     return list_cells(s);
 }
 

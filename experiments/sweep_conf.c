@@ -237,18 +237,15 @@ static osc_status read_lines(reader *r, char *text)
 
 /* --- what follows from the whole -------------------------------------------------------- */
 
-/* Gives a section the general settings that it does not have itself; general schemes are
- * for tasks that know schemes. */
+/* Gives a section the general settings that it does not have itself. */
 static osc_status inherit(const reader *r, json_t *section)
 {
     const sweep_task *task;
-    const sweep_key *known;
     const char *key;
     json_t *value, *options = json_object_get(section, "options");
     OSC_TRY(sweep_task_find(&task, json_string_value(json_object_get(section, "task"))));
     json_object_foreach(r->general, key, value)
-        if (json_object_get(options, key) == NULL && sweep_key_find(&known, task, key) == OSC_OK
-            && json_object_set(options, key, value) != 0)
+        if (json_object_get(options, key) == NULL && json_object_set(options, key, value) != 0)
             return OSC_ENOMEM;
     json_t *schemes = json_object_get(options, "schemes");
     schemes = schemes != NULL ? json_incref(schemes)

@@ -28,8 +28,10 @@ static osc_status check_scheme(const char *value)
 
 /* --- keys ------------------------------------------------------------------------------ */
 
-/* Of every task, and so in front of the sections too: RUN_OPTION_ROWS of run.h. */
+/* Of every task, and so in front of the sections too; but for the first RUN_OPTION_ROWS of
+ * run.h. */
 static const sweep_key common_keys[] = {
+    { "schemes", CLI_LIST, 0, 0, check_scheme },
     { "text", CLI_TEXT, 0, 0, NULL },
     { "tokens", CLI_TEXT, 0, 0, NULL },
     { "tokenizer", CLI_TEXT, 0, 0, NULL },
@@ -44,8 +46,6 @@ static const sweep_key common_keys[] = {
     { "allow-nonfinite", CLI_SWITCH, 0, 0, NULL },
     { .name = NULL },
 };
-
-static const sweep_key schemes_key = { "schemes", CLI_LIST, 0, 0, check_scheme };
 
 static const sweep_key record_keys[] = {
     { "points", CLI_TEXT, 0, 0, NULL },
@@ -66,10 +66,12 @@ static const sweep_key compare_keys[] = {
 
 static const sweep_key ablate_keys[] = {
     { "features", CLI_TEXT, 0, 0, NULL },
+    { "top", CLI_SIZE, 1, INT32_MAX, NULL },
+    { "alpha", CLI_NUMBER, 1e-6, 1e6, NULL },
     { "points", CLI_TEXT, 0, 0, NULL },
-    { "draws", CLI_SIZE, 0, 1 << 20, NULL },
-    { "seed", CLI_SIZE, 0, 0x1p53, NULL },
     { "mode", CLI_TEXT, 0, 0, NULL },
+    { "draws", CLI_SIZE, 0, 1000000, NULL },
+    { "seed", CLI_SIZE, 1, INT32_MAX, NULL },
     { "cumulative", CLI_SWITCH, 0, 0, NULL },
     { .name = NULL },
 };
@@ -93,7 +95,7 @@ static double pass_per_scheme(const json_t *options, size_t schemes)
  * record has outlier features. */
 static double pass_per_draw(const json_t *options, size_t schemes)
 {
-    size_t draws = 5;
+    size_t draws = 10;
     const char *text = json_string_value(json_object_get(options, "draws"));
     (void)schemes;
     if (text != NULL)
@@ -108,7 +110,7 @@ static const sweep_task tasks[] = {
     { "record", SCHEMES_EACH, CELL_RECORD, record_keys, one_pass },
     { "perplexity", SCHEMES_EACH, CELL_ROWS, no_keys, one_pass },
     { "compare", SCHEMES_ALL, CELL_PARTIAL, compare_keys, pass_per_scheme },
-    { "ablate", SCHEMES_NONE, CELL_ABLATION, ablate_keys, pass_per_draw },
+    { "ablate", SCHEMES_EACH, CELL_ABLATION, ablate_keys, pass_per_draw },
 };
 enum { TASKS = sizeof tasks / sizeof *tasks, NAMES_MOST = 64 };
 
@@ -142,15 +144,9 @@ osc_status sweep_key_find(const sweep_key **key, const sweep_task *task, const c
 {
     const char *names[NAMES_MOST];
     size_t count = 0;
-    const sweep_key *found = NULL;
-    if (task == NULL || task->schemes != SCHEMES_NONE) {
-        names[count++] = schemes_key.name;
-        found = strcmp(name, schemes_key.name) == 0 ? &schemes_key : NULL;
-    }
+    const sweep_key *found = find_in(common_keys, name, names, &count);
     if (found == NULL && task != NULL)
         found = find_in(task->keys, name, names, &count);
-    if (found == NULL)
-        found = find_in(common_keys, name, names, &count);
     if (found != NULL) {
         *key = found;
         return OSC_OK;

@@ -77,9 +77,6 @@ bad "no section" "has no section" "${head}"
 bad "sections of one name" "need labels" "${head}[record]\n[record]\n"
 bad "cells of one name" "two cells are called b.record.none" "models = a/b c/b\n[record]\n"
 bad "missing text" "none.txt" "${head}text = none.txt\n[record]\n"
-if "$program" --help | grep -q '^  ablate '; then
-    bad "ablation without a record" "needs the outliers of a record" "${head}[ablate]\n"
-fi
 printf 'models = a\n\0' >bad.conf
 run bad.conf -o bad
 has "zero byte" "bad.conf: is no text" err
