@@ -128,6 +128,11 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_reduce
+%C%_test_reduce_SOURCES = %D%/test_reduce.c %D%/near.h %D%/run.h
+%C%_test_reduce_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_reduce_LDADD   = $(TEST_LIBS)
+
 endif
 
 # Benches: built and run by `make bench` alone.
