@@ -133,6 +133,11 @@ check_PROGRAMS += %D%/test_reduce
 %C%_test_reduce_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_reduce_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_record_merge
+%C%_test_record_merge_SOURCES = %D%/test_record_merge.c $(RECORD_SIM)
+%C%_test_record_merge_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_merge_LDADD   = $(TEST_LIBS)
+
 endif
 
 # Benches: built and run by `make bench` alone.

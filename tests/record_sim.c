@@ -14,6 +14,9 @@ static const size_t offsets[SIM_SEQUENCES + 1] = { 0, 17, 34, 36, 53, 54 + 6, 77
 static int32_t ids[137];
 const uint32_t sim_without[SIM_WITHOUT] = { 0, 17, SIM_HIDDEN - 1 };
 
+/* Sequence of the corpus that is number 0 of the run: that of a shard. */
+static size_t base;
+
 osc_observer_shape sim_shape(void)
 {
     osc_observer_shape shape = { .layers = SIM_LAYERS, .heads = SIM_HEADS };
@@ -119,7 +122,7 @@ static osc_status run_tensor(const osc_hooks *hooks, osc_point point, size_t lay
     float x[SIM_LENGTH * SIM_FFN];
     size_t width = sim_width(point);
     for (size_t i = 0; i < rows * width; i++)
-        x[i] = sim_value(point, layer, sequence, i / width, i % width);
+        x[i] = sim_value(point, layer, base + sequence, i / width, i % width);
     osc_event event = { point, (int)layer, sequence, x, rows, width };
     OSC_TRY(osc_hooks_fire(hooks, &event));
     osc_observer *observer = osc_hooks_observer(hooks);
@@ -156,18 +159,19 @@ static void run_top1(osc_observer *observer, size_t layer, size_t sequence, size
 
 osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *nll)
 {
+    const size_t *offset = offsets + base;
     for (size_t layer = 0; layer < SIM_LAYERS; layer++) {
         for (size_t s = first; s < first + count; s++) {
-            size_t rows = offsets[s + 1] - offsets[s];
+            size_t rows = offset[s + 1] - offset[s];
             for (int p = OSC_AT_QKV_IN; p <= OSC_AT_RESID_POST; p++)
                 if (p != OSC_AT_SCORES && p != OSC_AT_PATTERN)
                     OSC_TRY(run_tensor(hooks, (osc_point)p, layer, s, rows));
-            run_top1(osc_hooks_observer(hooks), layer, s, rows);
+            run_top1(osc_hooks_observer(hooks), layer, base + s, rows);
         }
     }
     for (size_t s = first; s < first + count; s++)
-        for (size_t t = offsets[s]; t < offsets[s + 1]; t++)
-            nll[t - offsets[first]] = sim_nll(s, t - offsets[s]);
+        for (size_t t = offset[s]; t < offset[s + 1]; t++)
+            nll[t - offset[first]] = sim_nll(base + s, t - offset[s]);
     return OSC_OK;
 }
 
@@ -192,6 +196,27 @@ osc_status sim_record(osc_recorder *recorder, size_t chunk, size_t end)
     if (status == OSC_OK)
         status = record_chunks(recorder, hooks, chunk, end);
     osc_hooks_free(hooks);
+    return status;
+}
+
+osc_status sim_record_shard(const osc_recorder_options *options, size_t shard, size_t shards,
+                            size_t chunk, size_t most)
+{
+    osc_observer_shape shape = sim_shape();
+    osc_corpus corpus = sim_corpus(), share;
+    osc_recorder_options own = *options;
+    osc_recorder *recorder;
+    OSC_TRY(osc_corpus_share(&share, &corpus, shard, shards));
+    own.info.shard = shard;
+    own.info.shards = shards;
+    own.info.first_sequence = (size_t)(share.offset - corpus.offset);
+    own.info.corpus_sequences = corpus.count;
+    own.info.sequences = share.count;
+    OSC_TRY(osc_recorder_open(&recorder, &own, &shape, &share));
+    base = own.info.first_sequence;
+    osc_status status = sim_record(recorder, chunk, most < share.count ? most : share.count);
+    base = 0;
+    osc_recorder_free(recorder);
     return status;
 }
 

@@ -36,12 +36,20 @@ osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *n
  * `end`, then finishes. */
 osc_status sim_record(osc_recorder *recorder, size_t chunk, size_t end);
 
+/* Records shard `shard` of `shards`, at most `most` sequences of it; `options` are those of
+ * the whole. */
+osc_status sim_record_shard(const osc_recorder_options *options, size_t shard, size_t shards,
+                            size_t chunk, size_t most);
+
 /* Opens a recorder, records the whole with sim_record, frees it. */
 osc_status sim_record_all(const osc_recorder_options *options, size_t chunk, size_t end);
 
 /* Checks that both files have the same objects, the same data bit for bit and the
  * same attributes, `time` and `threads` aside; fails the test otherwise. */
 void sim_same_files(const char *path, const char *other);
+/* The same of a record of one run and a merged one, whose sums may differ by 1e-12 and
+ * whose attribute `merged` is its own. */
+void sim_same_merged(const char *path, const char *merged);
 
 /* --- helpers of the tests ---------------------------------------------------------- */
 

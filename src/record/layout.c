@@ -9,15 +9,16 @@
  * rewrite. */
 enum { CHUNK_BYTES = 256 * 1024, EVENT_CHUNK = 16384 };
 
-#define FIELD(member, kind, description, units) \
-    { #member, kind, offsetof(osc_column_stats, member), description, units }
+#define FIELD(member, kind, merging, description, units) \
+    { #member, kind, offsetof(osc_column_stats, member), OSC_MERGE_##merging, description, units }
 const osc_record_field osc_record_fields[OSC_RECORD_FIELDS] = {
-    FIELD(min, OSC_H5_F32, "smallest value; +inf where nothing was seen", "activation"),
-    FIELD(max, OSC_H5_F32, "largest value; -inf where nothing was seen", "activation"),
-    FIELD(sum, OSC_H5_F64, "sum of the values", "activation"),
-    FIELD(sumsq, OSC_H5_F64, "sum of the squares", "activation^2"),
-    FIELD(sum4, OSC_H5_F64, "sum of the fourth powers", "activation^4"),
-    FIELD(count_ge, OSC_H5_U64, "positions at which the magnitude is at least alpha", "positions"),
+    FIELD(min, OSC_H5_F32, MIN, "smallest value; +inf where nothing was seen", "activation"),
+    FIELD(max, OSC_H5_F32, MAX, "largest value; -inf where nothing was seen", "activation"),
+    FIELD(sum, OSC_H5_F64, ADD, "sum of the values", "activation"),
+    FIELD(sumsq, OSC_H5_F64, ADD, "sum of the squares", "activation^2"),
+    FIELD(sum4, OSC_H5_F64, ADD, "sum of the fourth powers", "activation^4"),
+    FIELD(count_ge, OSC_H5_U64, ADD, "positions at which the magnitude is at least alpha",
+          "positions"),
 };
 
 #define COLUMN(member, kind, description, units) \
@@ -110,11 +111,12 @@ static osc_status each_stat(const osc_record_layout *layout, osc_point point,
 {
     const char *name = osc_point_name(point);
     for (size_t i = 0; i <= OSC_RECORD_FIELDS; i++) {
-        static const osc_record_field absmax = { "absmax", OSC_H5_F32, 0,
+        static const osc_record_field absmax = { "absmax", OSC_H5_F32, 0, OSC_MERGE_MAX,
             "largest magnitude, max(|min|, |max|); 0 where nothing was seen", "activation" };
         const osc_record_field *field = i < OSC_RECORD_FIELDS ? &osc_record_fields[i] : &absmax;
         osc_record_dataset dataset = matrix(field->kind, layout->layers, layout->width[point],
                                             "layer", "feature");
+        dataset.merging = field->merging;
         dataset.description = field->description;
         dataset.units = field->units;
         osc_record_path_of(dataset.path, "stats", name, field->name);
@@ -198,6 +200,7 @@ static osc_status each_sequence(const osc_record_layout *layout, osc_record_data
 static osc_status each_top1(const osc_record_layout *layout, osc_record_dataset_fn fn, void *user)
 {
     osc_record_dataset mean = matrix(OSC_H5_F64, layout->layers, layout->heads, "layer", "head");
+    mean.merging = OSC_MERGE_APART;
     osc_record_dataset sum = mean;
     mean.description = "largest attention probability, mean over the queries";
     mean.units = "probability";
@@ -214,9 +217,10 @@ static osc_status each_without(const osc_record_layout *layout, osc_record_datas
                                void *user)
 {
     osc_record_dataset mean = matrix(OSC_H5_F64, layout->layers, layout->heads, "layer", "head");
+    mean.merging = OSC_MERGE_APART;
     osc_record_dataset sum = mean, features = {
         .kind = OSC_H5_I32, .rank = 1, .dim = { layout->without }, .label = { "zeroed" },
-        .chunk = { at_most(layout->without, CHUNK_BYTES / 4) },
+        .chunk = { at_most(layout->without, CHUNK_BYTES / 4) }, .merging = OSC_MERGE_SAME,
         .description = "features zeroed at the attention's input for top1_without",
         .units = "index",
     };

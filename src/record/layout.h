@@ -32,6 +32,14 @@ typedef struct {
 
 typedef enum { OSC_GROWS_NOT, OSC_GROWS_BY_SEQUENCE, OSC_GROWS_BY_EVENT } osc_record_growth;
 
+/* What becomes of a dataset when the records of shards are merged; those that grow are
+ * put behind each other. */
+typedef enum {
+    OSC_MERGE_ADD, OSC_MERGE_MIN, OSC_MERGE_MAX,
+    OSC_MERGE_SAME,        /* is the same in all */
+    OSC_MERGE_APART,       /* of /attention: has counts of its own */
+} osc_record_merging;
+
 typedef struct {
     char              path[OSC_RECORD_PATH];
     osc_h5_kind       kind;
@@ -41,6 +49,7 @@ typedef struct {
     const char       *label[OSC_RECORD_DIMS];    /* "layer", "feature", ... */
     osc_record_growth growth;
     size_t            growing;                   /* which dimension */
+    osc_record_merging merging;                  /* unless it grows */
     bool              packed;                    /* shuffled and compressed */
     double            fill;                      /* of what is never written */
     const char       *description, *units;
@@ -57,6 +66,7 @@ typedef struct {
     const char *name;
     osc_h5_kind kind;
     size_t      offset;          /* of the array's pointer in osc_column_stats */
+    osc_record_merging merging;
     const char *description, *units;
 } osc_record_field;
 enum { OSC_RECORD_FIELDS = 6 };

@@ -1,10 +1,7 @@
 #include <config.h>
 #include "record/record.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "record/draft.h"
@@ -57,37 +54,17 @@ static osc_status check_sizes(const osc_recorder_options *options,
     if (corpus->longest > info->sequence_length || info->sequence_length > OSC_RECORD_LONGEST)
         return osc_fail(OSC_EINVAL, "sequences of %zu ids cannot be recorded with length %zu",
                         corpus->longest, info->sequence_length);
-    if (info->sequences == 0 || info->sequences > corpus->count || info->sequences > INT32_MAX)
+    if (info->sequences == 0 || info->sequences > corpus->count
+        || info->corpus_sequences > INT32_MAX || info->sequences > INT32_MAX)
         return osc_fail(OSC_EINVAL, "%zu sequences cannot be recorded: the text has %zu",
                         info->sequences, corpus->count);
-    return OSC_OK;
-}
-
-/* The path with symbolic links resolved: a rename would replace the link. */
-static osc_status set_path(osc_recorder *recorder, const char *path)
-{
-    char *real = realpath(path, NULL);
-    recorder->path = osc_copy_string(real == NULL ? path : real,
-                                     strlen(real == NULL ? path : real));
-    free(real);
-    return recorder->path == NULL ? OSC_ENOMEM : OSC_OK;
-}
-
-static osc_status check_existing(bool *exists, const osc_recorder *recorder,
-                                 const osc_recorder_options *options)
-{
-    struct stat info;
-    if (stat(recorder->path, &info) != 0) {
-        *exists = false;
-        return errno == ENOENT ? OSC_OK
-                               : osc_fail(OSC_EIO, "%s: %s", recorder->path, strerror(errno));
-    }
-    if (!S_ISREG(info.st_mode))
-        return osc_fail(OSC_EINVAL, "%s: is not a regular file", recorder->path);
-    if (!options->resume && !options->overwrite)
-        return osc_fail(OSC_EINVAL, "%s: exists already; resume it, overwrite it or choose another "
-                        "name", recorder->path);
-    *exists = true;
+    if (info->shards != 0
+        && (info->shard < 1 || info->shard > info->shards
+            || info->first_sequence > info->corpus_sequences
+            || info->sequences > info->corpus_sequences - info->first_sequence))
+        return osc_fail(OSC_EINVAL, "shard %zu of %zu, %zu sequences from number %zu of %zu, cannot "
+                        "be recorded", info->shard, info->shards, info->sequences,
+                        info->first_sequence, info->corpus_sequences);
     return OSC_OK;
 }
 
@@ -101,6 +78,7 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
     osc_record_info *info = &recorder->head.info;
     info->sequences_done = info->positions = info->scored = 0;
     info->nll = 0.0;
+    osc_record_whole(info);
     info->complete = false;
     recorder->interval = options->interval;
     recorder->layout = (osc_record_layout){
@@ -117,10 +95,13 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
 static osc_status begin(osc_recorder *recorder, const osc_recorder_options *options,
                         const osc_observer_shape *shape)
 {
-    OSC_TRY(set_path(recorder, options->path));
-    OSC_TRY(osc_lock_take(&recorder->lock, recorder->path));
     bool exists;
-    OSC_TRY(check_existing(&exists, recorder, options));
+    OSC_TRY(osc_target_path(&recorder->path, options->path));
+    OSC_TRY(osc_lock_take(&recorder->lock, recorder->path));
+    OSC_TRY(osc_target_exists(&exists, recorder->path));
+    if (exists && !options->resume && !options->overwrite)
+        return osc_fail(OSC_EINVAL, "%s: exists already; resume it, overwrite it or choose another "
+                        "name", recorder->path);
     osc_observer_options observed = {
         .alpha = (float)options->info.alpha, .points = options->points, .hits = options->track,
         .top1 = options->info.heads > 0, .without = options->without,
@@ -215,8 +196,8 @@ osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, 
         return osc_fail(OSC_EINVAL, "%s: sequences %zu to %zu were added, number %zu of %zu is the "
                         "next to record", recorder->path, first, first + count,
                         info->sequences_done, info->sequences);
-    osc_status status = osc_counter_end(&recorder->counter, first, count, &recorder->events,
-                                        &recorder->head.events_dropped);
+    osc_status status = osc_counter_end(&recorder->counter, info->first_sequence + first, count,
+                                        &recorder->events, &recorder->head.events_dropped);
     if (status == OSC_OK)
         status = take_nll(recorder, first, count, nll);
     if (status != OSC_OK) {
@@ -224,7 +205,7 @@ osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, 
         return status;
     }
     info->sequences_done += count;
-    info->positions = recorder->corpus->offset[info->sequences_done];
+    info->positions = recorder->corpus->offset[info->sequences_done] - recorder->corpus->offset[0];
     return is_time(recorder) ? osc_recorder_commit(recorder, false) : OSC_OK;
 }
 

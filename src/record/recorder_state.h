@@ -49,6 +49,11 @@ osc_status osc_record_create(const osc_h5_file *file, const osc_record_layout *l
 /* Bytes that it takes, about. */
 uint64_t osc_record_create_bytes(const osc_record_layout *layout);
 
+/* /attention of one file: means from the sums, and what they are of. */
+osc_status osc_record_write_top1(const osc_h5_file *file, const osc_record_layout *layout,
+                                 const osc_top1_stats *top1, const uint32_t *without);
+osc_status osc_record_write_dropped(const osc_h5_file *file, uint64_t dropped);
+
 /* Brings an open copy of the record up to the recorder's state. */
 osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file);
 /* Bytes by which that makes the file grow, at most. */

@@ -58,7 +58,8 @@ static osc_status compare_without(const osc_recorder *recorder, osc_record *reco
 static osc_status load(osc_recorder *recorder, osc_record *record)
 {
     const osc_record_info *info = osc_record_get_info(record);
-    size_t expected = recorder->corpus->offset[info->sequences_done];
+    const size_t *offset = recorder->corpus->offset;
+    size_t expected = offset[info->sequences_done] - offset[0];
     if (info->positions != expected)
         return osc_fail(OSC_EINVAL, "%s: cannot be resumed: its first %zu sequences have %zu ids, "
                         "those of this run %zu", recorder->path, info->sequences_done,
@@ -91,7 +92,11 @@ osc_status osc_recorder_load(osc_recorder *recorder)
 {
     osc_record *record;
     OSC_TRY(osc_record_open(&record, recorder->path));
-    osc_status status = osc_record_compare(&record->head, &recorder->head, recorder->path);
+    osc_record_difference d;
+    osc_status status = OSC_OK;
+    if (osc_record_differ(&d, &record->head, &recorder->head, true))
+        status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: it was recorded with %s '%s', this "
+                          "run has '%s'", recorder->path, d.name, d.one, d.two);
     for (size_t p = 0; status == OSC_OK && p < OSC_POINT_COUNT; p++)
         if (record->layout.width[p] != recorder->layout.width[p])
             status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: %s has width %zu, %zu in "
