@@ -45,7 +45,7 @@ wrong=
 "$program" merge -q 3.h5 1.h5 2.h5 -o all.h5 >out 2>err || wrong=$(cat err)
 grep -q "^perplexity" out || wrong="$wrong; no perplexity printed"
 if command -v h5diff >/dev/null; then
-    for group in outliers positions sequences; do
+    for group in outliers positions sequences modules; do
         h5diff whole.h5 all.h5 /$group /$group >>diff 2>&1 || wrong="$wrong; /$group differs"
     done
     h5diff -p 1e-12 whole.h5 all.h5 /stats /stats >>diff 2>&1 || wrong="$wrong; /stats differs"

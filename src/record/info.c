@@ -75,10 +75,11 @@ static const attribute attributes[] = {
 enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
 
 /* Sets of points are stored as their names joined by '+'. */
-static const struct { const char *name; size_t offset; } sets[] = {
-    { "points", offsetof(osc_record_head, points) },
-    { "track", offsetof(osc_record_head, track) },
-    { "raw", offsetof(osc_record_head, raw) },
+static const struct { const char *name; size_t offset; bool later; unsigned more; } sets[] = {
+    { "points", offsetof(osc_record_head, points), false, 0 },
+    { "track", offsetof(osc_record_head, track), false, 0 },
+    { "raw", offsetof(osc_record_head, raw), false, 0 },
+    { "modules", offsetof(osc_record_head, modules), true, 1u << OSC_AT_FINAL_NORM },
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -175,14 +176,17 @@ static osc_status get_one(osc_record_head *head, const osc_h5_file *file, const 
     }
 }
 
-static osc_status get_set(unsigned *bits, const osc_h5_file *file, const char *name)
+static osc_status get_set(osc_record_head *head, const osc_h5_file *file, size_t i)
 {
     char *text = NULL;
-    OSC_TRY(osc_h5_get(file, file->id, name, OSC_H5_TEXT, &text));
-    osc_status status = osc_record_split(bits, text);
+    if (sets[i].later && H5Aexists(file->id, sets[i].name) <= 0)
+        return OSC_OK;
+    OSC_TRY(osc_h5_get(file, file->id, sets[i].name, OSC_H5_TEXT, &text));
+    osc_status status = osc_record_split((unsigned *)((char *)head + sets[i].offset), text,
+                                         osc_record_in_blocks() | sets[i].more);
     osc_free(text);
     return status == OSC_OK ? status : osc_fail(status, "%s: attribute '%s': %s",
-                                                file->path, name, osc_error());
+                                                file->path, sets[i].name, osc_error());
 }
 
 static osc_status check_schema(const osc_h5_file *file)
@@ -233,7 +237,7 @@ osc_status osc_record_get_head(osc_record_head *head, const osc_h5_file *file)
     for (size_t i = 0; i < ATTRIBUTES; i++)
         OSC_TRY(get_one(head, file, &attributes[i]));
     for (size_t i = 0; i < SETS; i++)
-        OSC_TRY(get_set((unsigned *)((char *)head + sets[i].offset), file, sets[i].name));
+        OSC_TRY(get_set(head, file, i));
     osc_record_whole(&head->info);
     if (head->info.merged == NULL)
         head->info.merged = osc_copy_string("", 0);

@@ -7,7 +7,7 @@
 /* Everything in the root's attributes. */
 typedef struct {
     osc_record_info info;
-    unsigned        points, track, raw;
+    unsigned        points, track, raw, modules;
     uint64_t        event_cap, events, events_dropped;
 } osc_record_head;
 

@@ -9,7 +9,7 @@ libosc_a_SOURCES += %D%/record.h \
   %D%/h5.c %D%/h5.h \
   %D%/info.c %D%/info.h \
   %D%/layout.c %D%/layout.h \
-  %D%/merge.c \
+  %D%/measured.c %D%/measures.c %D%/measures.h %D%/merge.c \
   %D%/raw.c \
   %D%/read.c %D%/reader.h \
   %D%/record.c \

@@ -63,6 +63,9 @@ typedef struct {
      * columns of qkv_in zeroed (osc_observer_options).  Must outlive the recorder. */
     const uint32_t *without;
     size_t          without_count;
+    /* Also /modules and /residual: measures of the outputs of the model's modules and of the
+     * residual stream, which the backend must be able to summarize. */
+    bool            measures;
     uint64_t        event_cap;   /* events kept at most; the rest is counted */
     bool            resume;      /* continue the file at `path` if there is one; comes first */
     bool            overwrite;   /* replace it; without either an existing file is OSC_EINVAL */
@@ -160,6 +163,32 @@ typedef struct {
     size_t          count;
 } osc_record_without;
 osc_status osc_record_top1_without(osc_record *record, osc_record_without *without);
+
+/* Points in /modules, final_norm too; 0 in a record without measures, in which the
+ * functions below give OSC_ENOTFOUND. */
+unsigned osc_record_module_points(const osc_record *record);
+/* Columns of /modules; and the module of a column, of block `layer` or -1. */
+size_t osc_record_module_count(const osc_record *record);
+void osc_record_module(const osc_record *record, size_t column, osc_point *point, int *layer);
+
+/* /residual/sumsq and massive, one per state, [layers + 1], the arrays of all following
+ * each other; state s enters block s, the last leaves the last block.  Owned by the record. */
+osc_status osc_record_residual(osc_record *record, const osc_residual_stats **stats);
+
+/* /modules and /residual of one sequence, number `sequence` of the record. */
+typedef struct {
+    size_t         sequence;
+    const float   *inf_norm;                      /* [modules] max|x| */
+    const double  *kurtosis;                      /* [modules] */
+    const double  *ratio;                         /* [states] sum over positions of max/median */
+    const float   *median;                        /* [states] of |x| */
+    const float   *top;                           /* [states * OSC_RESIDUAL_TOP], NaN: no more */
+    const int32_t *top_position, *top_feature;
+} osc_record_measured;
+/* `fn` gets them in order; the arrays live until it returns. */
+osc_status osc_record_measures_each(osc_record *record,
+                                    osc_status (*fn)(void *user, const osc_record_measured *of),
+                                    void *user);
 
 /* /outliers: `fn` gets the events in file order, a batch at a time. */
 typedef struct {

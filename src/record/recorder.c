@@ -15,15 +15,41 @@ enum {
 
 /* --- life -------------------------------------------------------------------------------- */
 
+/* A sequence that runs now, in the order of those since the last commit. */
+static osc_status check_running(const osc_recorder *recorder, size_t sequence)
+{
+    size_t done = recorder->head.info.sequences_done;
+    if (sequence >= done && sequence < recorder->head.info.sequences)
+        return OSC_OK;
+    return osc_fail(OSC_EINVAL, "%s: sequence %zu was run, number %zu of %zu is the next to "
+                    "record", recorder->path, sequence, done, recorder->head.info.sequences);
+}
+
 static osc_status on_hits(void *user, osc_point point, size_t layer, size_t sequence,
                           const osc_hit *hits, size_t count)
 {
     osc_recorder *recorder = user;
-    size_t done = recorder->head.info.sequences_done;
-    if (sequence < done || sequence >= recorder->head.info.sequences)
-        return osc_fail(OSC_EINVAL, "%s: sequence %zu was run, number %zu of %zu is the next to "
-                        "record", recorder->path, sequence, done, recorder->head.info.sequences);
-    return osc_counter_add(&recorder->counter, point, layer, sequence - done, hits, count);
+    OSC_TRY(check_running(recorder, sequence));
+    return osc_counter_add(&recorder->counter, point, layer,
+                           sequence - recorder->head.info.sequences_done, hits, count);
+}
+
+static osc_status on_summary(void *user, osc_point point, int layer, size_t sequence,
+                             const osc_summary *summary)
+{
+    osc_recorder *recorder = user;
+    OSC_TRY(check_running(recorder, sequence));
+    return osc_measures_summary(&recorder->measures, &recorder->layout, point, layer,
+                                sequence - recorder->committed, summary);
+}
+
+static osc_status on_residual(void *user, size_t state, size_t sequence,
+                              const osc_residual *residual)
+{
+    osc_recorder *recorder = user;
+    OSC_TRY(check_running(recorder, sequence));
+    return osc_measures_residual(&recorder->measures, &recorder->layout, state,
+                                 sequence - recorder->committed, residual);
 }
 
 static osc_status check_points(const osc_recorder_options *options,
@@ -51,6 +77,9 @@ static osc_status check_sizes(const osc_recorder_options *options,
         info->layers > INT16_MAX || info->hidden == 0 || info->hidden > OSC_RECORD_WIDEST)
         return osc_fail(OSC_EINVAL, "a model of %zu layers of width %zu with %zu heads cannot be "
                         "recorded", info->layers, info->hidden, info->heads);
+    if (options->measures && (shape->modules == 0 || shape->hidden != info->hidden))
+        return osc_fail(OSC_EINVAL, "the residual stream of width %zu cannot be measured, width "
+                        "%zu was expected", shape->hidden, info->hidden);
     if (corpus->longest > info->sequence_length || info->sequence_length > OSC_RECORD_LONGEST)
         return osc_fail(OSC_EINVAL, "sequences of %zu ids cannot be recorded with length %zu",
                         corpus->longest, info->sequence_length);
@@ -73,7 +102,8 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
 {
     recorder->head = (osc_record_head){
         .info = options->info, .points = options->points, .track = options->track,
-        .raw = options->raw, .event_cap = options->event_cap,
+        .raw = options->raw, .modules = options->measures ? shape->modules : 0,
+        .event_cap = options->event_cap,
     };
     osc_record_info *info = &recorder->head.info;
     info->sequences_done = info->positions = info->scored = 0;
@@ -85,7 +115,7 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
         .layers = info->layers, .heads = info->heads, .hidden = info->hidden,
         .length = info->sequence_length,
         .points = options->points, .track = options->track, .raw = options->raw,
-        .without = options->without_count,
+        .without = options->without_count, .modules = recorder->head.modules,
     };
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
         if ((options->points | options->raw) >> p & 1u)
@@ -105,7 +135,9 @@ static osc_status begin(osc_recorder *recorder, const osc_recorder_options *opti
     osc_observer_options observed = {
         .alpha = (float)options->info.alpha, .points = options->points, .hits = options->track,
         .top1 = options->info.heads > 0, .without = options->without,
-        .without_count = options->without_count, .on_hits = on_hits, .user = recorder,
+        .without_count = options->without_count, .modules = recorder->layout.modules,
+        .residual = recorder->layout.modules != 0, .on_hits = on_hits, .on_summary = on_summary,
+        .on_residual = on_residual, .user = recorder,
     };
     OSC_TRY(osc_observer_create(&recorder->observer, shape, &observed));
     OSC_TRY(osc_counter_create(&recorder->counter, &recorder->layout, options->event_cap));
@@ -149,6 +181,7 @@ void osc_recorder_free(osc_recorder *recorder)
     osc_raw_close(&recorder->raw);
     osc_counter_free(&recorder->counter);
     osc_observer_free(recorder->observer);
+    osc_measures_free(&recorder->measures);
     osc_free(recorder->events.event);
     osc_free(recorder->nll);
     osc_lock_release(recorder->lock, recorder->path);

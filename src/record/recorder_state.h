@@ -6,6 +6,7 @@
 
 #include "record/counter.h"
 #include "record/info.h"
+#include "record/measures.h"
 
 /* Values for /raw since the last commit: an unnamed file beside the record.  The
  * tensor (sequence, point, layer) starts at a multiple of `stride` bytes. */
@@ -26,11 +27,13 @@ struct osc_recorder {
     osc_hit_counter    counter;
     osc_raw_stage      raw;
     double             interval;
+    size_t             opened_with;     /* sequences done when the recorder was opened */
     bool               broken;          /* a failure left the state half done */
     /* --- since the last commit */
     size_t             committed;       /* sequences in the file */
     uint64_t           events_committed;
     osc_event_list     events;
+    osc_measures       measures;
     double            *nll;             /* of the ids of sequences committed .. done-1 */
     size_t             nll_room;
     double             committed_at;    /* osc_recorder_now() when the last one ended */

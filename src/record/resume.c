@@ -54,6 +54,17 @@ static osc_status compare_without(const osc_recorder *recorder, osc_record *reco
                     only_stored ? "there only" : "here only");
 }
 
+static osc_status load_residual(osc_recorder *recorder, osc_record *record)
+{
+    const osc_residual_stats *stored;
+    OSC_TRY(osc_record_residual(record, &stored));
+    osc_residual_stats *stats = osc_observer_residual(recorder->observer, 0);
+    size_t cells = (recorder->layout.layers + 1) * recorder->layout.hidden;
+    memcpy(stats->sumsq, stored->sumsq, cells * sizeof *stats->sumsq);
+    memcpy(stats->massive, stored->massive, cells * sizeof *stats->massive);
+    return OSC_OK;
+}
+
 /* The state of a record whose identity has been checked. */
 static osc_status load(osc_recorder *recorder, osc_record *record)
 {
@@ -71,6 +82,8 @@ static osc_status load(osc_recorder *recorder, osc_record *record)
         if (recorder->layout.points >> p & 1u)
             OSC_TRY(load_stats(recorder, record, (osc_point)p));
     OSC_TRY(load_positions(recorder, record));
+    if (recorder->layout.modules != 0)
+        OSC_TRY(load_residual(recorder, record));
     osc_top1_stats *top1 = osc_observer_top1(recorder->observer);
     if (top1 != NULL)
         OSC_TRY(osc_record_top1_sums(record, top1));
@@ -83,7 +96,7 @@ static osc_status load(osc_recorder *recorder, osc_record *record)
     recorder->head.events = events;
     recorder->head.events_dropped = osc_record_events_dropped(record);
     recorder->counter.room = recorder->head.event_cap - events;
-    recorder->committed = info->sequences_done;
+    recorder->committed = recorder->opened_with = info->sequences_done;
     recorder->events_committed = events;
     return OSC_OK;
 }

@@ -190,6 +190,17 @@ static osc_status write_positions(const osc_recorder *recorder, const osc_h5_fil
     return OSC_OK;
 }
 
+/* The accumulators of all states follow each other. */
+static osc_status write_residual(osc_recorder *recorder, const osc_h5_file *file)
+{
+    const osc_residual_stats *stats = osc_observer_residual(recorder->observer, 0);
+    size_t done = recorder->head.info.sequences_done;
+    OSC_TRY(osc_h5_write(file, "/residual/sumsq", OSC_H5_F64, NULL, stats->sumsq));
+    OSC_TRY(osc_h5_write(file, "/residual/massive", OSC_H5_U64, NULL, stats->massive));
+    return osc_measures_write(&recorder->measures, &recorder->layout, file, recorder->committed,
+                              done - recorder->committed);
+}
+
 static osc_status write_mean(const osc_h5_file *file, const char *path, const double *sum,
                              uint64_t queries, size_t cells)
 {
@@ -240,6 +251,8 @@ osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file)
             OSC_TRY(write_stats(recorder, file, (osc_point)p));
     }
     OSC_TRY(write_positions(recorder, file));
+    if (recorder->layout.modules != 0)
+        OSC_TRY(write_residual(recorder, file));
     if (recorder->layout.heads > 0)
         OSC_TRY(osc_record_write_top1(file, &recorder->layout,
                                       osc_observer_top1(recorder->observer),
@@ -253,7 +266,8 @@ uint64_t osc_recorder_write_bytes(const osc_recorder *recorder)
     for (size_t c = 0; c < OSC_RECORD_COLUMNS; c++)
         event += osc_h5_size(osc_record_columns[c].kind);
     sequence += recorder->layout.length * (sizeof(int32_t) + sizeof(double))
-              + recorder->raw.tensors * recorder->raw.stride;
+              + recorder->raw.tensors * recorder->raw.stride
+              + osc_measures_bytes(&recorder->layout);
     uint64_t data = event * recorder->events.count
                   + sequence * (recorder->head.info.sequences_done - recorder->committed);
     return data + data / 16 + SLACK_BYTES;
