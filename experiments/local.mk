@@ -8,7 +8,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/merge.c %D%/measure.c %D%/measure.h %D%/perplexity.c \
   %D%/provenance.c %D%/provenance.h \
   %D%/record.c %D%/record_report.c %D%/record_report.h \
-  %D%/run.c %D%/run.h %D%/stop.c %D%/stop.h %D%/tokenize.c \
+  %D%/run.c %D%/run.h %D%/shard.c %D%/shard.h %D%/stop.c %D%/stop.h %D%/tokenize.c \
   %D%/without.c %D%/without.h \
   %D%/child.c %D%/child.h %D%/sweep.c %D%/sweep.h %D%/sweep_argv.c %D%/sweep_cells.c \
   %D%/sweep_conf.c %D%/sweep_file.c %D%/sweep_plan.c %D%/sweep_run.c %D%/sweep_summaries.c \

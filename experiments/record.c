@@ -9,6 +9,7 @@
 #include "experiments/provenance.h"
 #include "experiments/record_report.h"
 #include "experiments/run.h"
+#include "experiments/shard.h"
 #include "experiments/stop.h"
 #include "experiments/without.h"
 
@@ -63,20 +64,6 @@ static osc_status parse_points(unsigned *bits, const char *option, const char *t
     return OSC_OK;
 }
 
-/* "2/8"; NULL is 1/1. */
-static osc_status parse_shard(recording *r, const char *text)
-{
-    char rest;
-    r->shard = r->shards = 1;
-    if (text == NULL)
-        return OSC_OK;
-    if (strspn(text, "0123456789/") != strlen(text)
-        || sscanf(text, "%9zu/%9zu%c", &r->shard, &r->shards, &rest) != 2
-        || r->shard < 1 || r->shard > r->shards)
-        return osc_fail(OSC_EINVAL, "--shard: '%s' is not I/N with I from 1 to N", text);
-    return OSC_OK;
-}
-
 static int check_options(recording *r, const record_options *o)
 {
     int rc = run_check_options(&experiment_record, &o->run);
@@ -91,7 +78,7 @@ static int check_options(recording *r, const record_options *o)
         || parse_points(&r->recording.track, "track", o->track) != OSC_OK
         || parse_points(&r->recording.raw, "raw", o->raw) != OSC_OK)
         return cli_usage(&experiment_record, "%s", osc_error());
-    if (parse_shard(r, o->shard) != OSC_OK)
+    if (shard_parse(&r->shard, &r->shards, o->shard) != OSC_OK)
         return cli_usage(&experiment_record, "%s", osc_error());
     r->recording.event_cap = o->event_cap;
     r->recording.resume = o->resume;

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "experiments/shard.h"
 #include "experiments/stop.h"
 
 #define DEFAULT_SWEEP "opt-mini"
@@ -27,21 +28,6 @@ typedef struct {
 } tally;
 
 /* --- options ------------------------------------------------------------------------------ */
-
-static osc_status parse_shard(sweep_options *o)
-{
-    o->shard = o->shards = 1;
-    if (o->shard_text == NULL)
-        return OSC_OK;
-    char part[32];
-    size_t length = strcspn(o->shard_text, "/");
-    if (length >= sizeof part || o->shard_text[length] != '/')
-        return osc_fail(OSC_EINVAL, "--shard '%s' is not I/N, such as 1/4", o->shard_text);
-    memcpy(part, o->shard_text, length);
-    part[length] = '\0';
-    OSC_TRY(osc_parse_size(&o->shards, "--shard I/N: N", o->shard_text + length + 1, 1, 1 << 20));
-    return osc_parse_size(&o->shard, "--shard I/N: I", part, 1, o->shards);
-}
 
 static int parse(sweep_options *o, int *argc, char **argv)
 {
@@ -65,7 +51,9 @@ static int parse(sweep_options *o, int *argc, char **argv)
         return rc;
     if (*argc > 2)
         return cli_usage(&experiment_sweep, "one configuration at a time, not also '%s'", argv[2]);
-    return parse_shard(o) == OSC_OK ? CLI_DONE : cli_usage(&experiment_sweep, "%s", osc_error());
+    if (shard_parse(&o->shard, &o->shards, o->shard_text) != OSC_OK)
+        return cli_usage(&experiment_sweep, "%s", osc_error());
+    return CLI_DONE;
 }
 
 /* --- opening ------------------------------------------------------------------------------- */
@@ -80,7 +68,9 @@ static osc_status find_conf(char **path, const char *name)
     }
     snprintf(shipped, sizeof shipped, "sweeps/%s.conf", name != NULL ? name : DEFAULT_SWEEP);
     *path = cli_shipped(shipped);
-    return *path != NULL || name == NULL ? (*path != NULL ? OSC_OK : OSC_ENOTFOUND)
+    if (*path != NULL)
+        return OSC_OK;
+    return name == NULL ? OSC_ENOTFOUND
          : osc_fail(OSC_ENOTFOUND, "%s: no such file, nor a configuration that ships", name);
 }
 
@@ -213,7 +203,7 @@ static int finish(sweep *s, const sweep_options *o)
     if (over)
         rc = summarize(s);
     else
-        printf("no tables yet: the last process to finish makes them\n");
+        printf("no tables yet: they are made when all cells are done\n");
     print_failures(s);
     return t.state[CELL_FAILED] > 0 ? 1 : rc;
 }
