@@ -86,7 +86,8 @@ static json_t *common_object(const outlier_result *r)
 static json_t *protocol_object(const outlier_result *r, const outlier_options *options)
 {
     const osc_record_info *info = &r->info;
-    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:o, s:s, s:s, s:o, s:o}",
+    return json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:I, s:o, s:s, s:s,"
+                     " s:o, s:o}",
                      "record", json_out_text(r->path),
                      "scheme", json_out_text(r->scheme),
                      "protocol", json_out_text(r->protocol),
@@ -96,6 +97,8 @@ static json_t *protocol_object(const outlier_result *r, const outlier_options *o
                      "recorded_positions", (json_int_t)info->positions,
                      "scored", (json_int_t)info->scored,
                      "complete", (int)info->complete,
+                     "shard", (json_int_t)info->shard,
+                     "shards", (json_int_t)info->shards,
                      "track", point_array(r->track),
                      "layers_rule", layers_rule_names[options->rule.layers],
                      "positions_rule", positions_rule_names[options->rule.positions],

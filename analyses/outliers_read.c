@@ -19,7 +19,8 @@ static osc_status copy_info(outlier_result *result, const osc_record_info *info,
         .hidden = info->hidden, .heads = info->heads, .sequence_length = info->sequence_length,
         .sequences = info->sequences, .sequences_done = info->sequences_done, .alpha = info->alpha,
         .positions = info->positions, .scored = info->scored, .perplexity = info->perplexity,
-        .complete = info->complete,
+        .complete = info->complete, .shard = info->shard, .shards = info->shards,
+        .first_sequence = info->first_sequence, .corpus_sequences = info->corpus_sequences,
     };
     result->path = copy_of(path);
     result->model = copy_of(info->model);

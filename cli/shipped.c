@@ -28,6 +28,7 @@ char *cli_shipped(const char *name)
     const char *places[] = {
         given != NULL && given[0] != '\0' ? given : NULL,
         in_build_tree() ? OSC_SOURCEDIR "/share" : NULL,
+        in_build_tree() ? OSC_SOURCEDIR "/experiments" : NULL,   /* sweeps/ */
         OSC_PKGDATADIR
     };
     for (size_t i = 0; i < sizeof places / sizeof *places; i++) {

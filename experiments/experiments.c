@@ -4,9 +4,11 @@
 /* One line per command NAME: NAME.c defines `const cli_command experiment_NAME`. */
 #define COMMANDS(X) \
     X(record)       \
+    X(merge)        \
     X(perplexity)   \
     X(compare)      \
     X(ablate)       \
+    X(sweep)        \
     X(tokenize)     \
     X(synth)        \
     X(info)

@@ -8,14 +8,27 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \
   %D%/errors.c %D%/errors.h %D%/errors_count.c %D%/errors_plot.c %D%/errors_print.c \
   %D%/info.c %D%/kept.c %D%/kept.h %D%/layer_study.c %D%/layer_study.h %D%/layer_product.c \
-  %D%/measure.c %D%/measure.h %D%/perplexity.c \
+  %D%/measure.c %D%/measure.h %D%/merge.c %D%/perplexity.c \
   %D%/point_list.c %D%/point_list.h %D%/provenance.c %D%/provenance.h \
   %D%/record.c %D%/record_report.c %D%/record_report.h \
-  %D%/run.c %D%/run.h %D%/stop.c %D%/stop.h %D%/synth.c %D%/tokenize.c \
-  %D%/without.c %D%/without.h
+  %D%/run.c %D%/run.h %D%/shard.c %D%/shard.h %D%/stop.c %D%/stop.h \
+  %D%/child.c %D%/child.h %D%/sweep.c %D%/sweep.h %D%/sweep_argv.c %D%/sweep_cells.c \
+  %D%/sweep_conf.c %D%/sweep_file.c %D%/sweep_plan.c %D%/sweep_run.c %D%/sweep_summaries.c \
+  %D%/sweep_tables.c %D%/sweep_tasks.c \
+  %D%/synth.c %D%/tokenize.c %D%/without.c %D%/without.h
 outlierscope_LDADD = libanalyses.a libcli.a $(OSC_LIBS) $(GSL_LIBS)
 
 dist_man_MANS += %D%/outlierscope.1
 
 bashcompdir = $(datadir)/bash-completion/completions
 dist_bashcomp_DATA = %D%/completion/outlierscope
+
+# Examples for a cluster.
+slurmdir = $(pkgdatadir)/slurm
+dist_slurm_SCRIPTS = %D%/slurm/sweep.sbatch %D%/slurm/record.sh %D%/slurm/record.sbatch \
+  %D%/slurm/merge.sbatch
+
+# Sweeps that ship: `outlierscope sweep NAME`.
+sweepsdir = $(pkgdatadir)/sweeps
+dist_sweeps_DATA = %D%/sweeps/opt-mini.conf %D%/sweeps/opt.conf %D%/sweeps/quantization.conf \
+  %D%/sweeps/ablation.conf

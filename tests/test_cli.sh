@@ -67,7 +67,7 @@ fails "unknown option of the program" 2 "unknown option '--hepl'" --hepl
 fails "help of an unknown command" 2 "did you mean 'perplexity'" help perplexty
 
 commands=$("$program" --help | sed -n 's/^  \([a-z]*\)  *[^ ].*/\1/p')
-for command in record perplexity compare tokenize info synth outliers coverage; do
+for command in record perplexity compare sweep tokenize info synth outliers coverage; do
     is "$command is listed" "$(echo "$commands" | grep -cx $command)" 1
 done
 for command in $commands; do
@@ -282,6 +282,7 @@ fails "coverage without a record" 2 "no record given" coverage
 for command in $commands; do
     set --
     test $command != compare || set -- --sequences 1 --length 256   # all schemes: a minute else
+    test $command != sweep || set -- --dry-run --rate 100   # minutes else
     run "$command" "$@"
     is "$command without arguments" "$status $(head -n 1 "$work/err" | grep '^outlierscope')" "0 "
 done

@@ -1,0 +1,172 @@
+/* What a sweep makes of its cells: tables and figures. */
+#include <config.h>
+#include "experiments/sweep.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "cli/output.h"
+#include "experiments/child.h"
+#include "experiments/stop.h"
+
+enum { EXTRA_WORDS = 16, WORD = 1200 };
+
+/* What a summary is made of, and by whom. */
+typedef enum {
+    FROM_CELLS,       /* a function, tables/NAME.FORMAT */
+    FROM_RECORDS,     /* a command over all finished records, tables/NAME.FORMAT */
+    FROM_EACH         /* a command over each record, figures/CELL.NAME.svg with --plot */
+} summary_source;
+
+typedef struct {
+    const char    *name;
+    summary_source source;
+    osc_status   (*write)(size_t *rows, const sweep *s, table_format format, FILE *out);
+    const char    *words[EXTRA_WORDS];   /* of the command line; a NULL ends them */
+} summary;
+
+/* One line a summary. */
+static const summary summaries[] = {
+    { "outliers", FROM_RECORDS, NULL, { "outliers", "--sort", "parameters", "--brief" } },
+    { "perplexity", FROM_CELLS, sweep_write_perplexity, { NULL } },
+    { "schemes", FROM_CELLS, sweep_write_schemes, { NULL } },
+    { "ablation", FROM_CELLS, sweep_write_ablation, { NULL } },
+    { "coverage", FROM_EACH, NULL, { "coverage" } },
+};
+
+static const struct { table_format format; const char *name; } formats[] = {
+    { TABLE_MD, "md" }, { TABLE_CSV, "csv" }, { TABLE_JSON, "json" },
+};
+enum { SUMMARIES = sizeof summaries / sizeof *summaries,
+       FORMATS = sizeof formats / sizeof *formats };
+
+/* --- by a function ---------------------------------------------------------------------- */
+
+static osc_status write_table(size_t *rows, const sweep *s, const summary *m, size_t f)
+{
+    cli_output output;
+    char name[WORD];
+    snprintf(name, sizeof name, "tables/%s.%s", m->name, formats[f].name);
+    char *path = sweep_path(s, name);
+    osc_status status = path != NULL ? cli_output_open(&output, path) : OSC_ENOMEM;
+    if (status == OSC_OK) {
+        status = m->write(rows, s, formats[f].format, output.stream);
+        if (status == OSC_OK && *rows > 0)
+            status = cli_output_commit(&output);
+        else
+            cli_output_abort(&output);
+    }
+    osc_free(path);
+    return status;
+}
+
+/* --- by a command ------------------------------------------------------------------------- */
+
+static bool is_record(const sweep_cell *cell)
+{
+    return cell->task->kind == CELL_RECORD
+        && (cell->state == CELL_DONE || cell->state == CELL_DONE_BEFORE);
+}
+
+/* Runs `word` in the sweep's folder, so that what it writes has no paths but those inside.
+ * Its messages go to sweep.log. */
+static osc_status run_command(const sweep *s, char *const *word)
+{
+    int status = 0;
+    char how[128], *path = sweep_path(s, "sweep.log");
+    int log = path == NULL ? -1 : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    osc_status result = log >= 0 && null >= 0
+        ? child_run(&status, word, s->folder, null, log)
+        : osc_fail(OSC_EIO, "%s/sweep.log: cannot write: %s", s->folder, strerror(errno));
+    if (log >= 0)
+        close(log);
+    if (null >= 0)
+        close(null);
+    osc_free(path);
+    if (result == OSC_OK && !(WIFEXITED(status) && WEXITSTATUS(status) == 0))
+        result = stop_signal() != 0 ? osc_fail(OSC_STOP, "stopped by a signal")
+               : osc_fail(OSC_EIO, "outlierscope %s: %s (%s/sweep.log)", word[0],
+                          child_status_text(how, sizeof how, status), s->folder);
+    return result;
+}
+
+/* The command line that begins as the summary says and goes on with `extra` and the
+ * records from `first` to `last`. */
+static osc_status run_over(const sweep *s, const summary *m, char *const *extra, size_t first,
+                           size_t last)
+{
+    size_t count = 0, used = 0;
+    char **word = osc_alloc(2 * EXTRA_WORDS + s->count + 1, sizeof *word);
+    char (*text)[WORD] = osc_alloc(s->count, sizeof *text);
+    osc_status status = word != NULL && text != NULL ? OSC_OK : OSC_ENOMEM;
+    if (status == OSC_OK) {
+        for (size_t i = 0; i < EXTRA_WORDS && m->words[i] != NULL; i++)
+            word[count++] = (char *)m->words[i];
+        for (; *extra != NULL; extra++)
+            word[count++] = *extra;
+        for (size_t i = first; i <= last; i++)
+            if (is_record(&s->cell[i])) {
+                snprintf(text[used], WORD, "cells/%s.h5", s->cell[i].name);
+                word[count++] = text[used++];
+            }
+        if (used > 0)
+            status = run_command(s, word);
+    }
+    osc_free(word);
+    osc_free(text);
+    return status;
+}
+
+static osc_status run_over_all(const sweep *s, const summary *m)
+{
+    for (size_t f = 0; f < FORMATS && s->count > 0; f++) {
+        char file[WORD], output[] = "-o", option[] = "--format", format[8];
+        snprintf(file, sizeof file, "tables/%s.%s", m->name, formats[f].name);
+        snprintf(format, sizeof format, "%s", formats[f].name);
+        OSC_TRY(run_over(s, m, (char *[]){ option, format, output, file, NULL }, 0,
+                         s->count - 1));
+    }
+    return OSC_OK;
+}
+
+static osc_status run_over_each(const sweep *s, const summary *m)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        char file[WORD], plot[] = "--plot";
+        snprintf(file, sizeof file, "figures/%s.%s.svg", s->cell[i].name, m->name);
+        OSC_TRY(run_over(s, m, (char *[]){ plot, file, NULL }, i, i));
+    }
+    return OSC_OK;
+}
+
+/* --- all ------------------------------------------------------------------------------------ */
+
+static osc_status make(const sweep *s, const summary *m)
+{
+    size_t rows = 1;
+    if (m->source == FROM_RECORDS)
+        return run_over_all(s, m);
+    if (m->source == FROM_EACH)
+        return run_over_each(s, m);
+    for (size_t f = 0; f < FORMATS && rows > 0; f++)
+        OSC_TRY(write_table(&rows, s, m, f));
+    return OSC_OK;
+}
+
+osc_status sweep_summarize(const sweep *s)
+{
+    int lock;
+    OSC_TRY(sweep_lock(&lock, s));   /* two shards may both find that all is there */
+    sweep_remove_stale(s, "tables", "");
+    sweep_remove_stale(s, "figures", "");
+    osc_status status = OSC_OK;
+    for (size_t i = 0; i < SUMMARIES && status == OSC_OK; i++)
+        status = stop_signal() == 0 ? make(s, &summaries[i])
+                                    : osc_fail(OSC_STOP, "stopped by a signal");
+    close(lock);
+    return status;
+}
