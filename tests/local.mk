@@ -155,6 +155,11 @@ check_PROGRAMS += %D%/test_record_merge
 %C%_test_record_merge_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_merge_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_metrics
+%C%_test_metrics_SOURCES = %D%/test_metrics.c %D%/paths.h %D%/reference.h $(RECORD_SIM)
+%C%_test_metrics_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_metrics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
 # Benches: built and run by `make bench` alone.
