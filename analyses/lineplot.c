@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "analyses/mark.h"
 #include "analyses/svg.h"
 
 #define INK   "#222222"
@@ -11,7 +12,7 @@
 
 enum {
     MARGIN = 20, LEADING = 16, PLOT_WIDTH = 380, PLOT_HEIGHT = 280, LEFT = 74, GAP = 24,
-    INF_ROOM = 44, COLORS = 7, TICKS = 6
+    INF_ROOM = 44, TICKS = 6, MARK = 7
 };
 
 static const svg_font title_font = { 17, SVG_START, INK, true, 0 };
@@ -19,11 +20,6 @@ static const svg_font text_font = { 12, SVG_START, INK, false, 0 };
 static const svg_font middle = { 12, SVG_MIDDLE, INK, false, 0 };
 static const svg_font end = { 12, SVG_END, INK, false, 0 };
 static const svg_font upright = { 12, SVG_MIDDLE, INK, false, -90 };
-
-/* Okabe and Ito's colours without the yellow, which is too pale on white. */
-static const char *const colors[COLORS] = {
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
-};
 
 typedef struct {
     const lineplot_panel *panel;
@@ -105,22 +101,11 @@ static void draw_axes(const frame *f, const char *x_label)
 
 /* --- series -------------------------------------------------------------------- */
 
-/* Colours repeat after COLORS series; marks, which change then, do not. */
-static void draw_mark(FILE *out, double x, double y, size_t color)
-{
-    const char *fill = colors[color % COLORS];
-    switch (color / COLORS % 3) {
-    case 0: svg_disc(out, x, y, 3.2, fill); break;
-    case 1: svg_rect(out, x - 3, y - 3, 6, 6, fill, NULL); break;
-    default: svg_pointer(out, x, y + 4, 8, fill);
-    }
-}
-
 static void draw_series(const frame *f, const lineplot_series *s)
 {
     bool begun = false;
     double last[2] = { 0, 0 };
-    const char *color = colors[s->color % COLORS];
+    const char *color = mark_color(s->color);
     for (size_t i = 0; i < s->count; i++) {
         if (!drawn(s, i))
             continue;
@@ -129,7 +114,7 @@ static void draw_series(const frame *f, const lineplot_series *s)
             svg_stroke(f->out, last[0], last[1], x, y, color, s->reference ? 1.2 : 1.8,
                        s->reference || isinf(s->x[i]));
         if (!s->reference)
-            draw_mark(f->out, x, y, s->color);
+            mark_draw(f->out, x, y, MARK, s->color);
         last[0] = x;
         last[1] = y;
         begun = true;
@@ -151,10 +136,10 @@ static void draw_legend(const lineplot_panel *panel, double top, FILE *out)
     for (size_t s = 0; s < panel->count; s++) {
         const lineplot_series *series = &panel->series[s];
         double y = top + (double)s * (LEADING + 2);
-        svg_stroke(out, MARGIN, y, MARGIN + 30, y, colors[series->color % COLORS],
+        svg_stroke(out, MARGIN, y, MARGIN + 30, y, mark_color(series->color),
                    series->reference ? 1.2 : 1.8, series->reference);
         if (!series->reference)
-            draw_mark(out, MARGIN + 15, y, series->color);
+            mark_draw(out, MARGIN + 15, y, MARK, series->color);
         svg_text(out, MARGIN + 38, y + 4, &text_font, series->name);
     }
 }

@@ -81,7 +81,7 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
           &r->brief, 0, 0 },
         { "sort", 0, CLI_TEXT, "ORDER", "records by parameters, perplexity or as given (given)",
           &text.sort, 0, 0 },
-        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex or json (text)",
+        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex, html or json (text)",
           &text.format, 0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "write there (standard output)", &r->output, 0, 0 },
         { .name = NULL },

@@ -35,6 +35,8 @@ void svg_line(FILE *out, double x1, double y1, double x2, double y2, const char 
 void svg_stroke(FILE *out, double x1, double y1, double x2, double y2, const char *stroke,
                 double width, bool dashed);
 void svg_disc(FILE *out, double x, double y, double radius, const char *fill);
+/* A filled polygon; `corners` [2 * count] are x, y, x, y, ... */
+void svg_polygon(FILE *out, const double *corners, size_t count, const char *fill);
 /* A triangle that points down to (x, y). */
 void svg_pointer(FILE *out, double x, double y, double size, const char *fill);
 /* (x, y): the anchor on the text's base line. */
