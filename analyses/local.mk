@@ -14,6 +14,8 @@ libanalyses_a_SOURCES = \
   %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_print.c %D%/outliers_read.c \
   %D%/palette.c %D%/palette.h \
   %D%/record_text.c %D%/record_text.h \
+  %D%/report.c %D%/report.h %D%/report_page.c %D%/report_provenance.c %D%/report_read.c \
+  %D%/report_sections.c %D%/report_source.c %D%/report_style.c \
   %D%/schemes.c %D%/schemes.h %D%/schemes_plot.c %D%/schemes_study.c %D%/schemes_table.c \
   %D%/stats.c %D%/stats.h \
   %D%/svg.c %D%/svg.h \

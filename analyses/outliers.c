@@ -2,19 +2,14 @@
 #include <config.h>
 #include "analyses/outliers.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "analyses/analyses.h"
 #include "analyses/options.h"
 #include "cli/output.h"
 
-typedef enum { SORT_GIVEN, SORT_PARAMETERS, SORT_PERPLEXITY, SORT_COUNT } sort_order;
-
 typedef struct {
     outlier_options options;
     table_format    format;
-    sort_order      sort;
+    outliers_order  sort;
     bool            brief;
     const char     *output;
 } request;
@@ -44,8 +39,9 @@ typedef struct {
 
 static osc_status parse_choices(request *r, const choices *text)
 {
-    static const char *const orders[SORT_COUNT] = {
-        [SORT_GIVEN] = "given", [SORT_PARAMETERS] = "parameters", [SORT_PERPLEXITY] = "perplexity",
+    static const char *const orders[OUTLIERS_ORDER_COUNT] = {
+        [OUTLIERS_AS_GIVEN] = "given", [OUTLIERS_BY_PARAMETERS] = "parameters",
+        [OUTLIERS_BY_PERPLEXITY] = "perplexity",
     };
     size_t layers, positions, sort;
     unsigned ignored;
@@ -53,10 +49,10 @@ static osc_status parse_choices(request *r, const choices *text)
     OSC_TRY(option_choice(&layers, "--layers", text->layers, layers_rule_names, LAYERS_RULE_COUNT));
     OSC_TRY(option_choice(&positions, "--positions", text->positions, positions_rule_names,
                           POSITIONS_RULE_COUNT));
-    OSC_TRY(option_choice(&sort, "--sort", text->sort, orders, SORT_COUNT));
+    OSC_TRY(option_choice(&sort, "--sort", text->sort, orders, OUTLIERS_ORDER_COUNT));
     r->options.rule.layers = (layers_rule)layers;
     r->options.rule.positions = (positions_rule)positions;
-    r->sort = (sort_order)sort;
+    r->sort = (outliers_order)sort;
     return option_track(&ignored, r->options.track, ~0u);   /* are these points at all? */
 }
 
@@ -90,34 +86,6 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
     if (status != CLI_DONE)
         return status;
     return parse_choices(r, &text) == OSC_OK ? CLI_DONE : cli_usage(command, "%s", osc_error());
-}
-
-static int by_parameters(const void *a, const void *b)
-{
-    const outlier_result *x = a, *y = b;
-    if (x->info.parameters != y->info.parameters)
-        return x->info.parameters < y->info.parameters ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-/* From the worst model to the best, as the paper's table; not a number comes last. */
-static int by_perplexity(const void *a, const void *b)
-{
-    const outlier_result *x = a, *y = b;
-    double p = x->info.perplexity, q = y->info.perplexity;
-    if (isnan(p) != isnan(q))
-        return isnan(p) ? 1 : -1;
-    if (p != q && !isnan(p))
-        return p > q ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-static void sort_results(outlier_result *results, size_t count, sort_order order)
-{
-    if (order == SORT_PARAMETERS)
-        qsort(results, count, sizeof *results, by_parameters);
-    else if (order == SORT_PERPLEXITY)
-        qsort(results, count, sizeof *results, by_perplexity);
 }
 
 /* Text, markdown and LaTeX may hold two tables; a CSV file is one. */
@@ -158,7 +126,7 @@ static osc_status read_and_write(const request *r, char *const *paths, size_t co
         results[i].order = i;
     }
     if (status == OSC_OK) {
-        sort_results(results, count, r->sort);
+        outliers_sort(results, count, r->sort);
         status = write_results(r, results, count);
     }
     for (size_t i = 0; i < count; i++)

@@ -30,6 +30,12 @@ typedef struct {
 osc_status outliers_read(outlier_result *result, const char *path, const outlier_options *options);
 void outliers_free(outlier_result *result);
 
+/* Of parameters, rising; of perplexity, falling, what has none at the end. */
+typedef enum {
+    OUTLIERS_AS_GIVEN, OUTLIERS_BY_PARAMETERS, OUTLIERS_BY_PERPLEXITY, OUTLIERS_ORDER_COUNT
+} outliers_order;
+void outliers_sort(outlier_result *results, size_t count, outliers_order order);
+
 /* The paper's table, a row per record, and the protocol behind it. */
 osc_status outliers_write(const outlier_result *results, size_t count, table_format format,
                           const outlier_options *options, FILE *out);

@@ -2,6 +2,7 @@
 #include "analyses/outliers.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "analyses/events.h"
@@ -124,4 +125,36 @@ void outliers_free(outlier_result *result)
     osc_free(result->without);
     features_free(&result->features);
     *result = (outlier_result){ .path = NULL };
+}
+
+/* --- order ----------------------------------------------------------------------- */
+
+static int by_parameters(const void *a, const void *b)
+{
+    const outlier_result *x = a, *y = b;
+    if (x->info.parameters != y->info.parameters)
+        return x->info.parameters < y->info.parameters ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+/* From the worst model to the best, as the paper's table; not a number comes last. */
+static int by_perplexity(const void *a, const void *b)
+{
+    const outlier_result *x = a, *y = b;
+    double p = x->info.perplexity, q = y->info.perplexity;
+    if (isnan(p) != isnan(q))
+        return isnan(p) ? 1 : -1;
+    if (p != q && !isnan(p))
+        return p > q ? -1 : 1;
+    return x->order < y->order ? -1 : 1;
+}
+
+void outliers_sort(outlier_result *results, size_t count, outliers_order order)
+{
+    if (count == 0)
+        return;
+    if (order == OUTLIERS_BY_PARAMETERS)
+        qsort(results, count, sizeof *results, by_parameters);
+    else if (order == OUTLIERS_BY_PERPLEXITY)
+        qsort(results, count, sizeof *results, by_perplexity);
 }

@@ -2,6 +2,7 @@
 #include "analyses/schemes.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 osc_status schemes_add(scheme_cells *cells, const scheme_cell *cell)
@@ -96,7 +97,8 @@ osc_status schemes_parse(scheme_cells *cells, const json_t *root)
     json_t *row;
     json_array_foreach(root, i, row) {
         scheme_cell cell = { .bos = SCHEME_BOS_UNKNOWN, .nll = NAN, .perplexity = NAN,
-                             .threshold = NAN, .columns = NAN, .values = NAN, .relative = NAN };
+                             .threshold = NAN, .columns = NAN, .values = NAN, .base = NAN,
+                             .relative = NAN };
         char where[32];
         osc_status status = parse_row(&cell, row);
         snprintf(where, sizeof where, "row %zu", i + 1);
@@ -114,12 +116,17 @@ osc_status schemes_parse(scheme_cells *cells, const json_t *root)
 
 /* --- groups ---------------------------------------------------------------------- */
 
-static bool comparable(const scheme_cell *a, const scheme_cell *b)
+/* Digests that are not recorded contradict nothing. */
+static bool agree(const char *a, const char *b)
 {
-    return strcmp(a->model, b->model) == 0 && strcmp(a->model_sha256, b->model_sha256) == 0
-        && strcmp(a->text_sha256, b->text_sha256) == 0
-        && strcmp(a->tokenizer_sha256, b->tokenizer_sha256) == 0
-        && strcmp(a->protocol, b->protocol) == 0 && strcmp(a->backend, b->backend) == 0
+    return a[0] == '\0' || b[0] == '\0' || strcmp(a, b) == 0;
+}
+
+bool schemes_comparable(const scheme_cell *a, const scheme_cell *b)
+{
+    return strcmp(a->model, b->model) == 0 && strcmp(a->protocol, b->protocol) == 0
+        && agree(a->model_sha256, b->model_sha256) && agree(a->text_sha256, b->text_sha256)
+        && agree(a->tokenizer_sha256, b->tokenizer_sha256) && agree(a->backend, b->backend)
         && a->bos == b->bos && a->sequences == b->sequences && a->length == b->length
         && a->scored == b->scored;
 }
@@ -129,15 +136,51 @@ void schemes_relate(scheme_cells *cells)
     cells->groups = 0;
     for (size_t i = 0; i < cells->count; i++) {
         size_t j = 0;
-        while (j < i && !comparable(&cells->cell[i], &cells->cell[j]))
+        while (j < i && !schemes_comparable(&cells->cell[i], &cells->cell[j]))
             j++;
         cells->cell[i].group = j < i ? cells->cell[j].group : cells->groups++;
     }
     for (size_t i = 0; i < cells->count; i++) {
         scheme_cell *cell = &cells->cell[i];
-        cell->relative = NAN;
-        for (size_t j = 0; j < cells->count && isnan(cell->relative); j++)
+        cell->base = NAN;
+        for (size_t j = 0; j < cells->count && isnan(cell->base); j++)
             if (cells->cell[j].group == cell->group && strcmp(cells->cell[j].scheme, "none") == 0)
-                cell->relative = cell->perplexity / cells->cell[j].perplexity;
+                cell->base = cells->cell[j].perplexity;
+        cell->relative = cell->perplexity / cell->base;
     }
+}
+
+/* --- order ------------------------------------------------------------------------ */
+
+/* Position in the table of schemes; what is not there comes behind. */
+static size_t scheme_rank(const char *scheme)
+{
+    size_t i = 0, length = strcspn(scheme, ":");
+    while (osc_schemes[i] != NULL && (strncmp(osc_schemes[i]->name, scheme, length) != 0
+                                      || osc_schemes[i]->name[length] != '\0'))
+        i++;
+    return i;
+}
+
+static int by_group_and_scheme(const void *a, const void *b)
+{
+    const scheme_cell *x = a, *y = b;
+    if (x->group != y->group) {
+        double p = x->base, q = y->base;
+        if (isnan(p) != isnan(q))
+            return isnan(p) ? 1 : -1;
+        if (p != q && !isnan(p))
+            return p > q ? -1 : 1;
+        return x->group < y->group ? -1 : 1;
+    }
+    size_t r = scheme_rank(x->scheme), t = scheme_rank(y->scheme);
+    return r != t ? (r < t ? -1 : 1) : strcmp(x->scheme, y->scheme);
+}
+
+void schemes_sort(scheme_cells *cells)
+{
+    schemes_relate(cells);
+    if (cells->count > 0)
+        qsort(cells->cell, cells->count, sizeof *cells->cell, by_group_and_scheme);
+    schemes_relate(cells);
 }

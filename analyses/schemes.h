@@ -17,8 +17,9 @@ typedef struct {
     double   nll, perplexity;           /* NaN: was not finite */
     double   threshold;                 /* of a threshold study, NaN elsewhere, as are: */
     double   columns, values;           /* shares kept in 16 bit */
-    size_t   group;                     /* schemes_relate: cells whose numbers can be compared */
-    double   relative;                  /* to scheme none of the group; NaN if there is none */
+    size_t   group;                     /* schemes_relate: of comparable cells */
+    double   base;                      /* perplexity of scheme none of the group, NaN if there */
+    double   relative;                  /* is none; and that of the cell over it */
 } scheme_cell;
 
 typedef struct {
@@ -36,9 +37,15 @@ bool schemes_are(const json_t *root);
 /* Appends its rows.  OSC_EFORMAT names the row and the key at fault. */
 osc_status schemes_parse(scheme_cells *cells, const json_t *root);
 
-/* Numbers the groups (one model over the same sequences) in the order in which they
- * appear, and sets every cell's relative perplexity. */
+/* Are these numbers of one model over the same sequences? */
+bool schemes_comparable(const scheme_cell *a, const scheme_cell *b);
+/* Numbers the groups of comparable cells in the order in which they
+ * appear, and sets every cell's base and relative perplexity. */
 void schemes_relate(scheme_cells *cells);
+
+/* Relates the cells and orders groups by the perplexity of scheme none, falling, as the
+ * paper's tables, and the cells of each as the table of schemes. */
+void schemes_sort(scheme_cells *cells);
 
 /* --- schemes_table.c ------------------------------------------------------------- */
 
@@ -55,8 +62,10 @@ void schemes_note_protocol(table *t, const char *protocol, int32_t bos);
 /* For each scheme by how much each group's perplexity exceeds that of scheme none, as
  * SVG. */
 osc_status schemes_plot(const scheme_cells *cells, FILE *out);
-/* Perplexity and share of columns against the threshold, as SVG.  The cells of a group are
- * together, scheme none first, and those of one scheme are together. */
+/* Perplexity and share of columns against the threshold, as SVG.  Wants the order of
+ * schemes_sort_study: the cells of a group together, scheme none first, and those of one
+ * scheme together. */
+void schemes_sort_study(scheme_cells *cells);
 osc_status schemes_plot_study(const scheme_cells *cells, FILE *out);
 
 #endif

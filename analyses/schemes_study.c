@@ -43,6 +43,27 @@ static bool same_series(const scheme_cell *a, const scheme_cell *b)
     return a->group == b->group && strcmp(first, second) == 0;
 }
 
+/* Group by group: scheme none, then series by series. */
+static int by_series(const void *a, const void *b)
+{
+    const scheme_cell *x = a, *y = b;
+    char first[560], second[560];
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    if (isnan(x->threshold) != isnan(y->threshold))
+        return isnan(x->threshold) ? -1 : 1;
+    name_series(first, sizeof first, x);
+    name_series(second, sizeof second, y);
+    int order = strcmp(first, second);
+    return order != 0 ? order : (x->threshold > y->threshold) - (x->threshold < y->threshold);
+}
+
+void schemes_sort_study(scheme_cells *cells)
+{
+    if (cells->count > 0)
+        qsort(cells->cell, cells->count, sizeof *cells->cell, by_series);
+}
+
 static int by_threshold(const void *a, const void *b)
 {
     const scheme_cell *const *x = a, *const *y = b;
