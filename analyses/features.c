@@ -39,7 +39,7 @@ static void judge(feature_row *row, size_t blocks, size_t tensors, const feature
 {
     uint64_t all_tensors = in->layers * in->points, all_pairs = in->layers * in->positions;
     row->pairs_count = in->pairs[row->feature];
-    row->any_count = in->any[row->feature];
+    row->any_count = in->any == NULL ? 0 : in->any[row->feature];
     row->layers_block = (double)blocks / (double)in->layers;
     row->layers_sublayer = (double)tensors / (double)all_tensors;
     row->pairs = (double)row->pairs_count / (double)all_pairs;

@@ -36,7 +36,9 @@ typedef struct {
     uint64_t positions;
     float    alpha;
     const osc_column_stats *stats[OSC_TRACK_MOST];   /* [points] -> [layers] */
-    const uint64_t *any, *pairs;                     /* [width], of these points together */
+    const uint64_t *any, *pairs;                     /* [width], of these points together; any is
+                                                        NULL if the rule counts pairs and nobody
+                                                        asks for the other */
 } feature_input;
 
 typedef struct {

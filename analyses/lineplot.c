@@ -48,6 +48,17 @@ static bool drawn(const lineplot_series *s, size_t i)
 
 /* --- axes ---------------------------------------------------------------------- */
 
+static void widen(double range[2], double value)
+{
+    range[0] = fmin(range[0], value);
+    range[1] = fmax(range[1], value);
+}
+
+static bool has_whisker(const lineplot_series *s, size_t i)
+{
+    return s->low != NULL && isfinite(s->low[i]) && isfinite(s->high[i]);
+}
+
 static void find_ranges(frame *f)
 {
     double x[2] = { INFINITY, -INFINITY }, y[2] = { INFINITY, -INFINITY };
@@ -56,18 +67,20 @@ static void find_ranges(frame *f)
         for (size_t i = 0; i < series->count; i++) {
             if (!drawn(series, i))
                 continue;
-            y[0] = fmin(y[0], series->y[i]);
-            y[1] = fmax(y[1], series->y[i]);
-            f->infinite = f->infinite || isinf(series->x[i]);
-            if (isfinite(series->x[i])) {
-                x[0] = fmin(x[0], series->x[i]);
-                x[1] = fmax(x[1], series->x[i]);
+            widen(y, series->y[i]);
+            if (has_whisker(series, i)) {
+                widen(y, series->low[i]);
+                widen(y, series->high[i]);
             }
+            f->infinite = f->infinite || isinf(series->x[i]);
+            if (isfinite(series->x[i]))
+                widen(x, series->x[i]);
         }
     }
     if (f->panel->from_zero)
         y[0] = 0;
-    f->x = lineplot_axis_make(x[0], x[1], false, TICKS);
+    bool few = f->panel->whole && x[1] - x[0] >= 1 && x[1] - x[0] < TICKS;
+    f->x = lineplot_axis_make(x[0], x[1], false, few ? (size_t)(x[1] - x[0]) : TICKS);
     f->y = lineplot_axis_make(y[0], y[1], !f->panel->from_zero && y[1] > 10 * y[0], TICKS);
 }
 
@@ -101,6 +114,14 @@ static void draw_axes(const frame *f, const char *x_label)
 
 /* --- series -------------------------------------------------------------------- */
 
+static void draw_whisker(const frame *f, const lineplot_series *s, size_t i, const char *color)
+{
+    double x = x_of(f, s->x[i]), low = y_of(f, s->low[i]), high = y_of(f, s->high[i]);
+    svg_stroke(f->out, x, low, x, high, color, 1.2, false);
+    svg_stroke(f->out, x - 4, low, x + 4, low, color, 1.2, false);
+    svg_stroke(f->out, x - 4, high, x + 4, high, color, 1.2, false);
+}
+
 static void draw_series(const frame *f, const lineplot_series *s)
 {
     bool begun = false;
@@ -110,9 +131,11 @@ static void draw_series(const frame *f, const lineplot_series *s)
         if (!drawn(s, i))
             continue;
         double x = x_of(f, s->x[i]), y = y_of(f, s->y[i]);
-        if (begun)
+        if (begun && !s->scatter)
             svg_stroke(f->out, last[0], last[1], x, y, color, s->reference ? 1.2 : 1.8,
                        s->reference || isinf(s->x[i]));
+        if (has_whisker(s, i))
+            draw_whisker(f, s, i, color);
         if (!s->reference)
             mark_draw(f->out, x, y, MARK, s->color);
         last[0] = x;
@@ -126,7 +149,7 @@ static void draw_panel(const lineplot *plot, size_t index, double top, FILE *out
     frame f = { .panel = &plot->panel[index], .out = out, .top = top,
                 .left = MARGIN + LEFT + (double)index * (PLOT_WIDTH + LEFT + GAP) };
     find_ranges(&f);
-    draw_axes(&f, plot->x_label);
+    draw_axes(&f, f.panel->x_label != NULL ? f.panel->x_label : plot->x_label);
     for (size_t s = 0; s < f.panel->count; s++)
         draw_series(&f, &f.panel->series[s]);
 }
@@ -136,8 +159,9 @@ static void draw_legend(const lineplot_panel *panel, double top, FILE *out)
     for (size_t s = 0; s < panel->count; s++) {
         const lineplot_series *series = &panel->series[s];
         double y = top + (double)s * (LEADING + 2);
-        svg_stroke(out, MARGIN, y, MARGIN + 30, y, mark_color(series->color),
-                   series->reference ? 1.2 : 1.8, series->reference);
+        if (!series->scatter)
+            svg_stroke(out, MARGIN, y, MARGIN + 30, y, mark_color(series->color),
+                       series->reference ? 1.2 : 1.8, series->reference);
         if (!series->reference)
             mark_draw(out, MARGIN + 15, y, MARK, series->color);
         svg_text(out, MARGIN + 38, y + 4, &text_font, series->name);

@@ -13,6 +13,8 @@ typedef struct {
     size_t        count;
     size_t        color;      /* series of one number have one colour and mark in all panels */
     bool          reference;  /* a dashed line without marks */
+    bool          scatter;    /* marks without a line; then x need not ascend */
+    const double *low, *high; /* [count] ends of a whisker at each point; NULL: none */
 } lineplot_series;
 
 typedef struct {
@@ -21,6 +23,8 @@ typedef struct {
     size_t                 count;
     bool                   from_zero;   /* the y axis begins at 0; otherwise it follows the data
                                            and is logarithmic where they span more than a decade */
+    const char            *x_label;     /* NULL: that of the plot */
+    bool                   whole;       /* x counts something: ticks at whole numbers */
 } lineplot_panel;
 
 typedef struct {

@@ -1,7 +1,10 @@
 noinst_LIBRARIES += libanalyses.a
 libanalyses_a_SOURCES = \
+  %D%/ablation.c %D%/ablation.h %D%/ablation_json.c %D%/ablation_parse.c %D%/ablation_plot.c \
+  %D%/ablation_print.c %D%/ablation_sets.c %D%/ablation_stats.c \
   %D%/analyses.c %D%/analyses.h \
   %D%/blockmap.c %D%/blockmap.h \
+  %D%/bootstrap.c %D%/bootstrap.h \
   %D%/coverage.c %D%/coverage.h %D%/coverage_count.c %D%/coverage_plot.c %D%/coverage_print.c \
   %D%/dotplot.c %D%/dotplot.h \
   %D%/events.c %D%/events.h \
@@ -16,6 +19,7 @@ libanalyses_a_SOURCES = \
   %D%/record_text.c %D%/record_text.h \
   %D%/report.c %D%/report.h %D%/report_page.c %D%/report_provenance.c %D%/report_read.c \
   %D%/report_sections.c %D%/report_source.c %D%/report_style.c \
+  %D%/rng.c %D%/rng.h \
   %D%/schemes.c %D%/schemes.h %D%/schemes_plot.c %D%/schemes_study.c %D%/schemes_table.c \
   %D%/stats.c %D%/stats.h \
   %D%/svg.c %D%/svg.h \

@@ -104,6 +104,16 @@ osc_status cli_output_commit(cli_output *output)
     return status;
 }
 
+osc_status cli_output_probe(const char *path)
+{
+    cli_output output;
+    if (path == NULL)
+        return OSC_OK;
+    OSC_TRY(cli_output_open(&output, path));
+    cli_output_abort(&output);
+    return OSC_OK;
+}
+
 void cli_output_abort(cli_output *output)
 {
     if (output->stream != NULL && output->stream != stdout)

@@ -23,6 +23,9 @@ osc_status cli_output_open(cli_output *output, const char *path);
  * On failure the file that was there before stays.  Releases `output`. */
 osc_status cli_output_commit(cli_output *output);
 
+/* Whether `path` (NULL: nothing) can be written: to be found out before hours are spent. */
+osc_status cli_output_probe(const char *path);
+
 /* Throws away what was written and releases `output`. */
 void cli_output_abort(cli_output *output);
 

@@ -92,21 +92,10 @@ static int stopped(const compare_options *o)
     return 128 + stop_signal();
 }
 
-/* Whether a file can be written is found out before anything is measured. */
-static osc_status probe(const char *path)
-{
-    cli_output output;
-    if (path == NULL)
-        return OSC_OK;
-    OSC_TRY(cli_output_open(&output, path));
-    cli_output_abort(&output);
-    return OSC_OK;
-}
-
 static osc_status probe_files(const compare_options *o)
 {
-    OSC_TRY(probe(o->output));
-    return probe(o->plot);
+    OSC_TRY(cli_output_probe(o->output));
+    return cli_output_probe(o->plot);
 }
 
 /* What was measured before a failure or a signal is not thrown away. */

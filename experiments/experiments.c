@@ -6,6 +6,7 @@
     X(record)       \
     X(perplexity)   \
     X(compare)      \
+    X(ablate)       \
     X(tokenize)     \
     X(info)
 

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "experiments/point_list.h"
 #include "experiments/provenance.h"
 #include "experiments/record_report.h"
 #include "experiments/run.h"
@@ -38,29 +39,6 @@ typedef struct {
 
 /* --- options ------------------------------------------------------------------ */
 
-/* "qkv_in,fc1_in" -> bits; "none" and "" are 0. */
-static osc_status parse_points(unsigned *bits, const char *option, const char *text)
-{
-    unsigned found = 0;
-    if (strcmp(text, "none") == 0)
-        text = "";
-    while (*text != '\0') {
-        size_t length = strcspn(text, ",");
-        char name[64];
-        if (length >= sizeof name)
-            return osc_fail(OSC_EINVAL, "--%s: a name of %zu bytes is too long", option, length);
-        memcpy(name, text, length);
-        name[length] = '\0';
-        osc_point point;
-        if (osc_point_parse(&point, name) != OSC_OK)
-            return osc_fail(OSC_EINVAL, "--%s: %s", option, osc_error());
-        found |= 1u << point;
-        text += length + (text[length] == ',');
-    }
-    *bits = found;
-    return OSC_OK;
-}
-
 static int check_options(recording *r, const record_options *o)
 {
     int rc = run_check_options(&experiment_record, &o->run);
@@ -71,9 +49,9 @@ static int check_options(recording *r, const record_options *o)
     osc_scheme_choice scheme;
     if (osc_scheme_parse(&scheme, o->scheme) != OSC_OK)
         return cli_usage(&experiment_record, "--scheme: %s", osc_error());
-    if (parse_points(&r->recording.points, "points", o->points) != OSC_OK
-        || parse_points(&r->recording.track, "track", o->track) != OSC_OK
-        || parse_points(&r->recording.raw, "raw", o->raw) != OSC_OK)
+    if (point_list_parse(&r->recording.points, "points", o->points) != OSC_OK
+        || point_list_parse(&r->recording.track, "track", o->track) != OSC_OK
+        || point_list_parse(&r->recording.raw, "raw", o->raw) != OSC_OK)
         return cli_usage(&experiment_record, "%s", osc_error());
     r->recording.event_cap = o->event_cap;
     r->recording.resume = o->resume;

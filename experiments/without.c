@@ -21,24 +21,33 @@ static size_t count_items(const char *text)
     return items;
 }
 
-static osc_status parse_item(uint32_t *feature, const char *text, size_t length, size_t hidden)
+static osc_status parse_item(uint32_t *feature, const char *option, const char *text,
+                             size_t length, size_t hidden)
 {
     if (length == 0)
-        return osc_fail(OSC_EINVAL, "--without: a feature is missing: numbers are separated by "
-                        "single commas");
+        return osc_fail(OSC_EINVAL, "--%s: a feature is missing: numbers are separated by "
+                        "single commas", option);
+    if (strspn(text, "0123456789") < length)
+        return osc_fail(OSC_EINVAL, "--%s: '%.*s' is no feature number", option,
+                        length > 30 ? 30 : (int)length, text);
     unsigned long long number = strtoull(text, NULL, 10);   /* saturates */
     if (number >= hidden)
-        return osc_fail(OSC_EVALUE, "--without: there is no feature %.*s: the model is %zu wide",
-                        length > 30 ? 30 : (int)length, text, hidden);
+        return osc_fail(OSC_EVALUE, "--%s: there is no feature %.*s: the model is %zu wide",
+                        option, length > 30 ? 30 : (int)length, text, hidden);
     *feature = (uint32_t)number;
     return OSC_OK;
 }
 
-static osc_status parse_list(without_list *list, const char *text, size_t hidden)
+static osc_status parse_list(without_list *list, const char *option, const char *text,
+                             size_t hidden)
 {
-    for (size_t items = list->count, i = 0; i < items; i++) {
+    list->count = count_items(text);
+    list->feature = osc_alloc(list->count, sizeof *list->feature);
+    if (list->feature == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < list->count; i++) {
         size_t length = strcspn(text, ",");
-        OSC_TRY(parse_item(&list->feature[i], text, length, hidden));
+        OSC_TRY(parse_item(&list->feature[i], option, text, length, hidden));
         text += length + (text[length] == ',');
     }
     return OSC_OK;
@@ -94,22 +103,28 @@ static void sort_unique(without_list *list)
     list->count = kept;
 }
 
+/* Takes over what was read, or releases it. */
+static osc_status finish(without_list *list, without_list *read, osc_status status)
+{
+    if (status != OSC_OK) {
+        osc_free(read->feature);
+        return status;
+    }
+    sort_unique(read);
+    *list = *read;
+    return OSC_OK;
+}
+
+osc_status without_parse(without_list *list, const char *option, const char *text, size_t hidden)
+{
+    without_list read = { NULL, 0 };
+    return finish(list, &read, parse_list(&read, option, text, hidden));
+}
+
 osc_status without_read(without_list *list, const char *text, size_t hidden)
 {
     without_list read = { NULL, 0 };
-    osc_status status;
-    if (without_is_list(text)) {
-        read.count = count_items(text);
-        read.feature = osc_alloc(read.count, sizeof *read.feature);
-        status = read.feature == NULL ? OSC_ENOMEM : parse_list(&read, text, hidden);
-    } else {
-        status = read_record(&read, text, hidden);
-    }
-    if (status != OSC_OK) {
-        osc_free(read.feature);
-        return status;
-    }
-    sort_unique(&read);
-    *list = read;
-    return OSC_OK;
+    if (without_is_list(text))
+        return without_parse(list, "without", text, hidden);
+    return finish(list, &read, read_record(&read, text, hidden));
 }

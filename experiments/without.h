@@ -1,4 +1,4 @@
-/* The value of --without: features to leave out of the attention. */
+/* Lists of features on the command line: to leave out of the attention (--without). */
 #ifndef EXPERIMENTS_WITHOUT_H
 #define EXPERIMENTS_WITHOUT_H
 
@@ -11,9 +11,13 @@ typedef struct {
 
 /* True for "7,63": feature numbers and not the path of a record. */
 bool without_is_list(const char *text);
-/* "7,63", in any order, or the outlier features of the record at path `text` by the
- * default rule.  OSC_EINVAL for an empty item, OSC_EVALUE if the record has no
- * outliers or is of a model that is not `hidden` wide, or a feature is not below it. */
+/* "7,63" in any order, the value of --OPTION.  OSC_EINVAL for an empty item, OSC_EVALUE
+ * for a feature that is not below `hidden`. */
+osc_status without_parse(without_list *list, const char *option, const char *text, size_t hidden);
+
+/* The value of --without: such a list, or the outlier features of the record at path `text` by the
+ * default rule.  OSC_EVALUE also if the record has no outliers or is of a model that is
+ * not `hidden` wide. */
 osc_status without_read(without_list *list, const char *text, size_t hidden);
 
 #endif

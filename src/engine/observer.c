@@ -2,11 +2,13 @@
 #include "engine/observer.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "base/alloc.h"
 
 struct osc_observer {
     osc_observer_options options;
+    osc_left_out        *without;    /* [options.without_sets], what options.without points to */
     size_t               layers;
     osc_column_stats    *stats[OSC_POINT_COUNT];   /* [layers], NULL if not observed */
     osc_top1_stats       top1;
@@ -64,20 +66,28 @@ void osc_column_stats_free(osc_column_stats *stats)
 
 /* --- observers ------------------------------------------------------------------------ */
 
+static osc_status check_set(const osc_left_out *set, size_t width)
+{
+    if (set->count == 0)
+        return osc_fail(OSC_EINVAL, "a set of features to leave out is empty");
+    for (size_t i = 0; i < set->count; i++) {
+        if (set->feature[i] >= width)
+            return osc_fail(OSC_EINVAL, "feature %u cannot be left out: %s has %zu features",
+                            (unsigned)set->feature[i], osc_point_name(OSC_AT_QKV_IN), width);
+        if (i > 0 && set->feature[i] <= set->feature[i - 1])
+            return osc_fail(OSC_EINVAL, "features to leave out are not in rising order: %u comes "
+                            "after %u", (unsigned)set->feature[i], (unsigned)set->feature[i - 1]);
+    }
+    return OSC_OK;
+}
+
 static osc_status check_without(const osc_observer_options *options, size_t width)
 {
-    if (options->without_count > 0 && !options->top1)
+    if (options->without_sets > 0 && !options->top1)
         return osc_fail(OSC_EINVAL, "features are left out of the attention top-1 mass, which is "
                         "not kept");
-    for (size_t i = 0; i < options->without_count; i++) {
-        if (options->without[i] >= width)
-            return osc_fail(OSC_EINVAL, "feature %u cannot be left out: %s has %zu features",
-                            (unsigned)options->without[i], osc_point_name(OSC_AT_QKV_IN), width);
-        if (i > 0 && options->without[i] <= options->without[i - 1])
-            return osc_fail(OSC_EINVAL, "features to leave out are not in rising order: %u comes "
-                            "after %u", (unsigned)options->without[i],
-                            (unsigned)options->without[i - 1]);
-    }
+    for (size_t s = 0; s < options->without_sets; s++)
+        OSC_TRY(check_set(&options->without[s], width));
     return OSC_OK;
 }
 
@@ -96,6 +106,20 @@ static osc_status check_options(const osc_observer_options *options,
     return check_without(options, shape->width[OSC_AT_QKV_IN]);
 }
 
+static osc_status allocate_without(osc_observer *observer, const osc_observer_shape *shape)
+{
+    size_t sets = observer->options.without_sets;
+    if (sets == 0)
+        return OSC_OK;
+    observer->top1.without = osc_alloc(sets, shape->layers * shape->heads * sizeof(double));
+    observer->without = osc_alloc(sets, sizeof *observer->without);
+    if (observer->top1.without == NULL || observer->without == NULL)
+        return OSC_ENOMEM;
+    memcpy(observer->without, observer->options.without, sets * sizeof *observer->without);
+    observer->options.without = observer->without;
+    return OSC_OK;
+}
+
 static osc_status allocate(osc_observer *observer, const osc_observer_shape *shape)
 {
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
@@ -108,10 +132,7 @@ static osc_status allocate(osc_observer *observer, const osc_observer_shape *sha
     if (!observer->options.top1)
         return OSC_OK;
     observer->top1.mass = osc_alloc(shape->layers * shape->heads, sizeof(double));
-    if (observer->top1.mass == NULL || observer->options.without_count == 0)
-        return observer->top1.mass == NULL ? OSC_ENOMEM : OSC_OK;
-    observer->top1.without = osc_alloc(shape->layers * shape->heads, sizeof(double));
-    return observer->top1.without == NULL ? OSC_ENOMEM : OSC_OK;
+    return observer->top1.mass == NULL ? OSC_ENOMEM : allocate_without(observer, shape);
 }
 
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
@@ -140,6 +161,7 @@ void osc_observer_free(osc_observer *observer)
         osc_column_stats_free(observer->stats[p]);
     osc_free(observer->top1.mass);
     osc_free(observer->top1.without);
+    osc_free(observer->without);
     osc_free(observer);
 }
 

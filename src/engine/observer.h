@@ -21,16 +21,24 @@
 typedef osc_status (*osc_hits_fn)(void *user, osc_point point, size_t layer, size_t sequence,
                                   const osc_hit *hits, size_t count);
 
+/* Features of qkv_in that an attention does without: only its probabilities count, and
+ * what goes on to the next step is the regular. */
+typedef struct {
+    const uint32_t *feature;   /* [count], rising; borrowed */
+    size_t          count;     /* at least 1 */
+    const float    *value;     /* [layers, count] what stands in their place; NULL: zeros; borrowed */
+} osc_left_out;
+
 typedef struct {
     float       alpha;     /* threshold of count_ge and hits; 0 < alpha */
     unsigned    points;    /* bit (1u << point): keep column statistics there */
     unsigned    hits;      /* bit (1u << point): report hits there; a subset of points */
     bool        top1;      /* keep the attention top-1 mass */
-    /* Features of qkv_in, rising: with top1, the mass is also kept of an attention
-     * whose input has these columns zeroed, in each block alone: the values that go
-     * on are the regular ones.  Borrowed, must outlive the observer. */
-    const uint32_t *without;
-    size_t      without_count;   /* 0: not wanted */
+    /* With top1, the mass is also kept of an attention without these features, for each
+     * set and in each block alone.  The array is copied, what it points to must outlive
+     * the observer. */
+    const osc_left_out *without;   /* [without_sets] */
+    size_t      without_sets;      /* 0: not wanted */
     osc_hits_fn on_hits;   /* may be NULL if hits is 0 */
     void       *user;
 } osc_observer_options;
@@ -43,7 +51,7 @@ typedef struct {
 
 /* OSC_EINVAL for a point that cannot be observed, hits outside `points`, an alpha
  * that is not positive, a feature in `without` that qkv_in does not have or that is
- * not above the one before it, `without` and no top1; OSC_ENOMEM. */
+ * not above the one before it, an empty set, `without` and no top1; OSC_ENOMEM. */
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
                                const osc_observer_options *options);
 void osc_observer_free(osc_observer *observer);
@@ -64,7 +72,8 @@ osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, si
  * of the queries at position 0 alone, whose mass is 1 by construction. */
 typedef struct {
     double  *mass;      /* [layers * heads] */
-    double  *without;   /* the same with the options' `without` zeroed; NULL if not wanted */
+    double  *without;   /* [without_sets, layers * heads] the same without features; NULL if not
+                           wanted */
     uint64_t queries;   /* per head and block */
     uint64_t first;     /* how many of them were at position 0 */
 } osc_top1_stats;

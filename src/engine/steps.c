@@ -80,31 +80,42 @@ static osc_attention attention_of(const osc_pass *pass, float scale, double *top
     };
 }
 
-/* branch = x with the columns `without` zeroed. */
-static osc_status leave_out(const osc_pass *pass, const osc_observer_options *options)
+/* branch = x without the features of `set`. */
+static osc_status leave_out(const osc_pass *pass, const osc_left_out *set)
 {
     size_t width = pass->config->hidden, count = pass->tokens * width;
+    const float *value = set->value == NULL ? NULL : set->value + (size_t)pass->layer * set->count;
     float *view;
     OSC_TRY(pass->backend->copy(pass->device, pass->branch, pass->x, count));
     OSC_TRY(pass->backend->host_view(pass->device, &view, pass->branch, count));
     for (size_t t = 0; t < pass->tokens; t++)
-        for (size_t i = 0; i < options->without_count; i++)
-            view[t * width + options->without[i]] = 0.0f;
+        for (size_t i = 0; i < set->count; i++)
+            view[t * width + set->feature[i]] = value == NULL ? 0.0f : value[i];
     return pass->backend->host_put(pass->device, pass->branch, view, count);
 }
 
 /* Only the probabilities matter: k stands in for v, and mix is computed anew. */
+static osc_status top1_without(const osc_pass *pass, const osc_left_out *set, double *mass,
+                               float scale)
+{
+    osc_attention args = attention_of(pass, scale, mass);
+    OSC_TRY(leave_out(pass, set));
+    OSC_TRY(osc_step_linear(pass, pass->q, pass->branch, OSC_W_Q, OSC_ACT_NONE));
+    OSC_TRY(osc_step_linear(pass, pass->k, pass->branch, OSC_W_K, OSC_ACT_NONE));
+    return pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->k, &args);
+}
+
 osc_status osc_step_top1_without(const osc_pass *pass, float scale)
 {
     osc_observer *observer = osc_hooks_observer(pass->hooks);
     osc_top1_stats *top1 = observer == NULL ? NULL : osc_observer_top1(observer);
     if (top1 == NULL || top1->without == NULL)
         return OSC_OK;
-    osc_attention args = attention_of(pass, scale, top1->without);
-    OSC_TRY(leave_out(pass, osc_observer_get_options(observer)));
-    OSC_TRY(osc_step_linear(pass, pass->q, pass->branch, OSC_W_Q, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(pass, pass->k, pass->branch, OSC_W_K, OSC_ACT_NONE));
-    return pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->k, &args);
+    const osc_observer_options *options = osc_observer_get_options(observer);
+    size_t cells = pass->config->layers * pass->config->heads;
+    for (size_t s = 0; s < options->without_sets; s++)
+        OSC_TRY(top1_without(pass, &options->without[s], top1->without + s * cells, scale));
+    return OSC_OK;
 }
 
 static osc_status attend_in_steps(const osc_pass *pass, osc_attention *args)

@@ -15,8 +15,8 @@ osc_status osc_step_norm(const osc_pass *pass, void *y, const void *x,
 /* y = act(x w^T + b), the linear layer of slot OSC_W_Q ... OSC_W_FC2. */
 osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_block_slot slot,
                            osc_act act);
-/* Adds up the attention top-1 mass with features of x zeroed, if the observer wants
- * it.  To be called before q, k and v are computed: overwrites q, k, mix, branch. */
+/* Adds up the attention top-1 mass without features of x, if the observer wants it.
+ * To be called before q, k and v are computed: overwrites q, k, mix, branch. */
 osc_status osc_step_top1_without(const osc_pass *pass, float scale);
 /* mix = attention(q, k, v) with scores times `scale`; delivers q, k, v, scores,
  * pattern, out_in and the top-1 mass. */

@@ -121,10 +121,11 @@ static osc_status begin(osc_recorder *recorder, const osc_recorder_options *opti
     OSC_TRY(osc_lock_take(&recorder->lock, recorder->path));
     bool exists;
     OSC_TRY(check_existing(&exists, recorder, options));
+    osc_left_out without = { .feature = options->without, .count = options->without_count };
     osc_observer_options observed = {
         .alpha = (float)options->info.alpha, .points = options->points, .hits = options->track,
-        .top1 = options->info.heads > 0, .without = options->without,
-        .without_count = options->without_count, .on_hits = on_hits, .user = recorder,
+        .top1 = options->info.heads > 0, .without = &without,
+        .without_sets = options->without_count > 0, .on_hits = on_hits, .user = recorder,
     };
     OSC_TRY(osc_observer_create(&recorder->observer, shape, &observed));
     OSC_TRY(osc_counter_create(&recorder->counter, &recorder->layout, options->event_cap));

@@ -39,18 +39,19 @@ static osc_status load_positions(osc_recorder *recorder, osc_record *record)
 /* The lists of features left out of the attention must be the same. */
 static osc_status compare_without(const osc_recorder *recorder, osc_record *record)
 {
-    const osc_observer_options *run = osc_observer_get_options(recorder->observer);
-    size_t had = record->layout.without, has = run->without_count, i = 0;
+    const osc_observer_options *options = osc_observer_get_options(recorder->observer);
+    const uint32_t *left_out = options->without_sets > 0 ? options->without->feature : NULL;
+    size_t had = record->layout.without, has = recorder->layout.without, i = 0;
     OSC_TRY(osc_record_features_without(record));
-    while (i < had && i < has && record->without[i] == run->without[i])
+    while (i < had && i < has && record->without[i] == left_out[i])
         i++;
     if (i == had && i == has)
         return OSC_OK;
-    bool only_stored = i == has || (i < had && record->without[i] < run->without[i]);
+    bool only_stored = i == has || (i < had && record->without[i] < left_out[i]);
     return osc_fail(OSC_EINVAL, "%s: cannot be resumed: its attention was also recorded without "
                     "%zu features, in this run it is %zu; feature %u is left out %s",
                     recorder->path, had, has,
-                    (unsigned)(only_stored ? record->without[i] : run->without[i]),
+                    (unsigned)(only_stored ? record->without[i] : left_out[i]),
                     only_stored ? "there only" : "here only");
 }
 

@@ -223,7 +223,7 @@ static osc_status write_top1(const osc_recorder *recorder, const osc_h5_file *fi
     OSC_TRY(write_mean(file, "/attention/top1_without", top1->without, top1->queries, cells));
     OSC_TRY(osc_h5_write(file, "/attention/top1_without_sum", OSC_H5_F64, NULL, top1->without));
     return osc_h5_write(file, "/attention/without", OSC_H5_I32, NULL,
-                        osc_observer_get_options(recorder->observer)->without);
+                        osc_observer_get_options(recorder->observer)->without->feature);
 }
 
 osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file)
