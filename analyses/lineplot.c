@@ -3,6 +3,7 @@
 
 #include <math.h>
 
+#include "analyses/palette.h"
 #include "analyses/svg.h"
 
 #define INK   "#222222"
@@ -11,7 +12,7 @@
 
 enum {
     MARGIN = 20, LEADING = 16, PLOT_WIDTH = 380, PLOT_HEIGHT = 280, LEFT = 74, GAP = 24,
-    INF_ROOM = 44, COLORS = 7, TICKS = 6
+    INF_ROOM = 44, TICKS = 6
 };
 
 static const svg_font title_font = { 17, SVG_START, INK, true, 0 };
@@ -19,11 +20,6 @@ static const svg_font text_font = { 12, SVG_START, INK, false, 0 };
 static const svg_font middle = { 12, SVG_MIDDLE, INK, false, 0 };
 static const svg_font end = { 12, SVG_END, INK, false, 0 };
 static const svg_font upright = { 12, SVG_MIDDLE, INK, false, -90 };
-
-/* Okabe and Ito's colours without the yellow, which is too pale on white. */
-static const char *const colors[COLORS] = {
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
-};
 
 typedef struct {
     const lineplot_panel *panel;
@@ -105,11 +101,11 @@ static void draw_axes(const frame *f, const char *x_label)
 
 /* --- series -------------------------------------------------------------------- */
 
-/* Colours repeat after COLORS series; marks, which change then, do not. */
+/* Colours repeat after PALETTE_SERIES series; marks, which change then, do not. */
 static void draw_mark(FILE *out, double x, double y, size_t color)
 {
-    const char *fill = colors[color % COLORS];
-    switch (color / COLORS % 3) {
+    const char *fill = palette_series(color);
+    switch (color / PALETTE_SERIES % 3) {
     case 0: svg_disc(out, x, y, 3.2, fill); break;
     case 1: svg_rect(out, x - 3, y - 3, 6, 6, fill, NULL); break;
     default: svg_pointer(out, x, y + 4, 8, fill);
@@ -120,7 +116,7 @@ static void draw_series(const frame *f, const lineplot_series *s)
 {
     bool begun = false;
     double last[2] = { 0, 0 };
-    const char *color = colors[s->color % COLORS];
+    const char *color = palette_series(s->color);
     for (size_t i = 0; i < s->count; i++) {
         if (!drawn(s, i))
             continue;
@@ -151,7 +147,7 @@ static void draw_legend(const lineplot_panel *panel, double top, FILE *out)
     for (size_t s = 0; s < panel->count; s++) {
         const lineplot_series *series = &panel->series[s];
         double y = top + (double)s * (LEADING + 2);
-        svg_stroke(out, MARGIN, y, MARGIN + 30, y, colors[series->color % COLORS],
+        svg_stroke(out, MARGIN, y, MARGIN + 30, y, palette_series(series->color),
                    series->reference ? 1.2 : 1.8, series->reference);
         if (!series->reference)
             draw_mark(out, MARGIN + 15, y, series->color);
