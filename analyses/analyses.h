@@ -8,6 +8,7 @@
 #define ANALYSES(X) \
     X(outliers)     \
     X(coverage)     \
+    X(emergence)    \
     X(report)
 
 #define ANALYSES_DECLARE(name) extern const cli_command analysis_##name;

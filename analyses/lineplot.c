@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "analyses/mark.h"
+#include "analyses/palette.h"
 #include "analyses/svg.h"
 
 #define INK   "#222222"
@@ -126,7 +127,7 @@ static void draw_series(const frame *f, const lineplot_series *s)
 {
     bool begun = false;
     double last[2] = { 0, 0 };
-    const char *color = mark_color(s->color);
+    const char *color = palette_series(s->color);
     for (size_t i = 0; i < s->count; i++) {
         if (!drawn(s, i))
             continue;
@@ -160,7 +161,7 @@ static void draw_legend(const lineplot_panel *panel, double top, FILE *out)
         const lineplot_series *series = &panel->series[s];
         double y = top + (double)s * (LEADING + 2);
         if (!series->scatter)
-            svg_stroke(out, MARGIN, y, MARGIN + 30, y, mark_color(series->color),
+            svg_stroke(out, MARGIN, y, MARGIN + 30, y, palette_series(series->color),
                        series->reference ? 1.2 : 1.8, series->reference);
         if (!series->reference)
             mark_draw(out, MARGIN + 15, y, MARK, series->color);

@@ -7,12 +7,9 @@
 
 #include "osc.h"
 
-enum { MARK_COLORS = 7, MARK_SHAPES = 5 };   /* pairs repeat after 35 series */
+enum { MARK_SHAPES = 5 };   /* with the colours of palette.h 35 pairs */
 
-/* "#rrggbb" of series number `index`. */
-const char *mark_color(size_t index);
-
-/* Draws its mark around (x, y), about `size` wide. */
+/* Draws the mark of series number `index` around (x, y), about `size` wide. */
 void mark_draw(FILE *out, double x, double y, double size, size_t index);
 
 #endif

@@ -2,7 +2,6 @@
 #include "analyses/outliers.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "analyses/events.h"
@@ -26,7 +25,11 @@ static osc_status copy_info(outlier_result *result, const osc_record_info *info,
     result->model = copy_of(info->model);
     result->scheme = copy_of(info->scheme);
     result->protocol = copy_of(info->protocol);
-    bool copied = result->path && result->model && result->scheme && result->protocol;
+    result->weights_sha256 = copy_of(info->weights_sha256);
+    result->tokenizer_sha256 = copy_of(info->tokenizer_sha256);
+    result->text_sha256 = copy_of(info->text_sha256);
+    bool copied = result->path && result->model && result->scheme && result->protocol
+               && result->weights_sha256 && result->tokenizer_sha256 && result->text_sha256;
     return copied ? OSC_OK : OSC_ENOMEM;
 }
 
@@ -122,39 +125,10 @@ void outliers_free(outlier_result *result)
     osc_free(result->model);
     osc_free(result->scheme);
     osc_free(result->protocol);
+    osc_free(result->weights_sha256);
+    osc_free(result->tokenizer_sha256);
+    osc_free(result->text_sha256);
     osc_free(result->without);
     features_free(&result->features);
     *result = (outlier_result){ .path = NULL };
-}
-
-/* --- order ----------------------------------------------------------------------- */
-
-static int by_parameters(const void *a, const void *b)
-{
-    const outlier_result *x = a, *y = b;
-    if (x->info.parameters != y->info.parameters)
-        return x->info.parameters < y->info.parameters ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-/* From the worst model to the best, as the paper's table; not a number comes last. */
-static int by_perplexity(const void *a, const void *b)
-{
-    const outlier_result *x = a, *y = b;
-    double p = x->info.perplexity, q = y->info.perplexity;
-    if (isnan(p) != isnan(q))
-        return isnan(p) ? 1 : -1;
-    if (p != q && !isnan(p))
-        return p > q ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-void outliers_sort(outlier_result *results, size_t count, outliers_order order)
-{
-    if (count == 0)
-        return;
-    if (order == OUTLIERS_BY_PARAMETERS)
-        qsort(results, count, sizeof *results, by_parameters);
-    else if (order == OUTLIERS_BY_PERPLEXITY)
-        qsort(results, count, sizeof *results, by_perplexity);
 }

@@ -281,7 +281,8 @@ osc_status report_read(report *r, const char *folder, const char *output)
         osc_free(list.name[i]);
     osc_free(list.name);
     OSC_TRY(status);
-    outliers_sort(r->record, r->records, OUTLIERS_BY_PERPLEXITY);
+    if (r->records > 0)
+        outliers_sort(r->record, r->records, OUTLIERS_PERPLEXITY);
     OSC_TRY(finish_schemes(r));
     if (r->sources > 0)
         return OSC_OK;

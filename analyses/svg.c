@@ -86,6 +86,43 @@ void svg_pointer(FILE *out, double x, double y, double size, const char *fill)
     svg_polygon(out, corners, 3, fill);
 }
 
+void svg_ring(FILE *out, double x, double y, double radius, const char *stroke)
+{
+    fprintf(out, "<circle cx=\"%g\" cy=\"%g\" r=\"%g\" fill=\"#ffffff\" stroke=\"%s\""
+            " stroke-width=\"1.8\"/>\n", x, y, radius, stroke);
+}
+
+void svg_diamond(FILE *out, double x, double y, double radius, const char *stroke)
+{
+    fprintf(out, "<polygon points=\"%g,%g %g,%g %g,%g %g,%g\" fill=\"#ffffff\" stroke=\"%s\""
+            " stroke-width=\"1.6\"/>\n", x, y - radius, x + radius, y, x, y + radius,
+            x - radius, y, stroke);
+}
+
+static void put_points(FILE *out, const double *xy, size_t count)
+{
+    fputs(" points=\"", out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%.2f,%.2f", i > 0 ? " " : "", xy[2 * i], xy[2 * i + 1]);
+    fputc('"', out);
+}
+
+void svg_path(FILE *out, const double *xy, size_t count, const char *stroke, double width,
+              bool dashed)
+{
+    fputs("<polyline", out);
+    put_points(out, xy, count);
+    fprintf(out, " fill=\"none\" stroke=\"%s\" stroke-width=\"%g\" stroke-linejoin=\"round\"%s/>\n",
+            stroke, width, dashed ? " stroke-dasharray=\"6 4\"" : "");
+}
+
+void svg_area(FILE *out, const double *xy, size_t count, const char *fill, double opacity)
+{
+    fputs("<polygon", out);
+    put_points(out, xy, count);
+    fprintf(out, " fill=\"%s\" fill-opacity=\"%g\"/>\n", fill, opacity);
+}
+
 static void put_line(FILE *out, double x, double y, const svg_font *font, const char *text,
                      size_t bytes)
 {
