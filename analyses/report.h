@@ -2,6 +2,7 @@
 #ifndef ANALYSES_REPORT_H
 #define ANALYSES_REPORT_H
 
+#include "analyses/ablation.h"
 #include "analyses/outliers.h"
 #include "analyses/schemes.h"
 
@@ -28,6 +29,9 @@ typedef struct {
     size_t          records, record_room;
     scheme_cells    schemes;     /* related, each scheme of a group once */
     scheme_cells    study;       /* of threshold studies, as schemes_plot_study wants them */
+    ablation       *ablation;    /* [ablations]; and the file of each, owned: */
+    char          **ablation_file;
+    size_t          ablations, ablation_room, ablation_file_room;
     report_source  *source;
     size_t          sources, source_room;
     report_notice  *notice;      /* files that were not understood */
@@ -48,6 +52,7 @@ void report_free(report *r);
 osc_status report_add_source(report *r, const report_source *source);
 osc_status report_add_record_source(report *r, const char *file, const osc_record_info *info);
 osc_status report_add_scheme_source(report *r, const char *file, const scheme_cell *cell);
+osc_status report_add_ablation_source(report *r, const char *file, const ablation *a);
 void report_free_source(report_source *source);
 
 /* Notes that `file` gave `message`, whose "FOLDER/" in front is cut. */

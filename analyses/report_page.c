@@ -10,6 +10,8 @@
 
 enum { SECTIONS_MOST = 32 };
 
+#define TALL 1.2     /* figures so much higher than wide have a page of paper to themselves */
+
 /* A stream in memory. */
 typedef struct {
     FILE  *stream;
@@ -66,9 +68,11 @@ void report_end(FILE *out)
 static osc_status put_inline(FILE *out, const char *svg)
 {
     const char *begin = strstr(svg, "<svg");
-    if (begin == NULL)
+    if (begin == NULL || strstr(begin, " width=") == NULL)
         return osc_fail(OSC_EFORMAT, "a figure is not SVG");
-    fputs("<div class=\"card\">\n", out);
+    double width = 1, height = 1;
+    (void)sscanf(strstr(begin, " width="), " width=\"%lf\" height=\"%lf", &width, &height);
+    fprintf(out, "<div class=\"card%s\">\n", height > TALL * width ? " tall" : "");
     fputs(begin, out);
     fputs("</div>\n", out);
     return OSC_OK;
@@ -121,6 +125,7 @@ static void put_lead(const report *r, FILE *out)
     bool first = true;
     fputs("<p class=\"lead\">", out);
     put_count(out, r->records, "record of hidden states", "records of hidden states", &first);
+    put_count(out, r->ablations, "ablation", "ablations", &first);
     put_count(out, r->schemes.count, "perplexity", "perplexities of models under matmul schemes",
               &first);
     put_count(out, r->study.count, "point of a threshold study", "points of threshold studies",

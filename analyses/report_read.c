@@ -189,6 +189,37 @@ static osc_status finish_schemes(report *r)
     return OSC_OK;
 }
 
+/* --- ablations -------------------------------------------------------------------- */
+
+static bool is_ablation(const json_t *root)
+{
+    return json_object_get(root, "baseline") != NULL && json_object_get(root, "zeroed") != NULL;
+}
+
+static osc_status add_ablation(report *r, const char *file, const json_t *root)
+{
+    ablation *grown = osc_grow(r->ablation, &r->ablation_room, r->ablations + 1, sizeof *grown);
+    if (grown == NULL)
+        return OSC_ENOMEM;
+    r->ablation = grown;
+    char **files = osc_grow(r->ablation_file, &r->ablation_file_room, r->ablations + 1,
+                            sizeof *files);
+    if (files == NULL)
+        return OSC_ENOMEM;
+    r->ablation_file = files;
+    ablation a = { .layers = 0 };
+    OSC_TRY(ablation_parse(&a, root));
+    osc_status status = report_add_ablation_source(r, file, &a);
+    char *name = status == OSC_OK ? osc_copy_string(file, strlen(file)) : NULL;
+    if (name == NULL) {
+        ablation_free(&a);
+        return status != OSC_OK ? status : OSC_ENOMEM;
+    }
+    r->ablation_file[r->ablations] = name;
+    r->ablation[r->ablations++] = a;
+    return OSC_OK;
+}
+
 /* --- what a file is ---------------------------------------------------------------- */
 
 /* Rows of another command, which records have too. */
@@ -201,11 +232,13 @@ static osc_status add_json(report *r, const char *file, const json_t *root)
 {
     if (schemes_are(root))
         return add_schemes(r, file, root);
+    if (is_ablation(root))
+        return add_ablation(r, file, root);
     if (has_rows_of(root, "sqnr_db"))
         return osc_fail(OSC_EUNSUP, "errors of layers, which the report does not show");
     if (has_rows_of(root, "one_sided"))
         return osc_fail(OSC_EUNSUP, "a table of outliers, which the report makes from records");
-    return osc_fail(OSC_EFORMAT, "JSON, but of none of the commands perplexity and compare");
+    return osc_fail(OSC_EFORMAT, "JSON, but not of perplexity, compare or ablate");
 }
 
 static osc_status read_json(report *r, const char *file, const char *path)
@@ -302,6 +335,12 @@ void report_free(report *r)
         osc_free(r->notice[i].file);
         osc_free(r->notice[i].message);
     }
+    for (size_t i = 0; i < r->ablations; i++) {
+        ablation_free(&r->ablation[i]);
+        osc_free(r->ablation_file[i]);
+    }
+    osc_free(r->ablation);
+    osc_free(r->ablation_file);
     osc_free(r->record);
     osc_free(r->source);
     osc_free(r->notice);

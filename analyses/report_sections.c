@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "analyses/coverage.h"
+#include "analyses/emergence.h"
 #include "analyses/markup.h"
 
 /* --- outlier features -------------------------------------------------------------- */
@@ -91,6 +92,115 @@ static osc_status write_coverage(report *r, FILE *out)
         osc_free(path);
         if (status != OSC_OK)
             OSC_TRY(report_add_notice(r, file, osc_error()));
+    }
+    return OSC_OK;
+}
+
+/* --- emergence --------------------------------------------------------------------- */
+
+static osc_status draw_emergence(const void *user, FILE *out)
+{
+    return emergence_draw(user, EMERGENCE_FIGURES, out);
+}
+
+static osc_status write_family(report *r, FILE *out, const emergence_set *set)
+{
+    OSC_TRY(report_figure(r, out, draw_emergence, set, "Emergence over the models of this report, "
+                          "a point each, as the paper's figures 3 and 4: how much of a model the "
+                          "most common outlier feature affects, by size and by perplexity; how "
+                          "large it is; how many there are. A curve stands only where the points "
+                          "support one, with its 95 %% confidence band."));
+    report_begin_table(r, out, "The points of the figure.");
+    OSC_TRY(emergence_write_points(set, TABLE_HTML, out));
+    report_end(out);
+    report_begin_table(r, out, "How the quantities go together: rank correlations and curves.");
+    OSC_TRY(emergence_write_relations(set, TABLE_HTML, out));
+    report_end(out);
+    return OSC_OK;
+}
+
+/* Notes name records by path: those of the page are relative. */
+static osc_status shorten_paths(emergence_set *set, const char *folder)
+{
+    size_t skip = strlen(folder) + 1;
+    for (size_t i = 0; i < set->records.count; i++) {
+        char *path = set->result[i].path;
+        char *name = osc_copy_string(path + skip, strlen(path + skip));
+        if (name == NULL)
+            return OSC_ENOMEM;
+        set->result[i].path = name;
+        osc_free(path);
+    }
+    return OSC_OK;
+}
+
+/* A model is one point: of its records those as stored count, if there are any. */
+static size_t choose_family(const report *r, char **path)
+{
+    bool plain = false;
+    size_t count = 0;
+    for (size_t i = 0; i < r->records; i++)
+        plain |= strcmp(r->record[i].scheme, "none") == 0;
+    for (size_t i = 0; i < r->records; i++) {
+        if (plain && strcmp(r->record[i].scheme, "none") != 0)
+            continue;
+        path[count] = osc_path_join(r->folder, r->record[i].path);
+        if (path[count] == NULL)
+            return 0;
+        count++;
+    }
+    return count;
+}
+
+static osc_status read_family(emergence_set *set, const report *r, char **path, size_t count)
+{
+    static const emergence_options options = { .outliers.rule = FEATURE_RULE_DEFAULT, .seed = 1 };
+    OSC_TRY(emergence_read(set, path, count, &options));
+    osc_status status = shorten_paths(set, r->folder);
+    if (status != OSC_OK)
+        emergence_free(set);
+    return status;
+}
+
+static osc_status write_emergence(report *r, FILE *out)
+{
+    emergence_set set;
+    char **path = osc_alloc(r->records, sizeof *path);
+    if (path == NULL)
+        return OSC_ENOMEM;
+    size_t count = choose_family(r, path);
+    osc_status status = OSC_OK;
+    if (count > 1 && read_family(&set, r, path, count) == OSC_OK) {
+        status = write_family(r, out, &set);
+        emergence_free(&set);
+    } else if (count > 1) {
+        status = report_add_notice(r, "emergence", osc_error());
+    }
+    for (size_t i = 0; i < r->records; i++)
+        osc_free(path[i]);
+    osc_free(path);
+    return status;
+}
+
+/* --- ablation ---------------------------------------------------------------------- */
+
+static osc_status draw_ablation(const void *user, FILE *out)
+{
+    return ablation_plot(user, out);
+}
+
+static osc_status write_ablations(report *r, FILE *out)
+{
+    for (size_t i = 0; i < r->ablations; i++) {
+        const ablation *a = &r->ablation[i];
+        OSC_TRY(report_figure(r, out, draw_ablation, a, "%s without its outlier features, beside "
+                              "random sets of as many others (%s): perplexity with the features "
+                              "taken out in every block, and the attention's largest probability "
+                              "with them taken out in one block at a time.", a->model,
+                              r->ablation_file[i]));
+        report_begin_table(r, out, "The numbers of the figure.");
+        OSC_TRY(ablation_write(a, TABLE_HTML, out));
+        report_end(out);
     }
     return OSC_OK;
 }
@@ -199,6 +309,8 @@ static osc_status write_notices(report *r, FILE *out)
 const report_section report_sections[] = {
     { "outliers", "Outlier features", write_outliers },
     { "coverage", "Where outlier features are", write_coverage },
+    { "emergence", "How outlier features emerge", write_emergence },
+    { "ablation", "What models lose without them", write_ablations },
     { "schemes", "Matmul schemes", write_schemes },
     { "thresholds", "Outlier thresholds", write_study },
     { "provenance", "Provenance", report_write_provenance },

@@ -85,6 +85,19 @@ osc_status report_add_scheme_source(report *r, const char *file, const scheme_ce
     });
 }
 
+osc_status report_add_ablation_source(report *r, const char *file, const ablation *a)
+{
+    return report_add_source(r, &(report_source){
+        .file = borrowed(file), .content = "ablation", .model = borrowed(a->model),
+        .weights = borrowed(a->weights), .tokenizer = borrowed(a->tokenizer),
+        .text = borrowed(a->text), .protocol = borrowed(osc_protocol_name(a->protocol)),
+        .scheme = borrowed(a->scheme), .backend = borrowed(a->backend),
+        .tool = borrowed(a->tool), .command = borrowed(a->command), .layers = a->layers,
+        .sequences = a->sequences, .length = a->length, .scored = a->scored, .bos = a->bos,
+        .alpha = a->alpha,
+    });
+}
+
 osc_status report_add_notice(report *r, const char *file, const char *message)
 {
     report_notice *grown = osc_grow(r->notice, &r->notice_room, r->notices + 1, sizeof *grown);
