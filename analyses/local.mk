@@ -19,7 +19,7 @@ libanalyses_a_SOURCES = \
   %D%/published.c %D%/published.h \
   %D%/ranks.c %D%/ranks.h \
   %D%/record_text.c %D%/record_text.h \
-  %D%/scatter.c %D%/scatter.h \
+  %D%/scatter.c %D%/scatter.h %D%/scatter_axis.c %D%/scatter_parts.h %D%/scatter_points.c \
   %D%/stats.c %D%/stats.h \
   %D%/svg.c %D%/svg.h \
   %D%/table.c %D%/table.h %D%/table_parts.h %D%/table_write.c \
