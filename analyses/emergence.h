@@ -59,7 +59,9 @@ typedef struct {
     const char *header, *unit;      /* of a table's column */
     const char *axis;               /* of a figure */
     int         decimals;
-    bool        log, reversed;      /* of a figure's axis */
+    bool        log;                /* curves and axes are over its logarithm */
+    bool        log_if_wide;        /* axes alone, where they span more than a decade */
+    bool        reversed;           /* better models to the right */
     bool        whole;              /* whole numbers */
     double    (*of_record)(const outlier_result *r, const emergence_options *options);
     double    (*of_published)(size_t model);     /* NULL: not printed in the paper */
@@ -109,13 +111,14 @@ void emergence_cautions(const emergence_set *set, void (*say)(void *user, const 
 
 /* "layers by parameters" */
 const char *emergence_relation_text(char *text, size_t size, const emergence_relation *r);
-/* "rho -0.966, p 2.6e-05 (exact, n = 10)", or why there is none. */
+/* "rho = -0.966, p = 2.6e-05 (exact, n = 10)", or why there is none. */
 const char *emergence_ranks_text(char *text, size_t size, const ranks_result *ranks);
-/* "logistic, midpoint 1.2B (570M to 2.5B), slope ...", or "no curve: ..." and why. */
+/* "logistic, midpoint 1.2B [570M, 2.5B], slope 1.66 [0.64, 2.69]", or "no curve: " and
+ * why. */
 const char *emergence_fit_text(char *text, size_t size, const emergence_relation *r,
                                const fit_result *fit);
-/* A value of parameter `i` of the fit in the units of the tables: "1.2B", "87 %". */
+/* "midpoint 1.2B [570M, 2.5B]": parameter `i` of a fit that was not refused. */
 const char *emergence_parameter_text(char *text, size_t size, const emergence_relation *r,
-                                     const fit_result *fit, size_t i, double value);
+                                     const fit_result *fit, size_t i);
 
 #endif

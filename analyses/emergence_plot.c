@@ -23,11 +23,15 @@ typedef struct {
     char            caption[SCATTER_CAPTIONS][640], heading[96];
 } panel_parts;
 
-static const char *const series_names[SERIES] = {
-    [COMPLETE]   = "recorded models; line: least-squares curve, shaded: its 95 % confidence band",
-    [INCOMPLETE] = "recorded models, incomplete records",
-    [PUBLISHED]  = "as published (LLM.int8(), Table 4), not in curve, band or statistics of the "
-                   "records; dashed: a curve of their own",
+/* Without and with a curve. */
+static const char *const series_names[SERIES][2] = {
+    [COMPLETE]   = { "recorded models", "recorded models; line: least-squares curve, shaded: its "
+                                        "95 % confidence band" },
+    [INCOMPLETE] = { "recorded models, incomplete records",
+                     "recorded models, incomplete records" },
+    [PUBLISHED]  = { "as published (LLM.int8(), Table 4), in no statistic of the records",
+                     "as published (LLM.int8(), Table 4), in no statistic or curve of the "
+                     "records; dashed: a curve of their own" },
 };
 
 static double scaled(emergence_quantity q, double value)
@@ -80,7 +84,7 @@ static osc_status fill_series(panel_parts *parts, size_t *series, const emergenc
     if (count == 0)
         return OSC_OK;
     parts->series[(*series)++] = (scatter_series){
-        .name = series_names[k], .mark = marks[k], .point = point, .count = count,
+        .name = series_names[k][0], .mark = marks[k], .point = point, .count = count,
     };
     return OSC_OK;
 }
@@ -112,12 +116,11 @@ static void write_captions(panel_parts *parts, scatter_panel *panel, const emerg
     size_t index = (size_t)(r - emergence_relations), line = 0;
     for (size_t f = 0; f < (set->published.count > 0 ? 2 : 1); f++) {
         const emergence_outcome *o = &families[f]->outcome[index];
-        const char *whose = f == 0 ? "records" : "published";
         char text[560];
-        snprintf(parts->caption[line++], sizeof *parts->caption, "%s: %s", whose,
+        snprintf(parts->caption[line++], sizeof *parts->caption, "%s%s",
+                 set->published.count == 0 ? "" : f == 0 ? "records: " : "published: ",
                  emergence_ranks_text(text, sizeof text, &o->ranks));
-        snprintf(parts->caption[line++], sizeof *parts->caption, "%s: %s", whose,
-                 emergence_fit_text(text, sizeof text, r, &o->fit));
+        emergence_fit_text(parts->caption[line++], sizeof *parts->caption, r, &o->fit);
     }
     for (size_t i = 0; i < line; i++)
         panel->caption[i] = parts->caption[i];
@@ -127,7 +130,8 @@ static scatter_axis axis_of(emergence_quantity q, bool upward)
 {
     const emergence_quantity_info *info = &emergence_quantities[q];
     return (scatter_axis){
-        .label = info->axis, .log = info->log, .reversed = info->reversed && !upward,
+        .label = info->axis, .log = info->log, .log_if_wide = info->log_if_wide && !upward,
+        .reversed = info->reversed && !upward,
         .amounts = q == EMERGENCE_PARAMETERS, .whole = info->whole,
         .from_zero = upward, .high = info->unit != NULL ? 100 : 0,
     };
@@ -177,6 +181,20 @@ static void write_subtitle(char *text, const emergence_set *set)
     emergence_cautions(set, add_sentence, text);
 }
 
+/* The legend, that of the first panel, speaks of curves if some panel has one. */
+static void name_series(const scatter_panel *panel, panel_parts *parts, size_t panels)
+{
+    for (size_t s = 0; s < panel->count; s++) {
+        scatter_series *series = &parts[0].series[s];
+        bool curve = false;
+        for (size_t i = 0; i < panels; i++)
+            curve |= parts[i].series[s].nodes > 0;
+        for (size_t k = 0; k < SERIES; k++)
+            if (curve && series->name == series_names[k][0])
+                series->name = series_names[k][1];
+    }
+}
+
 static osc_status fill_and_write(const emergence_set *set, emergence_figure figure,
                                  scatter_panel *panel, panel_parts *parts, FILE *out)
 {
@@ -189,6 +207,7 @@ static osc_status fill_and_write(const emergence_set *set, emergence_figure figu
         OSC_TRY(fill_panel(&panel[count], &parts[count], set, r));
         count++;
     }
+    name_series(panel, parts, count);
     write_subtitle(subtitle, set);
     return scatter_write(&(scatter){
         .title = figure == EMERGENCE_FIGURES ? "How outlier features emerge"

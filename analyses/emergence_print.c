@@ -3,6 +3,7 @@
 #include "analyses/emergence.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "analyses/published.h"
 #include "analyses/record_text.h"
@@ -103,7 +104,7 @@ static const table_column relation_columns[] = {
     { "by", "", TABLE_LEFT, TABLE_ALWAYS },
     { "least p", "", TABLE_RIGHT, TABLE_DATA },
     { "curve", "", TABLE_LEFT, TABLE_ALWAYS },
-    { "parameters (95 % confidence)", "", TABLE_LEFT, TABLE_PEOPLE },
+    { "parameters [95 % confidence]", "", TABLE_LEFT, TABLE_PEOPLE },
     { "midpoint or rate", "", TABLE_RIGHT, TABLE_DATA },
     { "low", "", TABLE_RIGHT, TABLE_DATA },
     { "high", "", TABLE_RIGHT, TABLE_DATA },
@@ -138,10 +139,12 @@ static void ranks_cells(table *t, table_format format, const ranks_result *r)
 
 static void parameters_cell(table *t, const emergence_relation *r, const fit_result *fit)
 {
-    char text[512], name[64];
-    int skip = snprintf(name, sizeof name, "%s, ", fit_form_name(fit->form));
-    emergence_fit_text(text, sizeof text, r, fit);
-    table_cell(t, "%s", fit->refused[0] != '\0' ? "-" : text + skip);
+    char text[400] = "-", part[128];
+    size_t used = 0;
+    for (size_t i = 0; i < (fit->refused[0] == '\0' ? fit->parameters : 0); i++)
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "",
+                                 emergence_parameter_text(part, sizeof part, r, fit, i));
+    table_cell(t, "%s", text);
 }
 
 static void fit_cells(table *t, table_format format, const emergence_relation *r,
@@ -183,27 +186,53 @@ static void relation_rows(table *t, const emergence_set *set, const emergence_fa
     }
 }
 
-/* Why there is no correlation or no curve, and what so few points can show at best. */
-static void note_refusals(table *t, const emergence_family *family, const char *whose)
+/* Why a relation has no correlation, or no curve; "" if it has. */
+static const char *refusal(const emergence_outcome *o, bool curve)
 {
-    double least = 0;
-    size_t n = 0;
-    char text[64];
+    return curve ? o->fit.refused : o->ranks.refused;
+}
+
+/* "No curve: all values of y are equal (layers by parameters, ...)": a line per reason. */
+static void note_refusals(table *t, const emergence_family *family, const char *whose,
+                          bool curve)
+{
     for (size_t i = 0; i < EMERGENCE_RELATIONS; i++) {
-        const emergence_outcome *o = &family->outcome[i];
-        emergence_relation_text(text, sizeof text, &emergence_relations[i]);
-        if (o->ranks.refused[0] != '\0')
-            table_note(t, "%s%s: no rank correlation: %s.", text, whose, o->ranks.refused);
-        if (o->fit.refused[0] != '\0')
-            table_note(t, "%s%s: no curve: %s.", text, whose, o->fit.refused);
-        if (o->ranks.least_p > least) {
-            least = o->ranks.least_p;
-            n = o->ranks.n;
-        }
+        char list[400] = "", name[64];
+        const char *why = refusal(&family->outcome[i], curve);
+        size_t used = 0;
+        bool first = why[0] != '\0';
+        for (size_t j = 0; j < i; j++)
+            first &= strcmp(refusal(&family->outcome[j], curve), why) != 0;
+        for (size_t j = i; j < EMERGENCE_RELATIONS && first && used < sizeof list; j++)
+            if (strcmp(refusal(&family->outcome[j], curve), why) == 0)
+                used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", j > i ? ", " : "",
+                                         emergence_relation_text(name, sizeof name,
+                                                                 &emergence_relations[j]));
+        if (first)
+            table_note(t, "No %s%s: %s (%s).", curve ? "curve" : "rank correlation", whose, why,
+                       list);
     }
-    if (least > 0.05)
-        table_note(t, "%zu points%s can give no p below %.2g, whatever their order.", n, whose,
-                   least);
+}
+
+/* What so few points can show at best. */
+static void note_least_p(table *t, const emergence_family *family, const char *whose)
+{
+    const ranks_result *worst = NULL;
+    for (size_t i = 0; i < EMERGENCE_RELATIONS; i++) {
+        const ranks_result *r = &family->outcome[i].ranks;
+        if (r->least_p > 0.05 && (worst == NULL || r->least_p > worst->least_p))
+            worst = r;
+    }
+    if (worst != NULL)
+        table_note(t, "%zu points%s can give no p below %.2g, whatever their order.", worst->n,
+                   whose, worst->least_p);
+}
+
+static void note_family(table *t, const emergence_family *family, const char *whose)
+{
+    note_refusals(t, family, whose, false);
+    note_refusals(t, family, whose, true);
+    note_least_p(t, family, whose);
 }
 
 osc_status emergence_write_relations(const emergence_set *set, table_format format, FILE *out)
@@ -217,9 +246,9 @@ osc_status emergence_write_relations(const emergence_set *set, table_format form
     table_note(t, "rho: Spearman's rank correlation; p: two-sided, over permutations; logistic: "
                "in log10 of the parameters; exponential: in perplexity, its amplitude at the "
                "lowest one; residual: standard deviation about the curve.");
-    note_refusals(t, &set->records, "");
+    note_family(t, &set->records, "");
     if (set->published.count > 0)
-        note_refusals(t, &set->published, ", published");
+        note_family(t, &set->published, " (published)");
     osc_status status = table_write(t, format, out);
     table_free(t);
     return status;

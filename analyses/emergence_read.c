@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "analyses/published.h"
+#include "analyses/utf8.h"
+
+enum { NAME_MOST = 36 };
 
 /* --- points ----------------------------------------------------------------------------- */
 
@@ -16,13 +19,28 @@ static bool name_taken(const emergence_family *family, size_t before, const char
     return false;
 }
 
-/* The model's name; " (2)" and so on behind it if an earlier point has it. */
+/* Bytes of the first characters that take no more than `most`. */
+static int start_of(const char *text, int most)
+{
+    const char *next = text;
+    int length = 0;
+    while (*next != '\0' && next - text <= most) {
+        length = (int)(next - text);
+        utf8_next(&next);
+    }
+    return next - text <= most ? (int)(next - text) : length;
+}
+
+/* The model's name, cut where it is long; " (2)" and so on behind it if an earlier point
+ * has it. */
 static void name_point(emergence_family *family, size_t i, const char *model)
 {
     char *name = family->point[i].name;
-    snprintf(name, EMERGENCE_NAME, "%.48s", model);
+    int length = start_of(model, NAME_MOST);
+    const char *more = model[length] != '\0' ? "..." : "";
+    snprintf(name, EMERGENCE_NAME, "%.*s%s", length, model, more);
     for (unsigned number = 2; name_taken(family, i, name); number++)
-        snprintf(name, EMERGENCE_NAME, "%.48s (%u)", model, number);
+        snprintf(name, EMERGENCE_NAME, "%.*s%s (%u)", length, model, more, number);
 }
 
 static osc_status own_points(emergence_family *family, size_t count)

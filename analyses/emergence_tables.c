@@ -67,8 +67,8 @@ const emergence_quantity_info emergence_quantities[EMERGENCE_QUANTITIES] = {
         .key = "parameters", .header = "params", .axis = "parameters", .log = true,
         .of_record = record_parameters, .of_published = paper_parameters },
     [EMERGENCE_PERPLEXITY] = {
-        .key = "perplexity", .header = "ppl", .axis = "perplexity (better models to the right)",
-        .decimals = 2, .reversed = true,
+        .key = "perplexity", .header = "ppl", .axis = "perplexity, better models to the right",
+        .decimals = 2, .reversed = true, .log_if_wide = true,
         .of_record = record_perplexity, .of_published = paper_perplexity },
     [EMERGENCE_COUNT] = {
         .key = "count", .header = "outliers", .axis = "outlier features",

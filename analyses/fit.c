@@ -112,7 +112,7 @@ static void take(fit_result *r, const gsl_multifit_nlinear_workspace *work)
     if (gsl_multifit_nlinear_rcond(&rcond, work) != GSL_SUCCESS || !(rcond > 1e-10)
         || gsl_multifit_nlinear_covar(gsl_multifit_nlinear_jac(work), 0, &covariance.matrix)
            != GSL_SUCCESS)
-        refuse(r, "the points do not determine the parameters (singular)");
+        refuse(r, "the points do not determine all parameters (singular)");
 }
 
 static void descend(fit_result *r, gsl_multifit_nlinear_workspace *work, problem *p)
@@ -160,7 +160,7 @@ static void judge(fit_result *r, const problem *p)
         r->low[i] = r->value[i] - half;
         r->high[i] = r->value[i] + half;
         if (!isfinite(r->value[i]) || !isfinite(half))
-            refuse(r, "the points do not determine the parameters (singular)");
+            refuse(r, "the points do not determine all parameters (singular)");
     }
     if (r->refused[0] == '\0')
         fit_doubt(r, p->x);

@@ -139,9 +139,9 @@ void fit_doubt(fit_result *fit, const double *x)
 {
     const char *why = "";
     if (!steepness_shows(fit, x))
-        why = "the rise lies between two neighbouring x: its steepness is not determined";
+        why = "the rise lies between two x: the steepness is not determined";
     else if (fit->form == FIT_LOGISTIC && (fit->value[MIDPOINT] < fit->x_low
                                            || fit->value[MIDPOINT] > fit->x_high))
-        why = "the curve does not bend within the points: its ceiling is not determined";
+        why = "no bend within the points: the ceiling is not determined";
     snprintf(fit->refused, sizeof fit->refused, "%s", why);
 }

@@ -8,9 +8,9 @@
 
 enum { DIRECTIONS = 16, RINGS = 14, ROUNDS = 4 };
 
-static const double clearance = 2;        /* about a label */
+static const double beside = 6, above = 1;         /* room between labels */
 static const double leader_from = 9;      /* distance that needs a line */
-static const double on_curve = 14, on_leader = 60;   /* costs, in pixels of distance */
+static const double on_curve = 14, ambiguous = 16, on_leader = 60;   /* in pixels of distance */
 
 typedef struct {
     labels_mark       *mark;
@@ -31,17 +31,16 @@ static double clamp(double value, double low, double high)
     return value < low ? low : value > high ? high : value;
 }
 
-static labels_box widened(const labels_box *box, double by)
+static labels_box with_room(const labels_box *box)
 {
-    return (labels_box){ box->left - by, box->top - by, box->width + 2 * by,
-                         box->height + 2 * by };
+    return (labels_box){ box->left - beside, box->top - above, box->width + 2 * beside,
+                         box->height + 2 * above };
 }
 
-static bool covers(const labels_box *box, double x, double y, double radius)
+static double distance(const labels_box *box, double x, double y)
 {
-    double dx = x - clamp(x, box->left, box->left + box->width);
-    double dy = y - clamp(y, box->top, box->top + box->height);
-    return dx * dx + dy * dy < radius * radius;
+    return hypot(x - clamp(x, box->left, box->left + box->width),
+                 y - clamp(y, box->top, box->top + box->height));
 }
 
 /* Does the segment enter the box?  (Liang and Barsky's clipping.) */
@@ -70,9 +69,9 @@ static void join(labels_mark *m)
 {
     m->tip_x = clamp(m->x, m->box.left, m->box.left + m->box.width);
     m->tip_y = clamp(m->y, m->box.top, m->box.top + m->box.height);
-    double distance = hypot(m->tip_x - m->x, m->tip_y - m->y);
-    m->leader = distance - m->radius > leader_from;
-    double share = distance > 0 ? m->radius / distance : 0;
+    double length = hypot(m->tip_x - m->x, m->tip_y - m->y);
+    m->leader = length - m->radius > leader_from;
+    double share = length > 0 ? m->radius / length : 0;
     m->mark_x = m->x + share * (m->tip_x - m->x);
     m->mark_y = m->y + share * (m->tip_y - m->y);
 }
@@ -81,14 +80,14 @@ static void join(labels_mark *m)
 static bool is_free(const scene *s, size_t index)
 {
     const labels_mark *m = &s->mark[index];
-    labels_box box = widened(&m->box, clearance);
+    labels_box box = with_room(&m->box);
     if (m->box.left < s->area->left || m->box.top < s->area->top
         || m->box.left + m->box.width > s->area->left + s->area->width
         || m->box.top + m->box.height > s->area->top + s->area->height)
         return false;
     for (size_t i = 0; i < s->count; i++) {
         const labels_mark *other = &s->mark[i];
-        if (covers(&m->box, other->x, other->y, other->radius + 1)
+        if (distance(&m->box, other->x, other->y) < other->radius + 1
             || (i != index && other->placed && labels_overlap(&box, &other->box)))
             return false;
     }
@@ -117,10 +116,24 @@ static double cost_of_leaders(const scene *s, size_t index)
     return cost;
 }
 
+/* Could a reader take it for the label of another mark?  Marks in one place share. */
+static bool is_ambiguous(const scene *s, size_t index)
+{
+    const labels_mark *m = &s->mark[index];
+    double own = distance(&m->box, m->x, m->y);
+    for (size_t i = 0; i < s->count; i++) {
+        const labels_mark *other = &s->mark[i];
+        if (hypot(other->x - m->x, other->y - m->y) > 1
+            && distance(&m->box, other->x, other->y) < own + 3)
+            return true;
+    }
+    return false;
+}
+
 static double cost_of(const scene *s, size_t index)
 {
     const labels_mark *m = &s->mark[index];
-    double cost = cost_of_leaders(s, index);
+    double cost = cost_of_leaders(s, index) + (is_ambiguous(s, index) ? ambiguous : 0);
     for (size_t i = 0; i < s->lines; i++) {
         const labels_line *l = &s->line[i];
         if (crosses(&m->box, l->x1, l->y1, l->x2, l->y2)) {

@@ -34,6 +34,7 @@ enum { SCATTER_CAPTIONS = 4 };
 typedef struct {
     const char *label;
     bool        log, reversed;
+    bool        log_if_wide;           /* log where the points span more than a decade */
     bool        amounts;               /* ticks "2M", "10B" */
     bool        whole;                 /* no ticks between whole numbers */
     bool        from_zero;
