@@ -13,7 +13,7 @@
 
 enum {
     MARGIN = 20, LEADING = 16, PLOT_WIDTH = 560, SERIES_HEIGHT = 8, ROW_ROOM = 12, ROW_LEAST = 22,
-    INF_ROOM = 70, MARK = 8, LEGEND_LEADING = 18, LEGEND_GAP = 28, NAME_GAP = 10
+    INF_ROOM = 110, MARK = 8, LEGEND_LEADING = 18, LEGEND_GAP = 28, NAME_GAP = 10
 };
 
 static const svg_font title_font = { 17, SVG_START, INK, true, 0 };
@@ -71,7 +71,8 @@ static double x_of(const frame *f, double percent)
 
 /* --- drawing ---------------------------------------------------------------------- */
 
-/* Draws a tick; its label only if that begins beyond *edge, which it moves. */
+/* Draws a tick; its label only if that begins beyond *edge, which it moves, and ends
+ * before what is at the right. */
 static void draw_tick(const frame *f, double percent, double *edge)
 {
     char text[32];
@@ -79,7 +80,8 @@ static void draw_tick(const frame *f, double percent, double *edge)
     snprintf(text, sizeof text, "%s%g %%", percent > 0 ? "+" : "", percent);
     double half = svg_text_width(text, &middle) / 2;
     svg_line(f->out, x, f->top, x, bottom + 5, percent == 0 ? FRAME : FAINT);
-    if (fabs(x - x_of(f, 0)) < *edge + half)
+    double limit = f->infinite ? f->left + PLOT_WIDTH - 0.8 * INF_ROOM : f->width;
+    if (fabs(x - x_of(f, 0)) < *edge + half || x + half > limit)
         return;
     svg_text(f->out, x, bottom + 19, &middle, text);
     *edge = fabs(x - x_of(f, 0)) + half;
