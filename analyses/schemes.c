@@ -30,7 +30,7 @@ bool schemes_are(const json_t *root)
     json_array_foreach(root, i, row)
         if (!json_is_string(json_object_get(row, "scheme"))
             || json_object_get(row, "perplexity") == NULL
-            || json_object_get(row, "scored") == NULL)
+            || json_object_get(row, "nll") == NULL || json_object_get(row, "scored") == NULL)
             return false;
     return json_array_size(root) > 0;
 }

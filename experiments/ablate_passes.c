@@ -65,7 +65,7 @@ static osc_status make_sets(taken_list *list, const ablate_run *r)
             if (i > 0)
                 snprintf(name, sizeof name, "random %zu", i);
             set->cell = i == 0 ? ablation_chosen(a, s) : ablation_draw(a, i - 1, s);
-            snprintf(set->name, sizeof set->name, "%s, %zu features", name, ablation_size(a, s));
+            snprintf(set->name, sizeof set->name, "%s (%zu)", name, ablation_size(a, s));
             OSC_TRY(fill_set(set, r, i == 0 ? a->feature : a->drawn + (i - 1) * a->features,
                              ablation_size(a, s)));
         }
