@@ -7,7 +7,9 @@
 
 #define ANALYSES(X) \
     X(outliers)     \
-    X(coverage)
+    X(coverage)     \
+    X(emergence)    \
+    X(report)
 
 #define ANALYSES_DECLARE(name) extern const cli_command analysis_##name;
 ANALYSES(ANALYSES_DECLARE)

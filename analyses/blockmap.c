@@ -12,7 +12,7 @@
 
 enum {
     MARGIN = 20, LEADING = 16, CELL = 44, LEFT = 48, GAP = 20, PANEL_TOP = 26, PANEL_BOTTOM = 34,
-    ACROSS_MOST = 3, LEGEND_WIDTH = 300, LEGEND_BAR = 14, LEGEND_STEPS = 100, LEGEND_HEIGHT = 62,
+    WIDTH_MOST = 1080, LEGEND_WIDTH = 300, LEGEND_BAR = 14, LEGEND_STEPS = 100, LEGEND_HEIGHT = 62,
     WIDTH_LEAST = 640
 };
 
@@ -52,6 +52,19 @@ static double line_height(const layout *l, size_t first)
     for (size_t i = first; i < first + l->across && i < l->map->panels; i++)
         most = fmax(most, panel_height(&l->map->panel[i]));
     return most;
+}
+
+/* Panels as wide as the widest title wants, and as many side by side as the page takes. */
+static void find_widths(layout *l)
+{
+    double titles = 0;
+    for (size_t i = 0; i < l->map->panels; i++)
+        titles = fmax(titles, svg_text_width(l->map->panel[i].title, &panel_font));
+    l->panel_width = LEFT + fmax(CELL * (double)l->map->columns, titles) + GAP;
+    size_t fit = (size_t)fmax((WIDTH_MOST - 2 * MARGIN) / l->panel_width, 1);
+    l->across = l->map->panels < fit && l->map->panels > 0 ? l->map->panels : fit;
+    l->page_width = fmax(2 * MARGIN + l->panel_width * (double)l->across, WIDTH_LEAST);
+    l->page_width = fmax(l->page_width, svg_text_width(l->map->title, &title_font) + 2 * MARGIN);
 }
 
 /* Ends at multiples of 5. */
@@ -175,10 +188,7 @@ void blockmap_write(const blockmap *map, FILE *out)
 {
     layout l = { .map = map, .out = out };
     find_scale(&l);
-    l.across = map->panels > 0 && map->panels < ACROSS_MOST ? map->panels : ACROSS_MOST;
-    l.panel_width = LEFT + CELL * (double)map->columns + GAP;
-    l.page_width = fmax(2 * MARGIN + l.panel_width * (double)l.across, WIDTH_LEAST);
-    l.page_width = fmax(l.page_width, svg_text_width(map->title, &title_font) + 2 * MARGIN);
+    find_widths(&l);
     double text_width = l.page_width - 2 * MARGIN;
     size_t lines = svg_paragraph(NULL, 0, 0, text_width, LEADING, &text_font, map->subtitle);
     double top = 44 + LEADING * (double)lines + 16, height = top + LEGEND_HEIGHT + MARGIN;

@@ -59,7 +59,7 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
         { "plot", 0, CLI_TEXT, "FILE", "also draw a heat map, as SVG", &r->plot, 0, 0 },
         { "all-features", 0, CLI_SWITCH, NULL, "all features in the heat map",
           &r->all_features, 0, 0 },
-        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex or json (text)", &format, 0, 0 },
+        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex, html or json (text)", &format, 0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "write the table there (standard output)",
           &r->output, 0, 0 },
         { .name = NULL },

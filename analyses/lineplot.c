@@ -3,6 +3,8 @@
 
 #include <math.h>
 
+#include "analyses/mark.h"
+#include "analyses/palette.h"
 #include "analyses/svg.h"
 
 #define INK   "#222222"
@@ -11,7 +13,8 @@
 
 enum {
     MARGIN = 20, LEADING = 16, PLOT_WIDTH = 380, PLOT_HEIGHT = 280, LEFT = 74, GAP = 24,
-    INF_ROOM = 44, COLORS = 7, TICKS = 6
+    PITCH = PLOT_WIDTH + LEFT + GAP, ROW = PLOT_HEIGHT + 66, ACROSS_MOST = 2, LEGEND_TEXT = 38,
+    INF_ROOM = 44, TICKS = 6, MARK = 7
 };
 
 static const svg_font title_font = { 17, SVG_START, INK, true, 0 };
@@ -19,11 +22,6 @@ static const svg_font text_font = { 12, SVG_START, INK, false, 0 };
 static const svg_font middle = { 12, SVG_MIDDLE, INK, false, 0 };
 static const svg_font end = { 12, SVG_END, INK, false, 0 };
 static const svg_font upright = { 12, SVG_MIDDLE, INK, false, -90 };
-
-/* Okabe and Ito's colours without the yellow, which is too pale on white. */
-static const char *const colors[COLORS] = {
-    "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
-};
 
 typedef struct {
     const lineplot_panel *panel;
@@ -118,17 +116,6 @@ static void draw_axes(const frame *f, const char *x_label)
 
 /* --- series -------------------------------------------------------------------- */
 
-/* Colours repeat after COLORS series; marks, which change then, do not. */
-static void draw_mark(FILE *out, double x, double y, size_t color)
-{
-    const char *fill = colors[color % COLORS];
-    switch (color / COLORS % 3) {
-    case 0: svg_disc(out, x, y, 3.2, fill); break;
-    case 1: svg_rect(out, x - 3, y - 3, 6, 6, fill, NULL); break;
-    default: svg_pointer(out, x, y + 4, 8, fill);
-    }
-}
-
 static void draw_whisker(const frame *f, const lineplot_series *s, size_t i, const char *color)
 {
     double x = x_of(f, s->x[i]), low = y_of(f, s->low[i]), high = y_of(f, s->high[i]);
@@ -141,7 +128,7 @@ static void draw_series(const frame *f, const lineplot_series *s)
 {
     bool begun = false;
     double last[2] = { 0, 0 };
-    const char *color = colors[s->color % COLORS];
+    const char *color = palette_series(s->color);
     for (size_t i = 0; i < s->count; i++) {
         if (!drawn(s, i))
             continue;
@@ -152,7 +139,7 @@ static void draw_series(const frame *f, const lineplot_series *s)
         if (has_whisker(s, i))
             draw_whisker(f, s, i, color);
         if (!s->reference)
-            draw_mark(f->out, x, y, s->color);
+            mark_draw(f->out, x, y, MARK, s->color);
         last[0] = x;
         last[1] = y;
         begun = true;
@@ -161,41 +148,72 @@ static void draw_series(const frame *f, const lineplot_series *s)
 
 static void draw_panel(const lineplot *plot, size_t index, double top, FILE *out)
 {
-    frame f = { .panel = &plot->panel[index], .out = out, .top = top,
-                .left = MARGIN + LEFT + (double)index * (PLOT_WIDTH + LEFT + GAP) };
+    frame f = { .panel = &plot->panel[index], .out = out,
+                .left = MARGIN + LEFT + (double)(index % ACROSS_MOST) * PITCH,
+                .top = top + (double)(index / ACROSS_MOST) * ROW };
     find_ranges(&f);
     draw_axes(&f, f.panel->x_label != NULL ? f.panel->x_label : plot->x_label);
     for (size_t s = 0; s < f.panel->count; s++)
         draw_series(&f, &f.panel->series[s]);
 }
 
-static void draw_legend(const lineplot_panel *panel, double top, FILE *out)
+static void draw_legend(const lineplot_panel *panel, double left, double top, FILE *out)
 {
     for (size_t s = 0; s < panel->count; s++) {
         const lineplot_series *series = &panel->series[s];
         double y = top + (double)s * (LEADING + 2);
         if (!series->scatter)
-            svg_stroke(out, MARGIN, y, MARGIN + 30, y, colors[series->color % COLORS],
+            svg_stroke(out, left, y, left + 30, y, palette_series(series->color),
                        series->reference ? 1.2 : 1.8, series->reference);
         if (!series->reference)
-            draw_mark(out, MARGIN + 15, y, series->color);
-        svg_text(out, MARGIN + 38, y + 4, &text_font, series->name);
+            mark_draw(out, left + 15, y, MARK, series->color);
+        svg_text(out, left + LEGEND_TEXT, y + 4, &text_font, series->name);
     }
+}
+
+/* Where things are. */
+typedef struct {
+    double width, height, top;            /* of the page; of the first panel */
+    double legend_left, legend_top;
+} sheet;
+
+/* The legend is below the panels, or where the last row has room for one more. */
+static void place_legend(sheet *p, const lineplot *plot, double bottom)
+{
+    const lineplot_panel *panel = &plot->panel[0];
+    double names = 0, lines = (double)panel->count * (LEADING + 2);
+    bool beside = plot->panels > 1 && plot->panels % ACROSS_MOST != 0;
+    for (size_t s = 0; s < panel->count; s++)
+        names = fmax(names, svg_text_width(panel->series[s].name, &text_font));
+    p->legend_left = beside ? MARGIN + LEFT + (double)(plot->panels % ACROSS_MOST) * PITCH
+                            : MARGIN;
+    p->legend_top = beside ? bottom - ROW + LEADING : bottom;
+    p->width = fmax(p->width, p->legend_left + LEGEND_TEXT + names + MARGIN);
+    p->height = fmax(bottom, p->legend_top + lines + MARGIN / 2.0);
+}
+
+static sheet arrange(const lineplot *plot)
+{
+    size_t across = plot->panels < ACROSS_MOST ? plot->panels : ACROSS_MOST;
+    size_t rows = (plot->panels + ACROSS_MOST - 1) / ACROSS_MOST;
+    sheet p = { .width = fmax(2 * MARGIN + (double)across * PITCH - GAP,
+                              svg_text_width(plot->title, &title_font) + 2 * MARGIN) };
+    place_legend(&p, plot, 0);
+    size_t lines = svg_paragraph(NULL, 0, 0, p.width - 2 * MARGIN, LEADING, &text_font,
+                                 plot->subtitle);
+    p.top = 44 + LEADING * (double)lines + 14;
+    place_legend(&p, plot, p.top + (double)rows * ROW);
+    return p;
 }
 
 void lineplot_write(const lineplot *plot, FILE *out)
 {
-    double width = 2 * MARGIN + (double)plot->panels * (PLOT_WIDTH + LEFT + GAP) - GAP;
-    width = fmax(width, svg_text_width(plot->title, &title_font) + 2 * MARGIN);
-    size_t lines = svg_paragraph(NULL, 0, 0, width - 2 * MARGIN, LEADING, &text_font,
-                                 plot->subtitle);
-    double top = 44 + LEADING * (double)lines + 14, legend = top + PLOT_HEIGHT + 66;
-    double height = legend + (double)plot->panel[0].count * (LEADING + 2) + MARGIN / 2.0;
-    svg_begin(out, width, height, plot->title, plot->subtitle);
+    sheet p = arrange(plot);
+    svg_begin(out, p.width, p.height, plot->title, plot->subtitle);
     svg_text(out, MARGIN, 32, &title_font, plot->title);
-    svg_paragraph(out, MARGIN, 54, width - 2 * MARGIN, LEADING, &text_font, plot->subtitle);
+    svg_paragraph(out, MARGIN, 54, p.width - 2 * MARGIN, LEADING, &text_font, plot->subtitle);
     for (size_t i = 0; i < plot->panels; i++)
-        draw_panel(plot, i, top, out);
-    draw_legend(&plot->panel[0], legend, out);
+        draw_panel(plot, i, p.top, out);
+    draw_legend(&plot->panel[0], p.legend_left, p.legend_top, out);
     svg_end(out);
 }

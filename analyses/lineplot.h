@@ -1,4 +1,4 @@
-/* Line plots side by side over one quantity, as SVG. */
+/* Line plots, two side by side, as SVG. */
 #ifndef ANALYSES_LINEPLOT_H
 #define ANALYSES_LINEPLOT_H
 

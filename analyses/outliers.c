@@ -2,32 +2,20 @@
 #include <config.h>
 #include "analyses/outliers.h"
 
-#include <math.h>
-#include <stdlib.h>
-
 #include "analyses/analyses.h"
 #include "analyses/options.h"
 #include "cli/output.h"
 
-typedef enum { SORT_GIVEN, SORT_PARAMETERS, SORT_PERPLEXITY, SORT_COUNT } sort_order;
-
 typedef struct {
     outlier_options options;
     table_format    format;
-    sort_order      sort;
+    outliers_order  sort;
     bool            brief, metrics;
     const char     *output;
 } request;
 
 static const char details[] =
-    "A feature (column index) is an outlier if |x| reaches the record's alpha in at least\n"
-    "--min-layers of the layers and at at least --min-positions of the positions.\n"
-    "  --layers block      blocks in which any tracked tensor reaches it\n"
-    "  --layers sublayer   tracked tensors that reach it\n"
-    "  --positions pairs   (block, position) pairs at which it is reached\n"
-    "  --positions any     positions at which any block reaches it\n"
-    "The most common outlier is the one with the largest share of positions; of equal ones\n"
-    "that with more pairs, then the smaller index.\n"
+    OUTLIER_RULE_DETAILS
     "Top-1 without: 'record --without RECORD' zeroes the outliers of that record at the input\n"
     "of each block's attention, and keeps the largest probabilities of that too.\n"
     "--metrics shows measures that need no threshold of 6: kurtosis over neurons and max/median\n"
@@ -41,44 +29,26 @@ static const char details[] =
     "  outlierscope outliers 125m.h5 1b3.h5 6b7.h5 --metrics\n"
     "  outlierscope outliers run.h5 --track qkv_in,fc1_in --positions any --all\n";
 
-/* The texts of options that name one of several things. */
-typedef struct {
-    const char *format, *layers, *positions, *sort;
-} choices;
-
-static osc_status parse_choices(request *r, const choices *text)
+static osc_status parse_choices(request *r, const char *format, const char *sort,
+                                const outlier_choices *rule)
 {
-    static const char *const orders[SORT_COUNT] = {
-        [SORT_GIVEN] = "given", [SORT_PARAMETERS] = "parameters", [SORT_PERPLEXITY] = "perplexity",
+    static const char *const orders[OUTLIERS_ORDERS] = {
+        [OUTLIERS_GIVEN] = "given", [OUTLIERS_PARAMETERS] = "parameters",
+        [OUTLIERS_PERPLEXITY] = "perplexity",
     };
-    size_t layers, positions, sort;
-    unsigned ignored;
-    OSC_TRY(table_format_parse(&r->format, text->format));
-    OSC_TRY(option_choice(&layers, "--layers", text->layers, layers_rule_names, LAYERS_RULE_COUNT));
-    OSC_TRY(option_choice(&positions, "--positions", text->positions, positions_rule_names,
-                          POSITIONS_RULE_COUNT));
-    OSC_TRY(option_choice(&sort, "--sort", text->sort, orders, SORT_COUNT));
-    r->options.rule.layers = (layers_rule)layers;
-    r->options.rule.positions = (positions_rule)positions;
-    r->sort = (sort_order)sort;
-    return option_track(&ignored, r->options.track, ~0u);   /* are these points at all? */
+    size_t order;
+    OSC_TRY(table_format_parse(&r->format, format));
+    OSC_TRY(option_choice(&order, "--sort", sort, orders, OUTLIERS_ORDERS));
+    r->sort = (outliers_order)order;
+    return outliers_choose(&r->options, rule);
 }
 
 static int parse(request *r, const cli_command *command, int *argc, char **argv)
 {
-    choices text = { "text", "block", "pairs", "given" };
-    feature_rule *rule = &r->options.rule;
+    const char *format = "text", *sort = "given";
+    outlier_choices choices = OUTLIER_CHOICES_DEFAULT;
     const cli_option options[] = {
-        { "track", 0, CLI_TEXT, "POINTS", "tracked tensors, separated by commas (all)",
-          &r->options.track, 0, 0 },
-        { "layers", 0, CLI_TEXT, "block|sublayer", "how layers are counted (block)",
-          &text.layers, 0, 0 },
-        { "positions", 0, CLI_TEXT, "pairs|any", "how positions are counted (pairs)",
-          &text.positions, 0, 0 },
-        { "min-layers", 0, CLI_NUMBER, "SHARE", "least share of the layers (0.25)",
-          &rule->min_layers, 0, 1 },
-        { "min-positions", 0, CLI_NUMBER, "SHARE", "least share of the positions (0.06)",
-          &rule->min_positions, 0, 1 },
+        OUTLIER_RULE_OPTIONS(&r->options, &choices),
         { "all", 0, CLI_SWITCH, NULL, "list every feature that reaches alpha anywhere",
           &r->options.all, 0, 0 },
         { "brief", 0, CLI_SWITCH, NULL, "one line per record, no table of features",
@@ -86,44 +56,18 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
         { "metrics", 0, CLI_SWITCH, NULL, "show kurtosis, max/median ratio, inf-norm and massive "
           "activations instead", &r->metrics, 0, 0 },
         { "sort", 0, CLI_TEXT, "ORDER", "records by parameters, perplexity or as given (given)",
-          &text.sort, 0, 0 },
-        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex or json (text)",
-          &text.format, 0, 0 },
+          &sort, 0, 0 },
+        { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex, html or json (text)",
+          &format, 0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "write there (standard output)", &r->output, 0, 0 },
         { .name = NULL },
     };
     int status = option_parse(command, options, argc, argv);
     if (status != CLI_DONE)
         return status;
-    return parse_choices(r, &text) == OSC_OK ? CLI_DONE : cli_usage(command, "%s", osc_error());
-}
-
-static int by_parameters(const void *a, const void *b)
-{
-    const outlier_result *x = a, *y = b;
-    if (x->info.parameters != y->info.parameters)
-        return x->info.parameters < y->info.parameters ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-/* From the worst model to the best, as the paper's table; not a number comes last. */
-static int by_perplexity(const void *a, const void *b)
-{
-    const outlier_result *x = a, *y = b;
-    double p = x->info.perplexity, q = y->info.perplexity;
-    if (isnan(p) != isnan(q))
-        return isnan(p) ? 1 : -1;
-    if (p != q && !isnan(p))
-        return p > q ? -1 : 1;
-    return x->order < y->order ? -1 : 1;
-}
-
-static void sort_results(outlier_result *results, size_t count, sort_order order)
-{
-    if (order == SORT_PARAMETERS)
-        qsort(results, count, sizeof *results, by_parameters);
-    else if (order == SORT_PERPLEXITY)
-        qsort(results, count, sizeof *results, by_perplexity);
+    if (parse_choices(r, format, sort, &choices) != OSC_OK)
+        return cli_usage(command, "%s", osc_error());
+    return CLI_DONE;
 }
 
 /* Text, markdown and LaTeX may hold two tables; a CSV file is one. */
@@ -166,7 +110,7 @@ static osc_status read_and_write(const request *r, char *const *paths, size_t co
         results[i].order = i;
     }
     if (status == OSC_OK) {
-        sort_results(results, count, r->sort);
+        outliers_sort(results, count, r->sort);
         status = write_results(r, results, count);
     }
     for (size_t i = 0; i < count; i++)

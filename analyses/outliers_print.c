@@ -46,6 +46,7 @@ static const table_column record_columns[] = {
     { "record", "", TABLE_LEFT, TABLE_DATA },
 };
 
+enum { MODEL_COLUMN = 1 };
 static const table_column feature_columns[] = {
     { "record", "", TABLE_LEFT, TABLE_DATA },
     { "model", "", TABLE_LEFT, TABLE_DATA },
@@ -226,8 +227,11 @@ osc_status outliers_write_features(const outlier_result *results, size_t count,
                                    table_format format, FILE *out)
 {
     table *t;
-    OSC_TRY(table_create(&t, NULL, feature_columns,
-                         sizeof feature_columns / sizeof *feature_columns));
+    table_column columns[sizeof feature_columns / sizeof *feature_columns];
+    memcpy(columns, feature_columns, sizeof columns);
+    if (count > 1)
+        columns[MODEL_COLUMN].shown = TABLE_ALWAYS;
+    OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));
     for (size_t i = 0; i < count; i++)
         for (size_t j = 0; j < results[i].features.count; j++)
             feature_cells(t, &results[i], &results[i].features.row[j], format);

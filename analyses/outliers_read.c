@@ -26,7 +26,11 @@ static osc_status copy_info(outlier_result *result, const osc_record_info *info,
     result->model = copy_of(info->model);
     result->scheme = copy_of(info->scheme);
     result->protocol = copy_of(info->protocol);
-    bool copied = result->path && result->model && result->scheme && result->protocol;
+    result->weights_sha256 = copy_of(info->weights_sha256);
+    result->tokenizer_sha256 = copy_of(info->tokenizer_sha256);
+    result->text_sha256 = copy_of(info->text_sha256);
+    bool copied = result->path && result->model && result->scheme && result->protocol
+               && result->weights_sha256 && result->tokenizer_sha256 && result->text_sha256;
     return copied ? OSC_OK : OSC_ENOMEM;
 }
 
@@ -123,6 +127,9 @@ void outliers_free(outlier_result *result)
     osc_free(result->model);
     osc_free(result->scheme);
     osc_free(result->protocol);
+    osc_free(result->weights_sha256);
+    osc_free(result->tokenizer_sha256);
+    osc_free(result->text_sha256);
     osc_free(result->without);
     features_free(&result->features);
     metrics_free(&result->metrics);

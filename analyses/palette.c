@@ -40,3 +40,11 @@ void palette_color(char color[PALETTE_TEXT], double share)
              to_byte(-1.2684380046 * l + 2.6097574011 * m - 0.3413193965 * z) & 0xff,
              to_byte(-0.0041960863 * l - 0.7034186147 * m + 1.7076147010 * z) & 0xff);
 }
+
+const char *palette_series(size_t series)
+{
+    static const char *const colors[PALETTE_SERIES] = {
+        "#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000",
+    };
+    return colors[series % PALETTE_SERIES];
+}

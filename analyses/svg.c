@@ -3,32 +3,8 @@
 
 #include <string.h>
 
+#include "analyses/markup.h"
 #include "analyses/utf8.h"
-
-/* XML text: markup escaped, control characters (utf8_put) replaced. */
-static void put_text(FILE *out, const char *text, size_t bytes)
-{
-    const char *end = text + bytes;
-    while (text < end) {
-        uint32_t c = utf8_next(&text);
-        switch (c) {
-        case '&': fputs("&amp;", out); break;
-        case '<': fputs("&lt;", out); break;
-        case '>': fputs("&gt;", out); break;
-        case '"': fputs("&quot;", out); break;
-        case 0xfffe:
-        case 0xffff: utf8_put(out, UTF8_BAD); break;   /* not allowed in XML */
-        default: utf8_put(out, c);
-        }
-    }
-}
-
-static void element(FILE *out, const char *name, const char *text)
-{
-    fprintf(out, "<%s>", name);
-    put_text(out, text, strlen(text));
-    fprintf(out, "</%s>", name);
-}
 
 void svg_begin(FILE *out, double width, double height, const char *title, const char *description)
 {
@@ -36,8 +12,8 @@ void svg_begin(FILE *out, double width, double height, const char *title, const 
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%g\" height=\"%g\""
             " viewBox=\"0 0 %g %g\" font-family=\"sans-serif\" role=\"img\">\n",
             width, height, width, height);
-    element(out, "title", title);
-    element(out, "desc", description);
+    markup_element(out, "title", title);
+    markup_element(out, "desc", description);
     fputc('\n', out);
     svg_rect(out, 0, 0, width, height, "#ffffff", NULL);
 }
@@ -67,7 +43,7 @@ void svg_rect(FILE *out, double x, double y, double width, double height, const 
         return;
     }
     fputc('>', out);
-    element(out, "title", tip);
+    markup_element(out, "title", tip);
     fputs("</rect>\n", out);
 }
 
@@ -96,10 +72,55 @@ void svg_disc(FILE *out, double x, double y, double radius, const char *fill)
     fprintf(out, "<circle cx=\"%g\" cy=\"%g\" r=\"%g\" fill=\"%s\"/>\n", x, y, radius, fill);
 }
 
+void svg_polygon(FILE *out, const double *corners, size_t count, const char *fill)
+{
+    fputs("<polygon points=\"", out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%g,%g", i > 0 ? " " : "", corners[2 * i], corners[2 * i + 1]);
+    fprintf(out, "\" fill=\"%s\"/>\n", fill);
+}
+
 void svg_pointer(FILE *out, double x, double y, double size, const char *fill)
 {
-    fprintf(out, "<polygon points=\"%g,%g %g,%g %g,%g\" fill=\"%s\"/>\n", x, y,
-            x - size / 2, y - size, x + size / 2, y - size, fill);
+    const double corners[] = { x, y, x - size / 2, y - size, x + size / 2, y - size };
+    svg_polygon(out, corners, 3, fill);
+}
+
+void svg_ring(FILE *out, double x, double y, double radius, const char *stroke)
+{
+    fprintf(out, "<circle cx=\"%g\" cy=\"%g\" r=\"%g\" fill=\"#ffffff\" stroke=\"%s\""
+            " stroke-width=\"1.8\"/>\n", x, y, radius, stroke);
+}
+
+void svg_diamond(FILE *out, double x, double y, double radius, const char *stroke)
+{
+    fprintf(out, "<polygon points=\"%g,%g %g,%g %g,%g %g,%g\" fill=\"#ffffff\" stroke=\"%s\""
+            " stroke-width=\"1.6\"/>\n", x, y - radius, x + radius, y, x, y + radius,
+            x - radius, y, stroke);
+}
+
+static void put_points(FILE *out, const double *xy, size_t count)
+{
+    fputs(" points=\"", out);
+    for (size_t i = 0; i < count; i++)
+        fprintf(out, "%s%.2f,%.2f", i > 0 ? " " : "", xy[2 * i], xy[2 * i + 1]);
+    fputc('"', out);
+}
+
+void svg_path(FILE *out, const double *xy, size_t count, const char *stroke, double width,
+              bool dashed)
+{
+    fputs("<polyline", out);
+    put_points(out, xy, count);
+    fprintf(out, " fill=\"none\" stroke=\"%s\" stroke-width=\"%g\" stroke-linejoin=\"round\"%s/>\n",
+            stroke, width, dashed ? " stroke-dasharray=\"6 4\"" : "");
+}
+
+void svg_area(FILE *out, const double *xy, size_t count, const char *fill, double opacity)
+{
+    fputs("<polygon", out);
+    put_points(out, xy, count);
+    fprintf(out, " fill=\"%s\" fill-opacity=\"%g\"/>\n", fill, opacity);
 }
 
 static void put_line(FILE *out, double x, double y, const svg_font *font, const char *text,
@@ -115,7 +136,7 @@ static void put_line(FILE *out, double x, double y, const svg_font *font, const 
     if (font->rotate != 0)
         fprintf(out, " transform=\"rotate(%g %g %g)\"", font->rotate, x, y);
     fputc('>', out);
-    put_text(out, text, bytes);
+    markup_put(out, text, bytes);
     fputs("</text>\n", out);
 }
 

@@ -35,8 +35,17 @@ void svg_line(FILE *out, double x1, double y1, double x2, double y2, const char 
 void svg_stroke(FILE *out, double x1, double y1, double x2, double y2, const char *stroke,
                 double width, bool dashed);
 void svg_disc(FILE *out, double x, double y, double radius, const char *fill);
+/* A filled polygon; `corners` [2 * count] are x, y, x, y, ... */
+void svg_polygon(FILE *out, const double *corners, size_t count, const char *fill);
 /* A triangle that points down to (x, y). */
 void svg_pointer(FILE *out, double x, double y, double size, const char *fill);
+/* Open marks, white inside. */
+void svg_ring(FILE *out, double x, double y, double radius, const char *stroke);
+void svg_diamond(FILE *out, double x, double y, double radius, const char *stroke);
+/* A line through `count` points x0, y0, x1, y1, ...; the area within such a line. */
+void svg_path(FILE *out, const double *xy, size_t count, const char *stroke, double width,
+              bool dashed);
+void svg_area(FILE *out, const double *xy, size_t count, const char *fill, double opacity);
 /* (x, y): the anchor on the text's base line. */
 void svg_text(FILE *out, double x, double y, const svg_font *font, const char *text);
 

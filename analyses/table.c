@@ -13,7 +13,7 @@ osc_status table_format_parse(table_format *format, const char *name)
 {
     static const char *const names[TABLE_FORMAT_COUNT] = {
         [TABLE_TEXT] = "text", [TABLE_MD] = "md", [TABLE_CSV] = "csv",
-        [TABLE_LATEX] = "latex", [TABLE_JSON] = "json",
+        [TABLE_LATEX] = "latex", [TABLE_HTML] = "html", [TABLE_JSON] = "json",
     };
     size_t index;
     OSC_TRY(option_choice(&index, "--format", name, names, TABLE_FORMAT_COUNT));

@@ -8,10 +8,10 @@
 #include "osc.h"
 
 typedef enum {
-    TABLE_TEXT, TABLE_MD, TABLE_CSV, TABLE_LATEX, TABLE_JSON, TABLE_FORMAT_COUNT
+    TABLE_TEXT, TABLE_MD, TABLE_CSV, TABLE_LATEX, TABLE_HTML, TABLE_JSON, TABLE_FORMAT_COUNT
 } table_format;
 
-/* "text|md|csv|latex|json".  OSC_EINVAL names the nearest. */
+/* "text|md|csv|latex|html|json".  OSC_EINVAL names the nearest. */
 osc_status table_format_parse(table_format *format, const char *name);
 
 typedef enum { TABLE_LEFT, TABLE_RIGHT } table_align;
@@ -42,7 +42,7 @@ void table_cell(table *t, const char *format, ...);
 void table_number(table *t, table_format format, int decimals, double value);
 
 /* Appends a line below the table: a paragraph in markdown, a comment in LaTeX,
- * left out of CSV, which has no place for it. */
+ * a line of a list in HTML, left out of CSV, which has no place for it. */
 __attribute__((format(printf, 2, 3)))
 void table_note(table *t, const char *format, ...);
 

@@ -88,12 +88,12 @@ static size_t put_header(FILE *out, const table_column *column, const escape *es
     return width + put(out, column->unit, escapes);
 }
 
-static size_t row_count(const table *t)
+size_t table_rows(const table *t)
 {
     return (t->cells.count + t->width - 1) / t->width;
 }
 
-static const char *cell(const table *t, size_t row, size_t column)
+const char *table_at(const table *t, size_t row, size_t column)
 {
     size_t index = row * t->width + column;
     return index < t->cells.count ? t->cells.text[index] : "";
@@ -103,7 +103,7 @@ static const char *cell(const table *t, size_t row, size_t column)
 static size_t put_cell(FILE *out, const table *t, size_t row, size_t column, const escape *escapes)
 {
     return row == 0 ? put_header(out, &t->columns[column], escapes)
-                    : put(out, cell(t, row - 1, column), escapes);
+                    : put(out, table_at(t, row - 1, column), escapes);
 }
 
 static void put_row(FILE *out, const table *t, size_t row, const row_style *style,
@@ -134,7 +134,7 @@ static void measure(size_t *widths, const table *t, const row_style *style)
 {
     for (size_t i = 0; i < t->width; i++) {
         widths[i] = 3;     /* markdown wants "---" at least */
-        for (size_t row = 0; row <= row_count(t); row++) {
+        for (size_t row = 0; row <= table_rows(t); row++) {
             size_t width = put_cell(NULL, t, row, i, style->escapes);
             widths[i] = width > widths[i] ? width : widths[i];
         }
@@ -171,7 +171,7 @@ static void write_text(FILE *out, const table *t, const size_t *widths)
             total += widths[i] + (total > 0 ? 2 : 0);
     fill(out, '-', total);
     fputc('\n', out);
-    for (size_t row = 1; row <= row_count(t); row++)
+    for (size_t row = 1; row <= table_rows(t); row++)
         put_row(out, t, row, &styles[TABLE_TEXT], widths);
     if (t->notes.count > 0)
         fputc('\n', out);
@@ -190,7 +190,7 @@ static void write_markdown(FILE *out, const table *t, const size_t *widths)
         fputs(t->columns[i].align == TABLE_RIGHT ? ": " : "- ", out);
     }
     fputs("|\n", out);
-    for (size_t row = 1; row <= row_count(t); row++)
+    for (size_t row = 1; row <= table_rows(t); row++)
         put_row(out, t, row, &styles[TABLE_MD], widths);
     put_notes(out, t, "\n", "\n", markdown_escapes);
 }
@@ -206,7 +206,7 @@ static void write_latex(FILE *out, const table *t, const size_t *widths)
     fputs("}\n\\hline\n", out);
     put_row(out, t, 0, &styles[TABLE_LATEX], widths);
     fputs("\\hline\n", out);
-    for (size_t row = 1; row <= row_count(t); row++)
+    for (size_t row = 1; row <= table_rows(t); row++)
         put_row(out, t, row, &styles[TABLE_LATEX], widths);
     fputs("\\hline\n\\end{tabular}\n", out);
 }
@@ -227,9 +227,9 @@ static void put_field(FILE *out, const char *text, const char *unit)
     fputs(quoted ? "\"" : "", out);
 }
 
-static void write_csv(FILE *out, const table *t)
+static void write_csv(const table *t, FILE *out)
 {
-    for (size_t row = 0; row <= row_count(t); row++) {
+    for (size_t row = 0; row <= table_rows(t); row++) {
         const char *between = "";
         for (size_t i = 0; i < t->width; i++) {
             if (t->columns[i].shown == TABLE_PEOPLE)
@@ -239,7 +239,7 @@ static void write_csv(FILE *out, const table *t)
             if (row == 0)
                 put_field(out, t->columns[i].header, t->columns[i].unit);
             else
-                put_field(out, cell(t, row - 1, i), "");
+                put_field(out, table_at(t, row - 1, i), "");
         }
         fputc('\n', out);
     }
@@ -250,8 +250,8 @@ osc_status table_write(const table *t, table_format format, FILE *out)
     assert(format != TABLE_JSON && format < TABLE_FORMAT_COUNT);
     if (t->failed)
         return osc_fail(OSC_ENOMEM, "out of memory while building a table");
-    if (format == TABLE_CSV) {
-        write_csv(out, t);
+    if (format == TABLE_CSV || format == TABLE_HTML) {
+        (format == TABLE_CSV ? write_csv : table_write_html)(t, out);
         return OSC_OK;
     }
     size_t *widths = osc_alloc(t->width, sizeof *widths);

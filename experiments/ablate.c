@@ -78,7 +78,7 @@ static int parse(ablate_options *o, int *argc, char **argv)
         { "output", 'o', CLI_TEXT, "FILE", "keep the results there too, as JSON", &o->output,
           0, 0 },
         { "force", 'f', CLI_SWITCH, NULL, "replace an existing -o FILE", &o->force, 0, 0 },
-        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex or json (default: text)",
+        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex, html or json (default: text)",
           &o->format_name, 0, 0 },
         RUN_OPTION_ROWS(o->run),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }

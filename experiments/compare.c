@@ -27,8 +27,6 @@ static osc_status check_modes(const compare_options *o)
                         o->resume ? "resume" : "force");
     if (o->output != NULL && strcmp(o->output, "-") == 0)
         return osc_fail(OSC_EINVAL, "-o names a file; --format json writes to standard output");
-    if (o->plot != NULL && !o->errors && o->thresholds == NULL)
-        return osc_fail(OSC_EINVAL, "--plot is the figure of --errors or --threshold");
     if (o->plot != NULL && o->output != NULL && strcmp(o->plot, o->output) == 0)
         return osc_fail(OSC_EINVAL, "--plot and --output name the same file");
     return OSC_OK;
@@ -61,14 +59,14 @@ static int parse(compare_options *o, int *argc, char **argv)
           &o->errors, 0, 0 },
         { "threshold", 0, CLI_TEXT, "LIST", "study outlier thresholds: FROM:TO:STEP, numbers, inf, "
           "separated by commas", &o->thresholds, 0, 0 },
-        { "plot", 0, CLI_TEXT, "FILE", "also draw the figure of --errors or --threshold, as SVG",
+        { "plot", 0, CLI_TEXT, "FILE", "also draw the results, as SVG",
           &o->plot, 0, 0 },
         { "output", 'o', CLI_TEXT, "FILE", "keep the results there too, as JSON, after every cell",
           &o->output, 0, 0 },
         { "resume", 0, CLI_SWITCH, NULL, "take the cells that -o FILE has already", &o->resume,
           0, 0 },
         { "force", 'f', CLI_SWITCH, NULL, "replace an existing -o FILE", &o->force, 0, 0 },
-        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex or json (default: text)",
+        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex, html or json (default: text)",
           &o->format_name, 0, 0 },
         RUN_OPTION_ROWS(o->run),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
@@ -112,8 +110,8 @@ static int run_cells(const compare_options *o)
     if (r.count > 0 && compare_write(&r, o, stdout) != OSC_OK)
         rc = cli_fail(&experiment_compare);
     if (rc == 0 && o->plot != NULL)
-        rc = compare_plot(&r, o->plot) == OSC_OK ? say_wrote(o->plot)
-                                                 : cli_fail(&experiment_compare);
+        rc = compare_plot(&r, o) == OSC_OK ? say_wrote(o->plot)
+                                           : cli_fail(&experiment_compare);
     compare_results_free(&r);
     return rc;
 }

@@ -79,12 +79,12 @@ osc_status compare_file_take(compare_results *r, bool *found, compare_cell *cell
 /* Writes all cells, then the rows of the old file that no cell has replaced. */
 osc_status compare_file_write(const compare_results *r, const char *path);
 
-/* --- compare_print.c, compare_plot.c ---------------------------------------------- */
+/* --- compare_print.c ------------------------------------------------------------- */
 
 /* An array of all cells, owned by the caller; NULL when out of memory. */
 json_t *compare_json(const compare_results *r);
 osc_status compare_write(const compare_results *r, const compare_options *o, FILE *out);
-/* Perplexity and share of columns against the threshold, as SVG. */
-osc_status compare_plot(const compare_results *r, const char *path);
+/* The figure, to o->plot: what each scheme costs, or what each threshold. */
+osc_status compare_plot(const compare_results *r, const compare_options *o);
 
 #endif

@@ -1,4 +1,4 @@
-/* Cells as a table or JSON. */
+/* Cells as JSON, a table or a figure. */
 #include <config.h>
 #include "experiments/compare.h"
 
@@ -6,6 +6,8 @@
 #include <string.h>
 
 #include "analyses/jsonout.h"
+#include "analyses/schemes.h"
+#include "cli/output.h"
 
 /* --- JSON ------------------------------------------------------------------------ */
 
@@ -45,116 +47,66 @@ json_t *compare_json(const compare_results *r)
     return rows;
 }
 
-/* --- notes ------------------------------------------------------------------------ */
+/* --- tables and figures -------------------------------------------------------------- */
 
-/* The corpora of several models may differ: each difference is told. */
-static void add_notes(table *t, const compare_results *r)
+static scheme_cell as_scheme(const compare_cell *c)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        const measurement *m = &r->cell[i].m;
-        const measurement *last = i > 0 ? &r->cell[i - 1].m : NULL;
-        if (last == NULL || last->protocol != m->protocol || last->bos != m->bos)
-            measure_note(t, m);
-        if (last == NULL || r->cell[i].model != r->cell[i - 1].model)
-            table_note(t, "%s: %zu sequence%s of at most %zu ids, %zu scored", m->model,
-                       m->sequences, m->sequences == 1 ? "" : "s", m->length, m->result.scored);
-    }
-}
-
-/* --- schemes x models: the paper's Table 1 ----------------------------------------- */
-
-static const compare_cell *find(const compare_results *r, size_t model, size_t scheme,
-                                size_t schemes)
-{
-    size_t i = model * schemes + scheme;
-    return i < r->count ? &r->cell[i] : NULL;
-}
-
-static osc_status create_matrix(table **t, const compare_results *r, size_t schemes,
-                                table_format format)
-{
-    size_t width = 1 + 2 * r->models;
-    table_column *columns = osc_alloc(width, sizeof *columns);
-    char (*names)[300] = osc_alloc(width, sizeof *names);
-    osc_status status = OSC_ENOMEM;
-    if (columns != NULL && names != NULL) {
-        columns[0] = (table_column){ "scheme", "", TABLE_LEFT, TABLE_ALWAYS };
-        for (size_t i = 1; i < width; i++) {
-            const compare_cell *cell = find(r, (i - 1) / 2, 0, schemes);
-            const char *model = cell != NULL ? cell->m.model : "";
-            if (format == TABLE_CSV)   /* every column of its own name */
-                snprintf(names[i], sizeof names[i], "%s %s", model,
-                         i % 2 == 1 ? "perplexity" : "relative");
-            else
-                snprintf(names[i], sizeof names[i], "%s", i % 2 == 1 ? model : "relative");
-            columns[i] = (table_column){ names[i], "", TABLE_RIGHT, TABLE_ALWAYS };
-        }
-        status = table_create(t, NULL, columns, width);
-    }
-    osc_free(columns);
-    osc_free(names);
-    return status;
-}
-
-static osc_status make_matrix(table **made, const compare_results *r, const compare_options *o)
-{
-    table *t;
-    OSC_TRY(create_matrix(&t, r, o->list.count, o->format));
-    for (size_t s = 0; s < o->list.count; s++) {
-        table_cell(t, "%s", o->list.text[s]);
-        for (size_t m = 0; m < r->models; m++) {
-            const compare_cell *cell = find(r, m, s, o->list.count);
-            table_number(t, o->format, 4, cell != NULL ? cell->m.result.perplexity : NAN);
-            table_number(t, o->format, 4, cell != NULL ? cell->relative : NAN);
-        }
-    }
-    table_note(t, "Perplexity; relative: over that of scheme none.");
-    *made = t;
-    return OSC_OK;
-}
-
-/* --- threshold study ----------------------------------------------------------------- */
-
-static osc_status make_study(table **made, const compare_results *r, const compare_options *o)
-{
-    static const table_column columns[] = {
-        { "model", "", TABLE_LEFT, TABLE_ALWAYS },
-        { "scheme", "", TABLE_LEFT, TABLE_ALWAYS },
-        { "threshold", "", TABLE_RIGHT, TABLE_DATA },
-        { "perplexity", "", TABLE_RIGHT, TABLE_ALWAYS },
-        { "relative", "", TABLE_RIGHT, TABLE_ALWAYS },
-        { "columns in 16 bit", "%", TABLE_RIGHT, TABLE_ALWAYS },
-        { "values in 16 bit", "%", TABLE_RIGHT, TABLE_ALWAYS },
+    scheme_cell s = {
+        .bos = c->m.bos, .sequences = c->m.sequences, .length = c->m.length,
+        .scored = c->m.result.scored, .nll = c->m.result.nll,
+        .perplexity = c->m.result.perplexity, .threshold = c->threshold, .columns = c->columns,
+        .values = c->values,
     };
-    table *t;
-    OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));
+    snprintf(s.model, sizeof s.model, "%s", c->m.model);
+    snprintf(s.scheme, sizeof s.scheme, "%s", c->m.scheme);
+    snprintf(s.protocol, sizeof s.protocol, "%s", osc_protocol_name(c->m.protocol));
+    snprintf(s.backend, sizeof s.backend, "%s", c->identity.backend);
+    strcpy(s.model_sha256, c->identity.model);
+    strcpy(s.tokenizer_sha256, c->identity.tokenizer);
+    strcpy(s.text_sha256, c->identity.text);
+    return s;
+}
+
+static osc_status as_schemes(scheme_cells *cells, const compare_results *r)
+{
+    *cells = (scheme_cells){ .cell = NULL };
     for (size_t i = 0; i < r->count; i++) {
-        const compare_cell *c = &r->cell[i];
-        table_cell(t, "%s", c->m.model);
-        table_cell(t, "%s", c->m.scheme);
-        if (isinf(c->threshold))
-            table_cell(t, "inf");
-        else
-            table_number(t, o->format, 4, c->threshold);
-        table_number(t, o->format, 4, c->m.result.perplexity);
-        table_number(t, o->format, 4, c->relative);
-        table_number(t, o->format, 3, 100 * c->columns);
-        table_number(t, o->format, 3, 100 * c->values);
+        scheme_cell cell = as_scheme(&r->cell[i]);
+        if (schemes_add(cells, &cell) != OSC_OK) {
+            schemes_free(cells);
+            return OSC_ENOMEM;
+        }
     }
-    table_note(t, "Columns: mean over all calls of linear layers of the share of the input's "
-               "columns kept out of int8; values: such values over all input values.");
-    *made = t;
+    schemes_relate(cells);
     return OSC_OK;
 }
 
 osc_status compare_write(const compare_results *r, const compare_options *o, FILE *out)
 {
+    scheme_cells cells;
     if (o->format == TABLE_JSON)
         return json_out_write(compare_json(r), out);
-    table *t;
-    OSC_TRY(o->thresholds != NULL ? make_study(&t, r, o) : make_matrix(&t, r, o));
-    add_notes(t, r);
-    osc_status status = table_write(t, o->format, out);
-    table_free(t);
+    OSC_TRY(as_schemes(&cells, r));
+    osc_status status = o->thresholds != NULL ? schemes_write_study(&cells, o->format, out)
+                                              : schemes_write_matrix(&cells, o->format, out);
+    schemes_free(&cells);
+    return status;
+}
+
+osc_status compare_plot(const compare_results *r, const compare_options *o)
+{
+    scheme_cells cells;
+    cli_output output;
+    OSC_TRY(as_schemes(&cells, r));
+    osc_status status = cli_output_open(&output, o->plot);
+    if (status == OSC_OK) {
+        status = o->thresholds != NULL ? schemes_plot_study(&cells, output.stream)
+                                       : schemes_plot(&cells, output.stream);
+        if (status == OSC_OK)
+            status = cli_output_commit(&output);
+        else
+            cli_output_abort(&output);
+    }
+    schemes_free(&cells);
     return status;
 }

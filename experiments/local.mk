@@ -4,7 +4,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/ablate.c %D%/ablate.h %D%/ablate_choose.c %D%/ablate_measure.c %D%/ablate_observe.c \
   %D%/ablate_passes.c \
   %D%/compare.c %D%/compare.h %D%/compare_cells.c %D%/compare_choice.c %D%/compare_file.c \
-  %D%/compare_plot.c %D%/compare_print.c \
+  %D%/compare_print.c \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \
   %D%/errors.c %D%/errors.h %D%/errors_count.c %D%/errors_plot.c %D%/errors_print.c \
   %D%/info.c %D%/kept.c %D%/kept.h %D%/layer_study.c %D%/layer_study.h %D%/layer_product.c \

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "analyses/jsonout.h"
+#include "analyses/schemes.h"
 #include "experiments/stop.h"
 
 osc_status measure_run(osc_session *session, const osc_corpus *corpus, const osc_hooks *hooks,
@@ -75,11 +76,5 @@ json_t *measure_json(const measurement *m)
 
 void measure_note(table *t, const measurement *m)
 {
-    char bos[32] = "no bos";
-    if (m->bos >= 0)
-        snprintf(bos, sizeof bos, "bos %d", (int)m->bos);
-    if (m->protocol == OSC_TOKENS)
-        snprintf(bos, sizeof bos, "as they are");
-    table_note(t, "protocol %s: %s (%s)", osc_protocol_name(m->protocol),
-               osc_protocol_summary(m->protocol), bos);
+    schemes_note_protocol(t, osc_protocol_name(m->protocol), m->bos);
 }

@@ -143,7 +143,7 @@ static int perplexity(int argc, char **argv)
           "(default: the shipped " CLI_DEFAULT_MODEL ")", &o.models, 0, 0 },
         { "scheme", 0, CLI_LIST, "NAME", "matmul scheme with its options, NAME:KEY=VALUE,..., "
           "may be repeated (default: none)", &o.schemes, 0, 0 },
-        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex or json (default: text)",
+        { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex, html or json (default: text)",
           &o.format_name, 0, 0 },
         RUN_OPTION_ROWS(o.run),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }

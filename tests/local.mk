@@ -4,6 +4,11 @@ TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
   %D%/test_kill.sh %D%/test_merge.sh %D%/test_sweep.sh %D%/slurm.sh
+  %D%/test_kill.sh %D%/test_report.sh
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = $(SHELL)
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
+  %D%/test_kill.sh %D%/test_report.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -140,6 +145,11 @@ check_PROGRAMS += %D%/test_ablate
   experiments/without.c
 %C%_test_ablate_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablate_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += %D%/test_figures
+%C%_test_figures_SOURCES = %D%/test_figures.c %D%/svg_check.c %D%/svg_check.h %D%/memory_file.h \
+  %D%/run.h
+%C%_test_figures_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_figures_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_ablation
 %C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h

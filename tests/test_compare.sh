@@ -72,7 +72,6 @@ fails "--errors with --resume" 2 "no meaning" --errors --resume -o x.json
 fails "--resume with --force" 2 "exclude each other" --resume --force -o x.json
 fails "--resume without a file" 2 "add -o FILE" --resume
 fails "-o -" 2 "format json" -o -
-fails "--plot alone" 2 "--errors or --threshold" --plot x.svg
 fails "one file for both" 2 "same file" --errors --plot x -o x
 fails "unknown format" 2 "json" --format jsno
 fails "folder that is not there" 1 "none/x.json" -o none/x.json
@@ -84,7 +83,9 @@ works "models x schemes" "^llm-int8:weights=int8  *[0-9.]*  *[0-9.]*  *[0-9.]*  
 is "none comes first, and once" \
     "$(grep -c '^none ' "$work/out") $(sed -n 3p "$work/out" | cut -c 1-5)" "1 none "
 is "the protocol is named" "$(grep -c '^protocol stream' "$work/out")" 1
-works "all schemes" "^q8-0 " $tiny --model "$early"
+works "all schemes" "^q8-0 " $tiny --model "$early" --plot all.svg
+is "the figure" "$(head -c 5 all.svg) $(tail -n 1 all.svg) $(grep -c '>q8-0<' all.svg)" \
+    "<?xml </svg> 1"
 is "all of them" "$(sed '/^$/q' "$work/out" | tail -n +3 | grep -c .)" 10
 works "markdown" "^| llm-int8 |" $tiny --model "$early" --schemes llm-int8 --format md
 works "LaTeX" "^llm-int8 &" $tiny --model "$early" --schemes llm-int8 --format latex

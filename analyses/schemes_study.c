@@ -1,13 +1,12 @@
 /* The figure of a threshold study. */
 #include <config.h>
-#include "experiments/compare.h"
+#include "analyses/schemes.h"
 
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "analyses/lineplot.h"
-#include "cli/output.h"
 
 typedef struct {
     size_t           cells;              /* of the results */
@@ -20,40 +19,61 @@ typedef struct {
     bool             relative;           /* several models: their perplexities are far apart */
 } curves;
 
-static double height(const curves *v, const compare_cell *c)
+static double height(const curves *v, const scheme_cell *c)
 {
-    return v->relative ? c->relative : c->m.result.perplexity;
+    return v->relative ? c->relative : c->perplexity;
 }
 
 /* The scheme without its threshold, and the model. */
-static void name_series(char *name, size_t size, const compare_cell *c)
+static void name_series(char *name, size_t size, const scheme_cell *c)
 {
-    size_t length = strlen(c->m.scheme);
+    size_t length = strlen(c->scheme);
     for (size_t i = 0; i < length; i++)
-        if ((c->m.scheme[i] == ':' || c->m.scheme[i] == ',')
-            && strncmp(c->m.scheme + i + 1, "threshold=", 10) == 0)
+        if ((c->scheme[i] == ':' || c->scheme[i] == ',')
+            && strncmp(c->scheme + i + 1, "threshold=", 10) == 0)
             length = i;
-    snprintf(name, size, "%s %.*s", c->m.model, (int)length, c->m.scheme);
+    snprintf(name, size, "%s %.*s", c->model, (int)length, c->scheme);
 }
 
-static bool same_series(const compare_cell *a, const compare_cell *b)
+static bool same_series(const scheme_cell *a, const scheme_cell *b)
 {
     char first[560], second[560];
     name_series(first, sizeof first, a);
     name_series(second, sizeof second, b);
-    return a->model == b->model && strcmp(first, second) == 0;
+    return a->group == b->group && strcmp(first, second) == 0;
+}
+
+/* Group by group: scheme none, then series by series. */
+static int by_series(const void *a, const void *b)
+{
+    const scheme_cell *x = a, *y = b;
+    char first[560], second[560];
+    if (x->group != y->group)
+        return x->group < y->group ? -1 : 1;
+    if (isnan(x->threshold) != isnan(y->threshold))
+        return isnan(x->threshold) ? -1 : 1;
+    name_series(first, sizeof first, x);
+    name_series(second, sizeof second, y);
+    int order = strcmp(first, second);
+    return order != 0 ? order : (x->threshold > y->threshold) - (x->threshold < y->threshold);
+}
+
+void schemes_sort_study(scheme_cells *cells)
+{
+    if (cells->count > 0)
+        qsort(cells->cell, cells->count, sizeof *cells->cell, by_series);
 }
 
 static int by_threshold(const void *a, const void *b)
 {
-    const compare_cell *const *x = a, *const *y = b;
+    const scheme_cell *const *x = a, *const *y = b;
     return ((*x)->threshold > (*y)->threshold) - ((*x)->threshold < (*y)->threshold);
 }
 
 /* Cells first .. first+count-1 are one series. */
-static osc_status add_series(curves *v, const compare_results *r, size_t first, size_t count)
+static osc_status add_series(curves *v, const scheme_cells *r, size_t first, size_t count)
 {
-    const compare_cell **sorted = osc_alloc(count, sizeof *sorted);
+    const scheme_cell **sorted = osc_alloc(count, sizeof *sorted);
     if (sorted == NULL)
         return OSC_ENOMEM;
     for (size_t i = 0; i < count; i++)
@@ -76,7 +96,7 @@ static osc_status add_series(curves *v, const compare_results *r, size_t first, 
 }
 
 /* A model's perplexity under scheme none, as a dashed line over all thresholds. */
-static void add_reference(curves *v, const compare_results *r, size_t cell, size_t end)
+static void add_reference(curves *v, const scheme_cells *r, size_t cell, size_t end)
 {
     double low = INFINITY, high = -INFINITY;
     for (size_t i = cell + 1; i < end; i++) {
@@ -93,13 +113,13 @@ static void add_reference(curves *v, const compare_results *r, size_t cell, size
     };
 }
 
-static osc_status make_curves(curves *v, const compare_results *r)
+static osc_status make_curves(curves *v, const scheme_cells *r)
 {
     size_t i = 0;
     while (i < r->count) {
         size_t end = i;
         if (isnan(r->cell[i].threshold)) {
-            while (++end < r->count && r->cell[end].model == r->cell[i].model)
+            while (++end < r->count && r->cell[end].group == r->cell[i].group)
                 ;
             add_reference(v, r, i++, end);
             continue;
@@ -140,36 +160,33 @@ static void release(curves *v)
     osc_free(v->shares);
 }
 
-static osc_status draw(const curves *v, const compare_results *r, const char *path)
+static void draw(const curves *v, const scheme_cells *r, FILE *out)
 {
-    const measurement *m = &r->cell[0].m;
+    const scheme_cell *c = &r->cell[0];
     char subtitle[400];
-    cli_output output;
     snprintf(subtitle, sizeof subtitle, "Columns of a layer's input with outliers are multiplied "
              "in floating point, all others in int8. %zu sequence%s of at most %zu ids, "
-             "protocol %s. Dashed: without quantization.", m->sequences,
-             m->sequences == 1 ? "" : "s", m->length, osc_protocol_name(m->protocol));
+             "protocol %s. Dashed: without quantization.", c->sequences,
+             c->sequences == 1 ? "" : "s", c->length, c->protocol);
     const lineplot_panel panels[] = {
         { .y_label = v->relative ? "perplexity over that without quantization" : "perplexity",
           .series = v->series, .count = v->count },
         { .y_label = "columns in 16 bit (%)", .series = v->shares, .count = v->share_count,
           .from_zero = true },
     };
-    lineplot plot = { .title = "What the outlier threshold costs and gives", .subtitle = subtitle,
-                      .x_label = "threshold", .panel = panels, .panels = 2 };
-    OSC_TRY(cli_output_open(&output, path));
-    lineplot_write(&plot, output.stream);
-    return cli_output_commit(&output);
+    lineplot_write(&(lineplot){
+        .title = "What the outlier threshold costs and gives", .subtitle = subtitle,
+        .x_label = "threshold", .panel = panels, .panels = 2 }, out);
 }
 
-osc_status compare_plot(const compare_results *r, const char *path)
+osc_status schemes_plot_study(const scheme_cells *cells, FILE *out)
 {
-    curves v = { .relative = r->models > 1 };
-    osc_status status = own(&v, r->count);
+    curves v = { .relative = cells->groups > 1 };
+    osc_status status = own(&v, cells->count);
     if (status == OSC_OK)
-        status = make_curves(&v, r);
+        status = make_curves(&v, cells);
     if (status == OSC_OK)
-        status = draw(&v, r, path);
+        draw(&v, cells, out);
     release(&v);
     return status;
 }
