@@ -1,0 +1,205 @@
+/* From a state dict to weights: a tensor is a view (offset, sizes, strides) of a
+ * storage.  One whose elements lie one after another is used in place; any other
+ * (a transposed view) is copied into rows. */
+#include <config.h>
+#include "store/torch.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+struct reader {
+    struct osc_weights *weights;
+    const char         *file_name;
+    char               *names;       /* room for those of all tensors */
+    size_t              room;        /* bytes that copies may still take */
+};
+
+/* Elements of the view; OSC_EFORMAT unless each is a different element of its storage. */
+static osc_status check_view(size_t *count, const struct osc_view *v)
+{
+    const size_t *dim = v->dim, *stride = v->dim + v->ndim;
+    size_t product = 1, last = v->offset;
+    bool empty = false, overflow = false;
+    char text[256];
+    for (size_t i = 0; i < v->ndim; i++) {
+        size_t reach;
+        empty = empty || dim[i] == 0;
+        overflow = overflow || __builtin_mul_overflow(product, dim[i] == 0 ? 1 : dim[i], &product);
+        if (dim[i] < 2)
+            continue;
+        if (stride[i] == 0)
+            return osc_fail(OSC_EFORMAT, "dimension %zu of %zu elements has stride 0: one element "
+                            "repeated", i, dim[i]);
+        overflow = overflow || __builtin_mul_overflow(dim[i] - 1, stride[i], &reach) ||
+                   __builtin_add_overflow(last, reach, &last);
+    }
+    *count = empty ? 0 : product;
+    osc_shape_text(text, sizeof text, v->ndim, dim);
+    if (overflow)
+        return osc_fail(OSC_EFORMAT, "shape %s at offset %zu with its strides has more than 2^64 "
+                        "elements", text, v->offset);
+    if (!empty && last >= v->storage->view_count)
+        return osc_fail(OSC_EFORMAT, "shape %s at offset %zu reaches element %zu of a storage of "
+                        "%zu", text, v->offset, last, v->storage->view_count);
+    if (*count > v->storage->view_count)
+        return osc_fail(OSC_EFORMAT, "shape %s has more elements than its storage of %zu: they "
+                        "overlap", text, v->storage->view_count);
+    return OSC_OK;
+}
+
+static bool is_contiguous(const struct osc_view *v, size_t count)
+{
+    size_t expected = 1;
+    for (size_t i = v->ndim; count > 0 && i-- > 0;) {
+        if (v->dim[i] != 1 && v->dim[v->ndim + i] != expected)
+            return false;
+        expected *= v->dim[i];
+    }
+    return true;
+}
+
+/* Copies the `count` > 0 elements of `size` bytes each, last dimension innermost. */
+static void gather(uint8_t *to, const uint8_t *from, const struct osc_view *v, size_t count,
+                   size_t size)
+{
+    size_t inner = v->ndim - 1, index[OSC_MAX_DIMS] = { 0 };
+    const size_t *dim = v->dim, *stride = v->dim + v->ndim;
+    for (size_t rows = count / dim[inner]; rows > 0; rows--) {
+        const uint8_t *row = from;
+        for (size_t i = 0; i < dim[inner]; i++, to += size, row += stride[inner] * size)
+            memcpy(to, row, size);
+        for (size_t i = inner; i-- > 0;) {
+            from += stride[i] * size;
+            if (++index[i] < dim[i])
+                break;
+            from -= dim[i] * stride[i] * size;
+            index[i] = 0;
+        }
+    }
+}
+
+/* Sets `*data` to the view's elements in row-major order. */
+static osc_status find_elements(const uint8_t **data, struct reader *r, const struct osc_view *v,
+                                size_t count)
+{
+    const struct osc_storage *s = v->storage;
+    size_t size = osc_dtype_size(s->dtype), bytes = count * size;
+    const uint8_t *from = s->data + (count == 0 ? 0 : (s->view_offset + v->offset) * size);
+    *data = from;
+    if (is_contiguous(v, count))
+        return OSC_OK;
+    if (bytes > r->room)
+        return osc_fail(OSC_EUNSUP, "is not contiguous, and copies of such tensors would take more "
+                        "memory than the file has bytes");
+    uint8_t *copy = osc_weights_memory(r->weights, bytes);
+    if (copy == NULL)
+        return OSC_ENOMEM;
+    r->room -= bytes;
+    gather(copy, from, v, count, size);
+    *data = copy;
+    return OSC_OK;
+}
+
+static osc_status add_tensor(struct reader *r, const struct osc_value *key,
+                             const struct osc_view *v)
+{
+    const uint8_t *data;
+    size_t count = 0;
+    OSC_TRY(check_view(&count, v));
+    OSC_TRY(find_elements(&data, r, v, count));
+    struct osc_weight weight = {
+        .stored = { .name = r->names, .file = r->file_name,
+                    .tensor = osc_tensor_make(data, v->storage->dtype, v->ndim, v->dim) },
+        .bytes = count * osc_dtype_size(v->storage->dtype),
+    };
+    memcpy(r->names, key->as.text, key->size);
+    r->names += key->size + 1;
+    return osc_weights_add(r->weights, &weight);
+}
+
+static osc_status check_key(const struct osc_value *key)
+{
+    char quoted[OSC_QUOTED];
+    if (key->size <= OSC_MAX_WEIGHT_NAME && memchr(key->as.text, '\0', key->size) == NULL)
+        return OSC_OK;
+    return osc_fail(OSC_EFORMAT, "name '%s' has %u bytes or a zero byte; at most %d bytes are "
+                    "accepted", osc_weight_quote_bytes(quoted, key->as.text, key->size), key->size,
+                    OSC_MAX_WEIGHT_NAME);
+}
+
+/* Beside tensors a state dict may hold plain values, which are passed over. */
+static osc_status check_value(const struct osc_value *key, const struct osc_value *value)
+{
+    char quoted[OSC_QUOTED];
+    switch (value->kind) {
+    case OSC_VALUE_TENSOR: case OSC_VALUE_NONE: case OSC_VALUE_BOOL: case OSC_VALUE_INT:
+    case OSC_VALUE_FLOAT: case OSC_VALUE_TEXT:
+        return OSC_OK;
+    default:
+        return osc_fail(OSC_EFORMAT, "'%s' is %s, expected a tensor: is this a training "
+                        "checkpoint? Save the model's state_dict() alone",
+                        osc_weight_quote_bytes(quoted, key->as.text, key->size),
+                        osc_value_name(value));
+    }
+}
+
+static osc_status check_unique(const struct osc_items *items)
+{
+    char quoted[OSC_QUOTED];
+    size_t count = items->count / 2;
+    const struct osc_value **key = osc_alloc(count, sizeof *key);
+    osc_status status = OSC_OK;
+    if (key == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < count; i++)
+        key[i] = &items->item[2 * i];
+    qsort(key, count, sizeof *key, osc_torch_by_text);
+    for (size_t i = 1; i < count && status == OSC_OK; i++)
+        if (osc_torch_by_text(&key[i - 1], &key[i]) == 0)
+            status = osc_fail(OSC_EFORMAT, "'%s' is there twice",
+                              osc_weight_quote_bytes(quoted, key[i]->as.text, key[i]->size));
+    osc_free(key);
+    return status;
+}
+
+static osc_status check_items(const struct osc_items *items, size_t *names)
+{
+    *names = 0;
+    for (size_t i = 0; i < items->count; i += 2) {
+        OSC_TRY(check_key(&items->item[i]));
+        OSC_TRY(check_value(&items->item[i], &items->item[i + 1]));
+        *names += items->item[i].size + 1;
+    }
+    return check_unique(items);
+}
+
+osc_status osc_torch_tensors(struct osc_weights *weights, const struct osc_value *result,
+                             const osc_mapping *file)
+{
+    size_t names = 0;
+    if (result->kind != OSC_VALUE_DICT)
+        return osc_fail(OSC_EFORMAT, "holds %s, expected a state dict", osc_value_name(result));
+    const struct osc_items *items = result->as.items;
+    OSC_TRY(check_items(items, &names));
+    struct reader reader = { .weights = weights, .file_name = osc_weight_file_name(file->path),
+                             .names = osc_weights_memory(weights, names), .room = file->size };
+    if (reader.names == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < items->count; i += 2) {
+        const struct osc_value *key = &items->item[i], *value = key + 1;
+        if (value->kind != OSC_VALUE_TENSOR)
+            continue;
+        osc_status status = add_tensor(&reader, key, value->as.view);
+        if (status != OSC_OK && status != OSC_ENOMEM) {
+            char quoted[OSC_QUOTED], where[OSC_QUOTED + 16];
+            snprintf(where, sizeof where, "tensor '%s'",
+                     osc_weight_quote_bytes(quoted, key->as.text, key->size));
+            return osc_fail_in(status, where);
+        }
+        OSC_TRY(status);
+    }
+    return OSC_OK;
+}
