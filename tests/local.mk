@@ -16,7 +16,7 @@ TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
   %D%/data/models %D%/data/reference %D%/data/safetensors \
-  %D%/data/text
+  %D%/data/text %D%/data/torch
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
@@ -127,6 +127,17 @@ check_PROGRAMS += %D%/test_errors
   experiments/errors_count.c experiments/layer_product.c
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_torch
+%C%_test_torch_SOURCES = %D%/test_torch.c %D%/torch_file.h %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_torch_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_torch_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_torch_models
+%C%_test_torch_models_SOURCES = %D%/test_torch_models.c %D%/torch_file.h %D%/files.h %D%/paths.h \
+  %D%/reference.h %D%/run.h
+%C%_test_torch_models_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_torch_models_LDADD   = $(TEST_LIBS)
 
 endif
 

@@ -17,36 +17,50 @@ struct reader {
     size_t              room;        /* bytes that copies may still take */
 };
 
-/* Elements of the view; OSC_EFORMAT unless each is a different element of its storage. */
-static osc_status check_view(size_t *count, const struct osc_view *v)
+/* Elements of a tensor.  A dimension of 0 counts as 1 in the overflow check, because
+ * row-major strides are products over the other dimensions. */
+static osc_status count_elements(size_t *count, const struct osc_view *v)
 {
-    const size_t *dim = v->dim, *stride = v->dim + v->ndim;
-    size_t product = 1, last = v->offset;
-    bool empty = false, overflow = false;
-    char text[256];
+    size_t product = 1;
+    bool empty = false;
     for (size_t i = 0; i < v->ndim; i++) {
-        size_t reach;
-        empty = empty || dim[i] == 0;
-        overflow = overflow || __builtin_mul_overflow(product, dim[i] == 0 ? 1 : dim[i], &product);
-        if (dim[i] < 2)
-            continue;
-        if (stride[i] == 0)
-            return osc_fail(OSC_EFORMAT, "dimension %zu of %zu elements has stride 0: one element "
-                            "repeated", i, dim[i]);
-        overflow = overflow || __builtin_mul_overflow(dim[i] - 1, stride[i], &reach) ||
-                   __builtin_add_overflow(last, reach, &last);
+        empty = empty || v->dim[i] == 0;
+        if (__builtin_mul_overflow(product, v->dim[i] == 0 ? 1 : v->dim[i], &product))
+            return osc_fail(OSC_EFORMAT, "has more than 2^64 elements");
     }
     *count = empty ? 0 : product;
-    osc_shape_text(text, sizeof text, v->ndim, dim);
-    if (overflow)
-        return osc_fail(OSC_EFORMAT, "shape %s at offset %zu with its strides has more than 2^64 "
-                        "elements", text, v->offset);
-    if (!empty && last >= v->storage->view_count)
-        return osc_fail(OSC_EFORMAT, "shape %s at offset %zu reaches element %zu of a storage of "
-                        "%zu", text, v->offset, last, v->storage->view_count);
-    if (*count > v->storage->view_count)
-        return osc_fail(OSC_EFORMAT, "shape %s has more elements than its storage of %zu: they "
-                        "overlap", text, v->storage->view_count);
+    return OSC_OK;
+}
+
+/* The largest index into the storage. */
+static osc_status last_index(size_t *last, const struct osc_view *v)
+{
+    const size_t *dim = v->dim, *stride = v->dim + v->ndim;
+    *last = v->offset;
+    for (size_t i = 0; i < v->ndim; i++) {
+        size_t reach;
+        if (dim[i] > 1 && stride[i] == 0)
+            return osc_fail(OSC_EFORMAT, "dimension %zu has stride 0: one element repeated", i);
+        if (__builtin_mul_overflow(dim[i] - 1, stride[i], &reach) ||
+            __builtin_add_overflow(*last, reach, last))
+            return osc_fail(OSC_EFORMAT, "its strides reach beyond 2^64 elements");
+    }
+    return OSC_OK;
+}
+
+/* Counts the elements; OSC_EFORMAT unless each is a different one of the storage. */
+static osc_status check_view(size_t *count, const struct osc_view *v)
+{
+    size_t last, room = v->storage->view_count;
+    OSC_TRY(count_elements(count, v));
+    if (*count == 0)
+        return OSC_OK;
+    OSC_TRY(last_index(&last, v));
+    if (last >= room)
+        return osc_fail(OSC_EFORMAT, "offset %zu and strides reach element %zu of a storage of "
+                        "%zu", v->offset, last, room);
+    if (*count > room)
+        return osc_fail(OSC_EFORMAT, "%zu elements of a storage of %zu: they overlap", *count, room);
     return OSC_OK;
 }
 
@@ -108,7 +122,13 @@ static osc_status add_tensor(struct reader *r, const struct osc_value *key,
 {
     const uint8_t *data;
     size_t count = 0;
-    OSC_TRY(check_view(&count, v));
+    osc_status status = check_view(&count, v);
+    if (status != OSC_OK) {
+        char shape[256], where[272];
+        osc_shape_text(shape, sizeof shape, v->ndim, v->dim);
+        snprintf(where, sizeof where, "shape %s", shape);
+        return osc_fail_in(status, where);
+    }
     OSC_TRY(find_elements(&data, r, v, count));
     struct osc_weight weight = {
         .stored = { .name = r->names, .file = r->file_name,
