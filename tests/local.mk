@@ -142,9 +142,9 @@ check_PROGRAMS += %D%/test_torch_models
 endif
 
 # Benches: built and run by `make bench` alone.
-BENCHES        += %D%/bench_engine %D%/bench_quant %D%/bench_text
-EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_quant %D%/bench_text
-CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
+BENCHES        += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_text
+EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_text
+CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_text
 %C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
 %C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
 %C%_bench_engine_LDADD    = $(OSC_LIBS)
@@ -152,3 +152,5 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
 %C%_bench_text_LDADD      = $(OSC_LIBS)
 %C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
+%C%_bench_store_SOURCES   = %D%/bench_store.c %D%/bench.h
+%C%_bench_store_LDADD     = $(OSC_LIBS)

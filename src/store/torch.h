@@ -19,7 +19,8 @@ int osc_torch_by_text(const void *a, const void *b);
 int osc_torch_by_key(const void *a, const void *b);
 
 /* Appends the tensors of the state dict `result`, whose storages have all been found.  Tensors
- * that are not contiguous are copied; all copies together have at most the file's size. */
+ * that are not contiguous are copied; all copies together have at most twice the
+ * file's size. */
 osc_status osc_torch_tensors(struct osc_weights *weights, const struct osc_value *result,
                              const osc_mapping *file);
 

@@ -10,6 +10,8 @@
 
 #include "base/alloc.h"
 
+enum { COPIES_MOST = 2 };   /* times the size of the file: a tied tensor is there twice */
+
 struct reader {
     struct osc_weights *weights;
     const char         *file_name;
@@ -75,6 +77,24 @@ static bool is_contiguous(const struct osc_view *v, size_t count)
     return true;
 }
 
+static inline void copy_run(uint8_t *to, const uint8_t *from, size_t count, size_t step,
+                            size_t size)
+{
+    for (size_t i = 0; i < count; i++)
+        memcpy(to + i * size, from + i * step, size);
+}
+
+/* With the element's size known to the compiler, elements are moved without calls. */
+static void gather_run(uint8_t *to, const uint8_t *from, size_t count, size_t step, size_t size)
+{
+    switch (size) {
+    case 1: copy_run(to, from, count, step, 1); break;
+    case 2: copy_run(to, from, count, step, 2); break;
+    case 4: copy_run(to, from, count, step, 4); break;
+    default: copy_run(to, from, count, step, 8); break;
+    }
+}
+
 /* Copies the `count` > 0 elements of `size` bytes each, last dimension innermost. */
 static void gather(uint8_t *to, const uint8_t *from, const struct osc_view *v, size_t count,
                    size_t size)
@@ -82,9 +102,8 @@ static void gather(uint8_t *to, const uint8_t *from, const struct osc_view *v, s
     size_t inner = v->ndim - 1, index[OSC_MAX_DIMS] = { 0 };
     const size_t *dim = v->dim, *stride = v->dim + v->ndim;
     for (size_t rows = count / dim[inner]; rows > 0; rows--) {
-        const uint8_t *row = from;
-        for (size_t i = 0; i < dim[inner]; i++, to += size, row += stride[inner] * size)
-            memcpy(to, row, size);
+        gather_run(to, from, dim[inner], stride[inner] * size, size);
+        to += dim[inner] * size;
         for (size_t i = inner; i-- > 0;) {
             from += stride[i] * size;
             if (++index[i] < dim[i])
@@ -106,8 +125,8 @@ static osc_status find_elements(const uint8_t **data, struct reader *r, const st
     if (is_contiguous(v, count))
         return OSC_OK;
     if (bytes > r->room)
-        return osc_fail(OSC_EUNSUP, "is not contiguous, and copies of such tensors would take more "
-                        "memory than the file has bytes");
+        return osc_fail(OSC_EUNSUP, "is not contiguous, and copies of such tensors would take "
+                        "more than %d times the size of the file", COPIES_MOST);
     uint8_t *copy = osc_weights_memory(r->weights, bytes);
     if (copy == NULL)
         return OSC_ENOMEM;
@@ -205,7 +224,8 @@ osc_status osc_torch_tensors(struct osc_weights *weights, const struct osc_value
     const struct osc_items *items = result->as.items;
     OSC_TRY(check_items(items, &names));
     struct reader reader = { .weights = weights, .file_name = osc_weight_file_name(file->path),
-                             .names = osc_weights_memory(weights, names), .room = file->size };
+                             .names = osc_weights_memory(weights, names),
+                             .room = COPIES_MOST * file->size };
     if (reader.names == NULL)
         return OSC_ENOMEM;
     for (size_t i = 0; i < items->count; i += 2) {
