@@ -540,7 +540,7 @@ static const struct {
     { "entry", damage_entry, OSC_EFORMAT, "entry 1 of the zip directory is missing" },
     { "sizes", damage_sizes, OSC_EFORMAT, "its sizes 47 and 48 differ" },
     { "crc", damage_crc, OSC_EFORMAT, "member 'archive/data.pkl': its CRC-32 is" },
-    { "pickle", damage_pickle, OSC_EFORMAT, "the file is damaged" },
+    { "pickle", damage_pickle, OSC_EFORMAT, "damaged, or saved without" },
     { "version crc", damage_version_crc, OSC_EFORMAT, "member 'archive/version': its CRC-32 is" },
     { "offset", damage_offset, OSC_EFORMAT, "there is no local header at its offset 4294967280" },
     { "wide offset", damage_offset_wide, OSC_EFORMAT, "its sizes are not in a ZIP64 extra field" },

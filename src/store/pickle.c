@@ -12,7 +12,7 @@ enum {
     STACK_MOST = 1 << 20,
     MEMO_MOST = 1 << 22,
     NAME_MOST = 256,           /* bytes of a global's module or name */
-    VALUES_PER_BYTE = 16,      /* bytes of values for each byte of pickle; real ones take 4 to 8 */
+    VALUES_PER_BYTE = 16,      /* bytes of values for each byte of pickle; real ones take 3 to 6 */
     VALUES_FREE = 64 << 10     /* bytes of values beyond that */
 };
 

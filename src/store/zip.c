@@ -300,5 +300,5 @@ osc_status osc_zip_check(const struct osc_zip_member *member)
     if (crc == member->crc)
         return OSC_OK;
     return fail_member(osc_fail(OSC_EFORMAT, "its CRC-32 is %08lx, the zip directory says %08lx: "
-                                "the file is damaged", crc, (unsigned long)member->crc), member);
+                                "damaged, or saved without checksums", crc, (unsigned long)member->crc), member);
 }
