@@ -128,10 +128,22 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+TORCH_CASE = %D%/torch_case.h %D%/torch_file.h %D%/files.h %D%/paths.h %D%/run.h
+
 check_PROGRAMS += %D%/test_torch
-%C%_test_torch_SOURCES = %D%/test_torch.c %D%/torch_file.h %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_torch_SOURCES = %D%/test_torch.c $(TORCH_CASE)
 %C%_test_torch_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_torch_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_pickle
+%C%_test_pickle_SOURCES = %D%/test_pickle.c $(TORCH_CASE)
+%C%_test_pickle_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_pickle_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_zip
+%C%_test_zip_SOURCES = %D%/test_zip.c $(TORCH_CASE)
+%C%_test_zip_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_zip_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_torch_models
 %C%_test_torch_models_SOURCES = %D%/test_torch_models.c %D%/torch_file.h %D%/files.h %D%/paths.h \

@@ -405,8 +405,8 @@ osc_status osc_pickle_run(struct osc_pickle *pickle, struct osc_value *result, s
     struct machine m = { .pickle = pickle, .data = data, .size = size };
     osc_status status = run(&m);
     if (status == OSC_OK && (m.depth != 1 || m.marks != 0))
-        status = osc_fail(OSC_EFORMAT, "the pickle ends with %zu values and %zu marks on the stack, "
-                          "expected 1 and 0", m.depth, m.marks);
+        status = osc_fail(OSC_EFORMAT, "the pickle ends with %zu values and %zu marks on the "
+                          "stack, expected 1 and 0", m.depth, m.marks);
     if (status == OSC_OK) {
         *result = m.stack[0];
         *used = m.at;

@@ -2,8 +2,8 @@
  *
  * Weights are mapped and not copied (but for views in PyTorch files that are not
  * contiguous): a tensor's `data` points into the mapping, has any alignment and lives
- * until osc_store_close.  Two tensors of a PyTorch file may share their data.  Names are as stored; the
- * prefix rule ("model.", "transformer.") belongs to the architecture. */
+ * until osc_store_close.  Two tensors of a PyTorch file may share their data.  Names
+ * are as stored; the prefix rule ("model.", "transformer.") belongs to the architecture. */
 #ifndef OSC_STORE_STORE_H
 #define OSC_STORE_STORE_H
 
@@ -28,8 +28,8 @@ typedef struct {
  * through the table of formats (stores.c) and makes every check of the format.
  * OSC_ENOTFOUND (no such directory, config or weights), OSC_EFORMAT, OSC_EIO,
  * OSC_EUNSUP (what a format allows and is not supported: a Git LFS pointer, more
- * than OSC_MAX_DIMS dimensions, compressed members of a zip file), OSC_ENOMEM.  Nothing in a file can name a path
- * outside the directory. */
+ * than OSC_MAX_DIMS dimensions, compressed members of a zip file), OSC_ENOMEM.
+ * Nothing in a file can name a path outside the directory. */
 osc_status osc_store_open(osc_store **store, const char *path);
 void osc_store_close(osc_store *store);
 

@@ -75,8 +75,8 @@ static osc_status read_storage(struct stream *s, struct osc_storage **storage,
         count = count << 8 | data[i];
     bytes = (*found)->count * osc_dtype_size((*found)->dtype);
     if (left < COUNT_BYTES || (count == (*found)->count && bytes > left - COUNT_BYTES))
-        return osc_fail(OSC_EFORMAT, "storage '%s' of %zu bytes goes beyond the end of the file: is "
-                        "the file complete?", quoted, bytes);
+        return osc_fail(OSC_EFORMAT, "storage '%s' of %zu bytes goes beyond the end of the file: "
+                        "is the file complete?", quoted, bytes);
     if (count != (*found)->count)
         return osc_fail(OSC_EFORMAT, "storage '%s' has %zu elements, its tensors say %zu", quoted,
                         count, (*found)->count);

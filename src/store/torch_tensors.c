@@ -62,7 +62,8 @@ static osc_status check_view(size_t *count, const struct osc_view *v)
         return osc_fail(OSC_EFORMAT, "offset %zu and strides reach element %zu of a storage of "
                         "%zu", v->offset, last, room);
     if (*count > room)
-        return osc_fail(OSC_EFORMAT, "%zu elements of a storage of %zu: they overlap", *count, room);
+        return osc_fail(OSC_EFORMAT, "%zu elements of a storage of %zu: they overlap", *count,
+                        room);
     return OSC_OK;
 }
 

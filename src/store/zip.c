@@ -299,6 +299,7 @@ osc_status osc_zip_check(const struct osc_zip_member *member)
     }
     if (crc == member->crc)
         return OSC_OK;
-    return fail_member(osc_fail(OSC_EFORMAT, "its CRC-32 is %08lx, the zip directory says %08lx: "
-                                "damaged, or saved without checksums", crc, (unsigned long)member->crc), member);
+    osc_fail(OSC_EFORMAT, "its CRC-32 is %08lx, the zip directory says %08lx: damaged, or saved "
+             "without checksums", crc, (unsigned long)member->crc);
+    return fail_member(OSC_EFORMAT, member);
 }

@@ -56,7 +56,8 @@ json.dump({k: {'dtype': str(v.dtype).split('.')[1], 'shape': list(v.shape), 'byt
            for k, v in state.items()}, open('expected.json', 'w'), indent=1)
 
 names = list(state)
-shards = {'pytorch_model-00001-of-00002.bin': names[:9], 'pytorch_model-00002-of-00002.bin': names[9:]}
+shards = {'pytorch_model-00001-of-00002.bin': names[:9],
+          'pytorch_model-00002-of-00002.bin': names[9:]}
 for name, part in shards.items():
     torch.save({k: state[k] for k in part}, name)
 json.dump({'metadata': {'total_size': 1}, 'weight_map': {k: f for f in shards for k in shards[f]}},
@@ -72,5 +73,6 @@ torch.save({'w': torch.zeros(2, dtype=torch.complex64)}, 'no_complex.bin')
 torch.save({'w': torch.zeros(1).expand(1000)}, 'no_expanded.bin')
 torch.save({'w': base}, 'no_protocol4.bin', pickle_protocol=4)
 torch.save({7: base}, 'no_number_key.bin')
-torch.save({'w': base}, 'no_protocol3_stream.bin', pickle_protocol=3, _use_new_zipfile_serialization=False)
+torch.save({'w': base}, 'no_protocol3_stream.bin', pickle_protocol=3,
+           _use_new_zipfile_serialization=False)
 torch.jit.save(torch.jit.script(nn.ReLU()), 'no_script.bin')
