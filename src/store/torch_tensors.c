@@ -34,17 +34,35 @@ static osc_status count_elements(size_t *count, const struct osc_view *v)
     return OSC_OK;
 }
 
-/* The largest index into the storage. */
-static osc_status last_index(size_t *last, const struct osc_view *v)
+/* The dimensions of more than one element, by stride; returns their number. */
+static size_t by_stride(size_t order[OSC_MAX_DIMS], const struct osc_view *v)
 {
-    const size_t *dim = v->dim, *stride = v->dim + v->ndim;
-    *last = v->offset;
+    const size_t *stride = v->dim + v->ndim;
+    size_t count = 0;
     for (size_t i = 0; i < v->ndim; i++) {
-        size_t reach;
-        if (dim[i] > 1 && stride[i] == 0)
-            return osc_fail(OSC_EFORMAT, "dimension %zu has stride 0: one element repeated", i);
-        if (__builtin_mul_overflow(dim[i] - 1, stride[i], &reach) ||
-            __builtin_add_overflow(*last, reach, last))
+        if (v->dim[i] == 1)
+            continue;
+        size_t place = count++;
+        for (; place > 0 && stride[order[place - 1]] > stride[i]; place--)
+            order[place] = order[place - 1];
+        order[place] = i;
+    }
+    return count;
+}
+
+/* How far the last element lies behind the first.  Each stride must go beyond all that
+ * the smaller ones reach: what slicing and permuting make, and no element twice. */
+static osc_status measure(size_t *reach, const struct osc_view *v)
+{
+    size_t order[OSC_MAX_DIMS], count = by_stride(order, v);
+    *reach = 0;
+    for (size_t k = 0; k < count; k++) {
+        size_t i = order[k], stride = v->dim[v->ndim + i], step;
+        if (stride <= *reach)
+            return osc_fail(OSC_EFORMAT, "stride %zu of dimension %zu: an element is there twice",
+                            stride, i);
+        if (__builtin_mul_overflow(v->dim[i] - 1, stride, &step) ||
+            __builtin_add_overflow(*reach, step, reach))
             return osc_fail(OSC_EFORMAT, "its strides reach beyond 2^64 elements");
     }
     return OSC_OK;
@@ -53,17 +71,14 @@ static osc_status last_index(size_t *last, const struct osc_view *v)
 /* Counts the elements; OSC_EFORMAT unless each is a different one of the storage. */
 static osc_status check_view(size_t *count, const struct osc_view *v)
 {
-    size_t last, room = v->storage->view_count;
+    size_t reach, room = v->storage->view_count;
     OSC_TRY(count_elements(count, v));
     if (*count == 0)
         return OSC_OK;
-    OSC_TRY(last_index(&last, v));
-    if (last >= room)
-        return osc_fail(OSC_EFORMAT, "offset %zu and strides reach element %zu of a storage of "
-                        "%zu", v->offset, last, room);
-    if (*count > room)
-        return osc_fail(OSC_EFORMAT, "%zu elements of a storage of %zu: they overlap", *count,
-                        room);
+    OSC_TRY(measure(&reach, v));
+    if (v->offset >= room || reach >= room - v->offset)
+        return osc_fail(OSC_EFORMAT, "offset %zu and a reach of %zu go beyond its storage of %zu "
+                        "elements", v->offset, reach, room);
     return OSC_OK;
 }
 
@@ -100,16 +115,16 @@ static void gather_run(uint8_t *to, const uint8_t *from, size_t count, size_t st
 static void gather(uint8_t *to, const uint8_t *from, const struct osc_view *v, size_t count,
                    size_t size)
 {
-    size_t inner = v->ndim - 1, index[OSC_MAX_DIMS] = { 0 };
+    size_t inner = v->ndim - 1, index[OSC_MAX_DIMS] = { 0 }, at = 0;   /* bytes, modulo 2^64 */
     const size_t *dim = v->dim, *stride = v->dim + v->ndim;
     for (size_t rows = count / dim[inner]; rows > 0; rows--) {
-        gather_run(to, from, dim[inner], stride[inner] * size, size);
+        gather_run(to, from + at, dim[inner], stride[inner] * size, size);
         to += dim[inner] * size;
         for (size_t i = inner; i-- > 0;) {
-            from += stride[i] * size;
+            at += stride[i] * size;
             if (++index[i] < dim[i])
                 break;
-            from -= dim[i] * stride[i] * size;
+            at -= dim[i] * stride[i] * size;
             index[i] = 0;
         }
     }
