@@ -1,14 +1,9 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_sweep.sh %D%/slurm.sh
+SCRIPT_TESTS = %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh %D%/test_kill.sh \
+  %D%/test_merge.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
+TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_sweep.sh %D%/slurm.sh
-  %D%/test_kill.sh %D%/test_report.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_report.sh
+dist_check_SCRIPTS += $(SCRIPT_TESTS)
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -21,7 +16,7 @@ TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
   %D%/data/models %D%/data/reference %D%/data/safetensors \
-  %D%/data/synth.py %D%/data/text
+  %D%/data/synth.py %D%/data/text %D%/data/torch
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
@@ -169,13 +164,35 @@ check_PROGRAMS += %D%/test_metrics
 %C%_test_metrics_SOURCES = %D%/test_metrics.c %D%/paths.h %D%/reference.h $(RECORD_SIM)
 %C%_test_metrics_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_metrics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+TORCH_CASE = %D%/torch_case.h %D%/torch_file.h %D%/files.h %D%/paths.h %D%/run.h
+
+check_PROGRAMS += %D%/test_torch
+%C%_test_torch_SOURCES = %D%/test_torch.c $(TORCH_CASE)
+%C%_test_torch_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_torch_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_pickle
+%C%_test_pickle_SOURCES = %D%/test_pickle.c $(TORCH_CASE)
+%C%_test_pickle_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_pickle_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_zip
+%C%_test_zip_SOURCES = %D%/test_zip.c $(TORCH_CASE)
+%C%_test_zip_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_zip_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_torch_models
+%C%_test_torch_models_SOURCES = %D%/test_torch_models.c %D%/torch_file.h %D%/files.h %D%/paths.h \
+  %D%/reference.h %D%/run.h
+%C%_test_torch_models_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_torch_models_LDADD   = $(TEST_LIBS)
 
 endif
 
 # Benches: built and run by `make bench` alone.
-BENCHES        += %D%/bench_engine %D%/bench_quant %D%/bench_text
-EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_quant %D%/bench_text
-CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
+BENCHES        += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_text
+EXTRA_PROGRAMS += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_text
+CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_text
 %C%_bench_engine_SOURCES  = %D%/bench_engine.c %D%/bench.h
 %C%_bench_engine_CPPFLAGS = $(AM_CPPFLAGS) -DOSC_SOURCE_SHARE='"$(abs_top_srcdir)/share"'
 %C%_bench_engine_LDADD    = $(OSC_LIBS)
@@ -183,3 +200,5 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
 %C%_bench_text_LDADD      = $(OSC_LIBS)
 %C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
+%C%_bench_store_SOURCES   = %D%/bench_store.c %D%/bench.h
+%C%_bench_store_LDADD     = $(OSC_LIBS)

@@ -1,8 +1,8 @@
 /* What stores.c and the checkpoint formats share; private to src/store.
  *
- * A format is one file with one `struct osc_format` and one line in the table of
- * stores.c.  Its `open` maps weight files and appends tensors; sorting, duplicate
- * names, look-up, release and the digest are common to all formats. */
+ * A format is one file with its `struct osc_format`s and a line for each in the table
+ * of stores.c.  Its `read` maps a weight file and appends tensors; the index of sharded
+ * weights, sorting, duplicate names, look-up, release and the digest are common to all. */
 #ifndef OSC_STORE_FORMAT_H
 #define OSC_STORE_FORMAT_H
 
@@ -33,8 +33,9 @@ struct osc_weights {
     const char        *folder;    /* borrowed */
     osc_mapping       *file;
     size_t             file_count, file_capacity;
-    char             **text;      /* blocks of names */
-    size_t             text_count, text_capacity;
+    void             **memory;    /* names, copies of tensors */
+    size_t             memory_count, memory_capacity;
+    const char        *form;      /* what the file turned out to be, if a format has several */
     struct osc_weight *weight;
     size_t             count, capacity;
     size_t             usable;    /* those without `foreign`, first in osc_weights_finish's order */
@@ -43,16 +44,18 @@ struct osc_weights {
 
 struct osc_format {
     const char *name;
-    const char *file;   /* its presence in the folder selects the format */
-    /* Reads everything through the functions below; what it had added when it
-     * failed is released by the caller.  NULL: recognised, but not readable yet. */
-    osc_status (*open)(struct osc_weights *weights, const struct osc_format *format);
+    const char *file;    /* its presence in the folder selects the format */
+    bool        index;   /* `file` lists the weight files and holds no weights */
+    /* Appends the tensors of the weight file `name` of the folder through the
+     * functions below; what it had added when it failed is released by the caller. */
+    osc_status (*read)(struct osc_weights *weights, const char *name);
 };
 
-extern const struct osc_format osc_format_safetensors, osc_format_shards;
+extern const struct osc_format osc_format_safetensors, osc_format_safetensors_shards,
+                               osc_format_torch, osc_format_torch_shards;
 
-/* Appends the tensors of the safetensors file `name` of the folder. */
-osc_status osc_safetensors_read(struct osc_weights *weights, const char *name);
+/* Reads every weight file that the index format->file lists. */
+osc_status osc_shards_read(struct osc_weights *weights, const struct osc_format *format);
 
 /* Makes up the tensors (generated.h) in place of reading files. */
 osc_status osc_weights_generate(struct osc_weights *weights, uint64_t seed, osc_dtype dtype,
@@ -64,7 +67,7 @@ osc_status osc_weights_generate(struct osc_weights *weights, uint64_t seed, osc_
 osc_status osc_weights_map(osc_mapping *file, struct osc_weights *weights, const char *name);
 
 /* `size` zeroed bytes that live as long as `weights`; NULL when out of memory. */
-char *osc_weights_text(struct osc_weights *weights, size_t size);
+void *osc_weights_memory(struct osc_weights *weights, size_t size);
 
 /* Appends a tensor; its strings and data must live as long as `weights`. */
 osc_status osc_weights_add(struct osc_weights *weights, const struct osc_weight *weight);
@@ -85,6 +88,8 @@ int osc_weight_by_text(const void *a, const void *b);
 
 /* `name` fit for a message: cut, control characters replaced; returns `text`. */
 char *osc_weight_quote(char text[OSC_QUOTED], const char *name);
+/* The same of `size` bytes of any kind: what is not printable ASCII becomes '?'. */
+char *osc_weight_quote_bytes(char text[OSC_QUOTED], const char *name, size_t size);
 
 /* The part of `path` after the last slash. */
 const char *osc_weight_file_name(const char *path);

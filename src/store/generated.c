@@ -9,7 +9,7 @@ static osc_status add(struct osc_weights *weights, const osc_recipe *recipe, osc
                       const void *data)
 {
     size_t length = strlen(recipe->name) + 1;
-    char *name = osc_weights_text(weights, length);
+    char *name = osc_weights_memory(weights, length);
     if (name == NULL)
         return OSC_ENOMEM;
     memcpy(name, recipe->name, length);

@@ -166,7 +166,7 @@ static osc_status read_header(struct osc_weights *weights, struct header *header
     struct osc_member member;
     bool found = true;
     OSC_TRY(osc_members_start(&members, header->text, header->size));
-    header->names = osc_weights_text(weights, header->size);
+    header->names = osc_weights_memory(weights, header->size);
     if (header->names == NULL)
         return OSC_ENOMEM;
     for (;;) {
@@ -217,7 +217,7 @@ static osc_status check_layout(struct osc_weight *weight, size_t count,
     return OSC_OK;
 }
 
-osc_status osc_safetensors_read(struct osc_weights *weights, const char *name)
+static osc_status read_file(struct osc_weights *weights, const char *name)
 {
     osc_mapping file;
     struct header header = { .text = NULL };
@@ -231,13 +231,11 @@ osc_status osc_safetensors_read(struct osc_weights *weights, const char *name)
     return status == OSC_OK ? OSC_OK : osc_fail_in(status, file.path);
 }
 
-static osc_status open_safetensors(struct osc_weights *weights, const struct osc_format *format)
-{
-    return osc_safetensors_read(weights, format->file);
-}
-
 const struct osc_format osc_format_safetensors = {
-    .name = "safetensors",
-    .file = "model.safetensors",
-    .open = open_safetensors,
+    .name = "safetensors", .file = "model.safetensors", .read = read_file,
+};
+
+const struct osc_format osc_format_safetensors_shards = {
+    .name = "sharded safetensors", .file = "model.safetensors.index.json", .read = read_file,
+    .index = true,
 };

@@ -1,4 +1,5 @@
-/* model.safetensors.index.json: {"metadata": {...}, "weight_map": {tensor: file}}.
+/* model.safetensors.index.json and pytorch_model.bin.index.json:
+ * {"metadata": {...}, "weight_map": {tensor: file}}.
  *
  * File names are taken from the map, never made up.  Every tensor of the map must
  * be in its file; what a file holds beyond the map is kept, as the format's own
@@ -32,7 +33,8 @@ static osc_status check_index(json_t *map)
 }
 
 /* Reads each file of the map once, in the order of their names. */
-static osc_status read_files(struct osc_weights *weights, json_t *map)
+static osc_status read_files(struct osc_weights *weights, const struct osc_format *format,
+                             json_t *map)
 {
     const char *key, **name = osc_alloc(json_object_size(map), sizeof *name);
     json_t *value;
@@ -45,7 +47,7 @@ static osc_status read_files(struct osc_weights *weights, json_t *map)
     osc_status status = OSC_OK;
     for (size_t i = 0; status == OSC_OK && i < count; i++)
         if (i == 0 || strcmp(name[i - 1], name[i]) != 0)
-            status = osc_safetensors_read(weights, name[i]);
+            status = format->read(weights, name[i]);
     osc_free(name);
     return status;
 }
@@ -70,7 +72,7 @@ static osc_status check_map(const struct osc_weights *weights, json_t *map)
     return OSC_OK;
 }
 
-static osc_status open_shards(struct osc_weights *weights, const struct osc_format *format)
+osc_status osc_shards_read(struct osc_weights *weights, const struct osc_format *format)
 {
     json_t *root = NULL;
     char *path = osc_path_join(weights->folder, format->file);
@@ -81,16 +83,10 @@ static osc_status open_shards(struct osc_weights *weights, const struct osc_form
     if (status == OSC_OK && (status = check_index(map)) != OSC_OK)
         osc_fail_in(status, path);
     if (status == OSC_OK)
-        status = read_files(weights, map);
+        status = read_files(weights, format, map);
     if (status == OSC_OK && (status = check_map(weights, map)) != OSC_OK)
         osc_fail_in(status, path);
     json_decref(root);
     osc_free(path);
     return status;
 }
-
-const struct osc_format osc_format_shards = {
-    .name = "sharded safetensors",
-    .file = "model.safetensors.index.json",
-    .open = open_shards,
-};

@@ -1,8 +1,9 @@
 /* Checkpoints in Hugging Face layout: a directory with config.json and weights.
  *
- * Weights are mapped, never copied: a tensor's `data` points into the mapping,
- * has any alignment and lives until osc_store_close.  Names are as stored; the
- * prefix rule ("model.", "transformer.") belongs to the architecture. */
+ * Weights are mapped and not copied (but for views in PyTorch files that are not
+ * contiguous): a tensor's `data` points into the mapping, has any alignment and lives
+ * until osc_store_close.  Two tensors of a PyTorch file may share their data.  Names
+ * are as stored; the prefix rule ("model.", "transformer.") belongs to the architecture. */
 #ifndef OSC_STORE_STORE_H
 #define OSC_STORE_STORE_H
 
@@ -27,14 +28,14 @@ typedef struct {
 /* Opens the checkpoint in directory `path`: reads config.json, finds the weights
  * through the table of formats (stores.c) and makes every check of the format.
  * OSC_ENOTFOUND (no such directory, config or weights), OSC_EFORMAT, OSC_EIO,
- * OSC_EUNSUP (weights only in a format that cannot be read, a Git LFS pointer, more
- * than OSC_MAX_DIMS dimensions), OSC_ENOMEM.  Nothing in a file can name a path
- * outside the directory. */
+ * OSC_EUNSUP (what a format allows and is not supported: a Git LFS pointer, more
+ * than OSC_MAX_DIMS dimensions, compressed members of a zip file), OSC_ENOMEM.
+ * Nothing in a file can name a path outside the directory. */
 osc_status osc_store_open(osc_store **store, const char *path);
 void osc_store_close(osc_store *store);
 
 const char *osc_store_path(const osc_store *store);      /* the directory, as given */
-const char *osc_store_format(const osc_store *store);    /* "safetensors", "generated" */
+const char *osc_store_format(const osc_store *store);    /* "safetensors", "PyTorch zip", ... */
 const json_t *osc_store_config(const osc_store *store);  /* config.json: an object, borrowed */
 
 /* Tensors in the order of their names (strcmp). */

@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,19 +23,12 @@ struct osc_store {
     struct osc_weights       weights;
 };
 
-/* Recognised for the message of the refusal. */
-static const struct osc_format pytorch = {
-    .name = "PyTorch", .file = "pytorch_model.bin",
-};
-static const struct osc_format sharded_pytorch = {
-    .name = "sharded PyTorch", .file = "pytorch_model.bin.index.json",
-};
-
 static const struct osc_format generated = { .name = "generated" };
 
 /* In the order in which they are looked for. */
 static const struct osc_format *const formats[] = {
-    &osc_format_safetensors, &osc_format_shards, &pytorch, &sharded_pytorch,
+    &osc_format_safetensors, &osc_format_safetensors_shards,
+    &osc_format_torch, &osc_format_torch_shards,
 };
 
 static osc_status file_is_there(bool *there, const char *folder, const char *name)
@@ -47,33 +41,29 @@ static osc_status file_is_there(bool *there, const char *folder, const char *nam
     return OSC_OK;
 }
 
-/* The first format present that can be read, else the first one present, else NULL. */
+/* The first format present. */
 static osc_status find_format(const struct osc_format **format, const char *folder)
 {
-    const struct osc_format *best = NULL;
+    char wanted[256] = "";
     for (size_t i = 0; i < sizeof formats / sizeof *formats; i++) {
         bool there;
         OSC_TRY(file_is_there(&there, folder, formats[i]->file));
-        if (there && (best == NULL || (best->open == NULL && formats[i]->open != NULL)))
-            best = formats[i];
+        if (there) {
+            *format = formats[i];
+            return OSC_OK;
+        }
+        size_t used = strlen(wanted);
+        snprintf(wanted + used, sizeof wanted - used, "%s%s", i > 0 ? ", " : "", formats[i]->file);
     }
-    *format = best;
-    return OSC_OK;
+    return osc_fail(OSC_ENOTFOUND, "%s: no weights: there is none of %s", folder, wanted);
 }
 
 static osc_status open_weights(osc_store *store)
 {
     OSC_TRY(find_format(&store->format, store->path));
-    if (store->format == NULL)
-        return osc_fail(OSC_ENOTFOUND, "%s: no weights: there is no %s and no %s",
-                        store->path, osc_format_safetensors.file, osc_format_shards.file);
-    if (store->format->open == NULL)
-        return osc_fail(OSC_EUNSUP, "%s: the weights are in %s (%s), which cannot be read yet: "
-                        "convert them to safetensors (in Python: "
-                        "model.save_pretrained(folder, safe_serialization=True))",
-                        store->path, store->format->file, store->format->name);
     store->weights.folder = store->path;
-    OSC_TRY(store->format->open(&store->weights, store->format));
+    OSC_TRY(store->format->index ? osc_shards_read(&store->weights, store->format)
+                                 : store->format->read(&store->weights, store->format->file));
     return osc_weights_finish(&store->weights);
 }
 
@@ -168,7 +158,8 @@ const char *osc_store_path(const osc_store *store)
 
 const char *osc_store_format(const osc_store *store)
 {
-    return store->format->name;
+    const char *form = store->weights.form;
+    return form == NULL || store->format->index ? store->format->name : form;
 }
 
 const json_t *osc_store_config(const osc_store *store)

@@ -25,6 +25,16 @@ char *osc_weight_quote(char text[OSC_QUOTED], const char *name)
     return text;
 }
 
+char *osc_weight_quote_bytes(char text[OSC_QUOTED], const char *name, size_t size)
+{
+    char copy[OSC_QUOTED];
+    size_t kept = size < OSC_QUOTED - 1 ? size : OSC_QUOTED - 1;
+    for (size_t i = 0; i < kept; i++)
+        copy[i] = name[i] < 0x20 || name[i] > 0x7e ? '?' : name[i];
+    copy[kept] = '\0';
+    return osc_weight_quote(text, copy);
+}
+
 /* File names come from indexes too: they must never lead out of the folder. */
 static bool is_plain_name(const char *name)
 {
@@ -66,17 +76,17 @@ osc_status osc_weights_map(osc_mapping *file, struct osc_weights *weights, const
     return OSC_OK;
 }
 
-char *osc_weights_text(struct osc_weights *weights, size_t size)
+void *osc_weights_memory(struct osc_weights *weights, size_t size)
 {
-    char **grown = osc_grow(weights->text, &weights->text_capacity, weights->text_count + 1,
+    void **grown = osc_grow(weights->memory, &weights->memory_capacity, weights->memory_count + 1,
                             sizeof *grown);
     if (grown == NULL)
         return NULL;
-    weights->text = grown;
-    char *text = osc_alloc(size, 1);
-    if (text != NULL)
-        weights->text[weights->text_count++] = text;
-    return text;
+    weights->memory = grown;
+    void *memory = osc_alloc(size, 1);
+    if (memory != NULL)
+        weights->memory[weights->memory_count++] = memory;
+    return memory;
 }
 
 osc_status osc_weights_add(struct osc_weights *weights, const struct osc_weight *weight)
@@ -159,11 +169,11 @@ void osc_weights_release(struct osc_weights *weights)
 {
     for (size_t i = 0; i < weights->file_count; i++)
         osc_mapping_close(&weights->file[i]);
-    for (size_t i = 0; i < weights->text_count; i++)
-        osc_free(weights->text[i]);
+    for (size_t i = 0; i < weights->memory_count; i++)
+        osc_free(weights->memory[i]);
     osc_region_free(weights->region);
     osc_free(weights->file);
-    osc_free(weights->text);
+    osc_free(weights->memory);
     osc_free(weights->weight);
     *weights = (struct osc_weights){ .folder = NULL };
 }
