@@ -2,6 +2,7 @@
 # written.  Every failure must be one line on stderr and leave nothing behind.
 program=$(pwd)/outlierscope
 share=$(cd "$OSC_SHARE" && pwd) || exit 99
+tests=$(cd "$OSC_TESTS" && pwd) || exit 99
 work=$(mktemp -d "${TMPDIR:-/tmp}/osc-cli.XXXXXX") || exit 99
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/in" "$work/run"
@@ -136,6 +137,12 @@ fails "truncated safetensors" 1 "model.safetensors" record --model "$in/truncate
 copy garbage
 echo "no tensors here" | replace garbage/model.safetensors
 fails "garbage for safetensors" 1 "model.safetensors" record --model "$in/garbage"
+copy module
+rm "$in/module/model.safetensors"
+fails "no weights" 1 "there is none of model.safetensors, .*pytorch_model.bin" info "$in/module"
+cp "$tests/data/torch/no_module.bin" "$in/module/pytorch_model.bin"
+fails "a pickled program" 1 "pytorch_model.bin: .*refers to 'torch.nn.modules.linear.Linear'" \
+    info "$in/module"
 copy contradiction
 sed 's/"ffn_dim": 512/"ffn_dim": 513/' "$model/config.json" | replace contradiction/config.json
 fails "config that contradicts a shape" 1 "fc1.*513" record --model "$in/contradiction"
