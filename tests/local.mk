@@ -15,7 +15,7 @@ TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
-  %D%/data/models %D%/data/reference %D%/data/safetensors \
+  %D%/data/models %D%/data/reference %D%/data/safetensors %D%/data/statistics \
   %D%/data/text
 
 if HAVE_CHECK
@@ -118,7 +118,7 @@ check_PROGRAMS += %D%/test_reference
 %C%_test_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_heatmap
-%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
+%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h %D%/xml.h
 %C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
@@ -127,6 +127,21 @@ check_PROGRAMS += %D%/test_errors
   experiments/errors_count.c experiments/layer_product.c
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_statistics
+%C%_test_statistics_SOURCES = %D%/test_statistics.c %D%/run.h
+%C%_test_statistics_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_statistics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_scatter
+%C%_test_scatter_SOURCES = %D%/test_scatter.c %D%/memory_file.h %D%/run.h %D%/xml.h
+%C%_test_scatter_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_scatter_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_emergence
+%C%_test_emergence_SOURCES = %D%/test_emergence.c $(RECORD_SIM) %D%/memory_file.h %D%/xml.h
+%C%_test_emergence_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_emergence_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 endif
 
