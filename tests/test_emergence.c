@@ -88,10 +88,10 @@ START_TEST(test_points)
     emergence_free(&set);
     options.mean = true;
     set = read_set(&options);
-    ck_assert_double_eq(set.records.point[0].value[EMERGENCE_LAYERS],
-                        set.result[0].summary.mean_layers);
-    ck_assert_double_eq(set.records.point[0].value[EMERGENCE_POSITIONS],
-                        set.result[0].summary.mean_positions);
+    const feature_summary *summary = &set.result[0].summary;
+    ck_assert_double_eq(set.records.point[0].value[EMERGENCE_LAYERS], summary->mean_layers);
+    ck_assert_double_eq(set.records.point[0].value[EMERGENCE_POSITIONS], summary->mean_positions);
+    ck_assert(summary->mean_positions != summary->common->positions);
     emergence_free(&set);
 }
 END_TEST
@@ -183,7 +183,7 @@ static json_t *read_json(const emergence_set *set)
     return root;
 }
 
-static json_t *of_paper(const json_t *relations, const char *x, const char *y)
+static json_t *relation_of(const json_t *relations, const char *x, const char *y)
 {
     for (size_t i = 0; i < json_array_size(relations); i++) {
         json_t *r = json_array_get(relations, i);
@@ -211,13 +211,18 @@ START_TEST(test_json)
         ck_assert(json_equal(json_object_get(alone, *key), json_object_get(root, *key)));
     ck_assert_uint_eq(json_array_size(json_object_get(alone, "published")), 0);
     ck_assert_uint_eq(json_array_size(json_object_get(root, "published")), PUBLISHED_MODELS);
-    json_t *count = of_paper(json_object_get(root, "published_relations"), "perplexity", "count");
+    json_t *count = relation_of(json_object_get(root, "published_relations"), "perplexity", "count");
     ck_assert_double_eq_tol(json_real_value(json_object_get(count, "spearman")),
                             -0.9660917830792959, 1e-12);
     json_t *rate = json_object_get(json_object_get(json_object_get(count, "fit"), "parameters"),
                                    "rate");
     ck_assert_double_eq_tol(json_real_value(json_object_get(rate, "value")), 0.111011727, 1e-6);
-    json_t *flat = of_paper(json_object_get(root, "relations"), "parameters", "layers");
+    json_t *layers = relation_of(json_object_get(root, "published_relations"), "parameters",
+                              "layers");
+    json_t *midpoint = json_object_get(json_object_get(json_object_get(layers, "fit"),
+                                                       "parameters"), "midpoint");
+    ck_assert_double_eq_tol(json_real_value(json_object_get(midpoint, "value")), 9.0769326, 1e-4);
+    json_t *flat = relation_of(json_object_get(root, "relations"), "parameters", "layers");
     ck_assert_str_eq(json_string_value(json_object_get(json_object_get(flat, "fit"), "refused")),
                      "all values of y are equal");
     ck_assert(json_is_null(json_object_get(flat, "spearman")));
@@ -250,8 +255,10 @@ START_TEST(test_tables)
 }
 END_TEST
 
-static void check_figures(const emergence_set *set)
+/* A mark for every point, open for an incomplete record, and one of each in the legend. */
+static void check_figures(const emergence_set *set, bool incomplete)
 {
+    static const size_t panels[] = { 2, 2, 1, 1, 6 };
     for (int figure = 0; figure <= EMERGENCE_FIGURES; figure++) {
         memory_file file;
         ck_ok(emergence_draw(set, (emergence_figure)figure, memory_open(&file)));
@@ -260,7 +267,9 @@ static void check_figures(const emergence_set *set)
         xml_check_parser(svg);
         ck_assert_uint_gt(xml_check_texts(svg), 15);
         ck_assert_uint_eq(xml_count(svg, "nan"), 0);
-        ck_assert_uint_ge(xml_count(svg, "<circle"), RECORDS + 1);
+        ck_assert_uint_eq(xml_count(svg, "<circle"), RECORDS * panels[figure] + 1 + incomplete);
+        ck_assert_uint_eq(xml_count(svg, "fill=\"#ffffff\" stroke=\"#0072b2\""),
+                          incomplete ? panels[figure] + 1 : 0);
         ck_assert_uint_eq(xml_count(svg, "published") > 0, set->published.count > 0);
         ck_assert_uint_eq(xml_count(svg, "no room for"), 0);
         free(svg);
@@ -275,7 +284,7 @@ START_TEST(test_figures)
         options.published = published;
         emergence_set set = read_set(&options);
         check_cautions(&set, _i);
-        check_figures(&set);
+        check_figures(&set, _i == 2);
         emergence_free(&set);
     }
 }

@@ -95,6 +95,20 @@ is "those of the records stay" \
     "$(grep -c "^layers by perplexity  .*$(grep '^layers by perplexity' "$work/first" | tr -s ' ' |
        cut -d ' ' -f 6)" "$work/out")" 1
 works "mean shares" "mean over the outliers" $family --shares mean
+numbers()  # key, file
+{
+    sed -n "s/^ *\"$1\": \([0-9.]*\).*/\1/p" "$2" | tr '\n' ' '
+}
+run opt-mini-8m.h5 --format json --shares mean
+mean="$(numbers layers "$work/out")$(numbers positions "$work/out")"
+run opt-mini-8m.h5 --format json
+common="$(numbers layers "$work/out")$(numbers positions "$work/out")"
+"$program" outliers --format json opt-mini-8m.h5 | sed '/"features"/,$d' >"$work/outliers"
+is "mean shares are those of outliers" "$mean" \
+    "$(numbers mean_layers "$work/outliers")$(numbers mean_positions "$work/outliers")"
+is "common shares too" "$common" \
+    "$(numbers layers "$work/outliers")$(numbers positions "$work/outliers")"
+is "which differ" "$(test "$mean" = "$common" || echo yes)" yes
 works "one record" "1 point, at least 3 are needed" opt-mini-2m.h5
 works "no outliers at all" "all values of y are equal" $family --min-positions 1 --min-layers 1
 

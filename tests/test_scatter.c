@@ -165,6 +165,33 @@ START_TEST(test_figure)
 }
 END_TEST
 
+/* Horizontal places of two marks. */
+static void places_of(double place[2], const scatter_axis *x, double first, double second)
+{
+    const scatter_point point[] = { { first, 1, NULL }, { second, 2, NULL } };
+    const scatter_series series = { "s", SCATTER_DIAMOND, point, 2, NULL, 0 };
+    const scatter_panel panel = { .heading = "h", .x = *x, .y = { .label = "y" },
+                                  .series = &series, .count = 1 };
+    char *svg = write_plot(&(scatter){ .title = "t", .subtitle = "s", .panel = &panel,
+                                       .panels = 1, .columns = 1 });
+    const char *s = strstr(strstr(svg, "<polygon") + 1, "<polygon");   /* behind the legend's */
+    place[0] = xml_number(s, "points=\"");
+    place[1] = xml_number(strstr(s + 1, "<polygon"), "points=\"");
+    free(svg);
+}
+
+START_TEST(test_direction)
+{
+    static const scatter_axis forward = { .label = "x" };
+    static const scatter_axis backward = { .label = "x", .reversed = true };
+    double place[2];
+    places_of(place, &forward, 10, 20);
+    ck_assert_double_lt(place[0] + 300, place[1]);
+    places_of(place, &backward, 10, 20);
+    ck_assert_double_gt(place[0], place[1] + 300);
+}
+END_TEST
+
 static size_t ticks_of(const scatter_axis *x, double low, double high)
 {
     const scatter_point point[] = { { low, 0, NULL }, { high, 0, NULL } };
@@ -233,6 +260,7 @@ int main(void)
     tcase_add_test(tc, test_labels_without_room);
     tcase_add_test(tc, test_labels_avoid_curves);
     tcase_add_test(tc, test_figure);
+    tcase_add_test(tc, test_direction);
     tcase_add_test(tc, test_axes);
     tcase_add_test(tc, test_out_of_memory);
     suite_add_tcase(suite, tc);

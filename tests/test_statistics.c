@@ -303,6 +303,22 @@ START_TEST(test_fits_refused)
 }
 END_TEST
 
+/* Noise has a curve, but one that shows nothing. */
+START_TEST(test_shows_nothing)
+{
+    static const double x[] = { 7, 7.5, 8, 8.5, 9, 9.5, 10, 10.5 };
+    static const double noise[] = { .5, .3, .6, .4, .5, .6, .3, .5 };
+    static const double rise[] = { .05, .1, .15, .4, .6, .8, .85, .95 };
+    fit_result r;
+    for (int form = 0; form < FIT_FORM_COUNT; form++) {
+        ck_assert_int_eq(fit_curve(&r, (fit_form)form, x, rise, 8), OSC_OK);
+        ck_assert(r.refused[0] == '\0' && !fit_shows_nothing(&r));
+        ck_assert_int_eq(fit_curve(&r, (fit_form)form, x, noise, 8), OSC_OK);
+        ck_assert(r.refused[0] != '\0' || fit_shows_nothing(&r));
+    }
+}
+END_TEST
+
 START_TEST(test_out_of_memory)
 {
     static const double x[] = { 1, 2, 3, 4, 5 }, y[] = { .1, .2, .5, .7, .9 };
@@ -337,6 +353,7 @@ int main(void)
     tcase_add_loop_test(fits, test_recovery, 0, WORLDS);
     tcase_add_loop_test(fits, test_coverage, 0, WORLDS);
     tcase_add_test(fits, test_fits_refused);
+    tcase_add_test(fits, test_shows_nothing);
     tcase_add_test(fits, test_out_of_memory);
     suite_add_tcase(suite, fits);
     return run_suite(suite);
