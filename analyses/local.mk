@@ -12,8 +12,10 @@ libanalyses_a_SOURCES = \
   %D%/jsonout.c %D%/jsonout.h \
   %D%/labels.c %D%/labels.h \
   %D%/lineplot.c %D%/lineplot.h %D%/lineplot_axis.c \
+  %D%/metrics.c %D%/metrics.h \
   %D%/options.c %D%/options.h %D%/points.c \
   %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_options.c \
+  %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_metrics.c \
   %D%/outliers_print.c %D%/outliers_read.c \
   %D%/palette.c %D%/palette.h \
   %D%/published.c %D%/published.h \
