@@ -114,11 +114,13 @@ static void write_captions(panel_parts *parts, scatter_panel *panel, const emerg
 {
     const emergence_family *families[] = { &set->records, &set->published };
     size_t index = (size_t)(r - emergence_relations), line = 0;
-    for (size_t f = 0; f < (set->published.count > 0 ? 2 : 1); f++) {
+    for (size_t f = 0; f < 2; f++) {
+        if (families[f]->count == 0 || !emergence_relates(families[f], index))
+            continue;
         const emergence_outcome *o = &families[f]->outcome[index];
         char text[560];
         snprintf(parts->caption[line++], sizeof *parts->caption, "%s%s",
-                 set->published.count == 0 ? "" : f == 0 ? "records: " : "published: ",
+                 !emergence_relates(&set->published, index) || set->published.count == 0 ? "" : f == 0 ? "records: " : "published: ",
                  emergence_ranks_text(text, sizeof text, &o->ranks));
         emergence_fit_text(parts->caption[line++], sizeof *parts->caption, r, &o->fit);
     }
@@ -202,11 +204,15 @@ static osc_status fill_and_write(const emergence_set *set, emergence_figure figu
     size_t count = 0;
     for (size_t i = 0; i < EMERGENCE_RELATIONS; i++) {
         const emergence_relation *r = &emergence_relations[i];
-        if (r->figure < 0 || (figure != EMERGENCE_FIGURES && r->figure != (int)figure))
+        if (r->figure < 0 || (figure != EMERGENCE_FIGURES && r->figure != (int)figure)
+            || !emergence_relates(&set->records, i))
             continue;
         OSC_TRY(fill_panel(&panel[count], &parts[count], set, r));
         count++;
     }
+    if (count == 0)
+        return osc_fail(OSC_ENOTFOUND, "the records have nothing for figure %s",
+                        emergence_figures[figure].key);
     name_series(panel, parts, count);
     write_subtitle(subtitle, set);
     return scatter_write(&(scatter){
