@@ -60,7 +60,7 @@ typedef struct {
 
 typedef struct {
     const char *key;                /* in JSON and CSV */
-    const char *header, *unit;      /* of a table's column */
+    const char *header, *unit;      /* of a table's column; the name in relations */
     const char *axis;               /* of a figure */
     int         decimals;
     bool        log;                /* curves and axes are over its logarithm */
@@ -81,7 +81,8 @@ typedef struct {
 extern const emergence_relation emergence_relations[EMERGENCE_RELATIONS];
 
 typedef struct {
-    const char *key;                /* in file names and above panels: "3a" */
+    const char *key;                /* in file names and JSON */
+    const char *number;             /* the paper's: "3a"; "" if it is not there */
     const char *title;
 } emergence_figure_info;
 extern const emergence_figure_info emergence_figures[EMERGENCE_FIGURES];
@@ -101,7 +102,7 @@ osc_status emergence_read(emergence_set *set, char *const *paths, size_t count,
                           const emergence_options *options);
 void emergence_free(emergence_set *set);
 
-/* One figure, or (EMERGENCE_FIGURES) all that the set has on one sheet, as an SVG document.
+/* One figure, or (EMERGENCE_FIGURES) those of the paper on one sheet, as an SVG document.
  * OSC_ENOTFOUND if the records do not have the figure's quantities. */
 osc_status emergence_draw(const emergence_set *set, emergence_figure figure, FILE *out);
 
@@ -123,7 +124,10 @@ void emergence_cautions(const emergence_set *set, void (*say)(void *user, const 
 
 /* --- emergence_text.c: sentences for tables and figures; each returns `text` ---------- */
 
-/* "layers by parameters" */
+/* What the measures of the metrics' figures are. */
+extern const char emergence_measures[];
+
+/* "He kurtosis by parameters" */
 const char *emergence_relation_text(char *text, size_t size, const emergence_relation *r);
 /* "rho = -0.966, p = 2.6e-05 (exact, n = 10)", or why there is none. */
 const char *emergence_ranks_text(char *text, size_t size, const ranks_result *ranks);

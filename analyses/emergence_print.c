@@ -77,9 +77,7 @@ static void note_points(table *t, const emergence_set *set)
                "outlier.", set->options.mean ? "mean over the outliers"
                                              : "of the most common outlier");
     if (emergence_known(&set->records, EMERGENCE_MMR))
-        table_note(t, "He kurtosis, MMR (max/median): of the block with the largest; inf-norm: "
-                   "largest module; kurtosis: mean over modules; massive: features with massive "
-                   "activations.");
+        table_note(t, "%s", emergence_measures);
     if (set->published.count > 0)
         table_note(t, "Published: %s; in no statistic or curve of the records.",
                    published_source);
@@ -189,7 +187,7 @@ static void relation_rows(table *t, const emergence_set *set, const emergence_fa
             continue;
         table_cell(t, "%s%s", emergence_relation_text(text, sizeof text, r),
                    published && format != TABLE_CSV ? ", published" : "");
-        table_cell(t, "%s", r->figure < 0 ? "" : emergence_figures[r->figure].key);
+        table_cell(t, "%s", r->figure < 0 ? "" : emergence_figures[r->figure].number);
         table_cell(t, "%s", published ? published_source : "records");
         ranks_cells(t, format, &family->outcome[i].ranks);
         fit_cells(t, format, r, &family->outcome[i].fit);

@@ -115,18 +115,18 @@ const emergence_quantity_info emergence_quantities[EMERGENCE_QUANTITIES] = {
         .decimals = 2, .of_record = record_median, .of_published = paper_median },
     [EMERGENCE_HE_KURTOSIS] = {
         .key = "he_kurtosis", .header = "He kurtosis", .decimals = 2, .optional = true,
-        .axis = "kurtosis over neurons of block inputs", .of_record = record_he_kurtosis },
+        .axis = "kurtosis over neurons, largest block", .of_record = record_he_kurtosis },
     [EMERGENCE_MMR] = {
         .key = "mmr", .header = "MMR", .decimals = 2, .optional = true,
-        .axis = "max/median ratio of block inputs", .of_record = record_mmr },
+        .axis = "max/median ratio, largest block", .of_record = record_mmr },
     [EMERGENCE_INF_NORM] = {
         .key = "inf_norm", .header = "inf-norm", .decimals = 2, .optional = true,
-        .axis = "inf-norm of module outputs", .of_record = record_inf_norm },
+        .axis = "inf-norm of the largest module output", .of_record = record_inf_norm },
     [EMERGENCE_KURTOSIS] = {
         .key = "kurtosis", .header = "kurtosis", .decimals = 2, .optional = true,
-        .axis = "kurtosis of module outputs", .of_record = record_kurtosis },
+        .axis = "kurtosis of module outputs, mean", .of_record = record_kurtosis },
     [EMERGENCE_MASSIVE] = {
-        .key = "massive_features", .header = "massive", .whole = true, .optional = true,
+        .key = "massive_features", .header = "massive features", .whole = true, .optional = true,
         .axis = "features with massive activations", .of_record = record_massive },
 };
 
@@ -153,12 +153,14 @@ const emergence_relation emergence_relations[EMERGENCE_RELATIONS] = {
 };
 
 const emergence_figure_info emergence_figures[EMERGENCE_FIGURES] = {
-    [EMERGENCE_3A] = { "3a", "Layers and positions affected by outlier features, by model size" },
-    [EMERGENCE_3B] = { "3b", "Layers and positions affected by outlier features, by perplexity" },
-    [EMERGENCE_4A] = { "4a", "Magnitude of the most common outlier feature, by model size" },
-    [EMERGENCE_4B] = { "4b", "Number of outlier features, by perplexity" },
-    [EMERGENCE_METRICS_SIZE] = { "metrics-size", "Other measures of outliers, by model size" },
-    [EMERGENCE_METRICS_PERPLEXITY] = { "metrics-perplexity",
+    [EMERGENCE_3A] = { "3a", "3a",
+                       "Layers and positions affected by outlier features, by model size" },
+    [EMERGENCE_3B] = { "3b", "3b",
+                       "Layers and positions affected by outlier features, by perplexity" },
+    [EMERGENCE_4A] = { "4a", "4a", "Magnitude of the most common outlier feature, by model size" },
+    [EMERGENCE_4B] = { "4b", "4b", "Number of outlier features, by perplexity" },
+    [EMERGENCE_METRICS_SIZE] = { "metrics-size", "", "Other measures of outliers, by model size" },
+    [EMERGENCE_METRICS_PERPLEXITY] = { "metrics-perplexity", "",
                                        "Other measures of outliers, by perplexity" },
 };
 

@@ -19,11 +19,17 @@ static void append(char *text, size_t size, const char *format, ...)
     va_end(arguments);
 }
 
+const char emergence_measures[] =
+    "He kurtosis over neurons and max/median ratio (MMR; He et al. 2024): of block inputs, the "
+    "block with the largest. Inf-norm, that of the largest module, and kurtosis, mean over "
+    "modules: of module outputs (Bondarenko et al. 2023). Massive features: with activations "
+    "|x| > 100 and 1000 times the median (Sun et al. 2024).";
+
 /* --- relations ---------------------------------------------------------------------------- */
 
 const char *emergence_relation_text(char *text, size_t size, const emergence_relation *r)
 {
-    snprintf(text, size, "%s by %s", emergence_quantities[r->y].key,
+    snprintf(text, size, "%s by %s", emergence_quantities[r->y].header,
              emergence_quantities[r->x].key);
     return text;
 }

@@ -261,7 +261,7 @@ END_TEST
 /* A mark for every point, open for an incomplete record, and one of each in the legend. */
 static void check_figures(const emergence_set *set, bool incomplete)
 {
-    static const size_t panels[] = { 2, 2, 1, 1, 5, 5, 16 };
+    static const size_t panels[] = { 2, 2, 1, 1, 5, 5, 6 };
     for (int figure = 0; figure <= EMERGENCE_FIGURES; figure++) {
         memory_file file;
         ck_ok(emergence_draw(set, (emergence_figure)figure, memory_open(&file)));

@@ -89,7 +89,7 @@ done
 works "CSV has every relation" "refused" $family --relations --format csv --published
 is "of both" "$(wc -l <"$work/out")" 25
 works "published" "^FSEQ 6.7B, published .* 100.0 .* 75.0 .* 40.00" $family --published
-is "its statistics" "$(grep -c '^count by perplexity, published .*-0.966  2.6e-05  exact' \
+is "its statistics" "$(grep -c '^outliers by perplexity, published .*-0.966  2.6e-05  exact' \
     "$work/out")" 1
 is "those of the records stay" \
     "$(grep -c "^layers by perplexity  .*$(grep '^layers by perplexity' "$work/first" | tr -s ' ' |
