@@ -12,7 +12,7 @@ enum { FILE_MOST = 1 << 20, WORDS_MOST = 4096 };
 typedef struct {
     const char       *path;
     size_t            line;
-    json_t           *models, *tasks;
+    json_t           *root, *models, *tasks;
     json_t           *general;       /* keys before the first section; owned */
     const sweep_task *task;          /* of the section, NULL before the first */
     json_t           *options;       /* of the section */
@@ -107,11 +107,19 @@ static osc_status make_value(json_t **value, const sweep_key *key, const reader 
 
 static osc_status add_models(const reader *r)
 {
-    if (r->task != NULL)
-        return osc_fail(OSC_EINVAL, "models is for all tasks: it stands before the sections");
     if (json_array_size(r->models) > 0)
         return osc_fail(OSC_EINVAL, "models is said twice");
     return json_array_extend(r->models, r->words) == 0 ? OSC_OK : OSC_ENOMEM;
+}
+
+/* Of the page that `report` makes. */
+static osc_status add_title(const reader *r)
+{
+    const char *title = NULL;
+    OSC_TRY(only_word(&title, r));
+    if (json_object_get(r->root, "title") != NULL)
+        return osc_fail(OSC_EINVAL, "title is said twice");
+    return json_object_set_new(r->root, "title", json_string(title)) == 0 ? OSC_OK : OSC_ENOMEM;
 }
 
 static osc_status add_setting(const reader *r)
@@ -120,8 +128,11 @@ static osc_status add_setting(const reader *r)
     json_t *value = NULL, *options = r->task != NULL ? r->options : r->general;
     if (json_array_size(r->words) == 0)
         return osc_fail(OSC_EINVAL, "%s has no value", r->name);
-    if (strcmp(r->name, "models") == 0)
-        return add_models(r);
+    bool models = strcmp(r->name, "models") == 0, title = strcmp(r->name, "title") == 0;
+    if ((models || title) && r->task != NULL)
+        return osc_fail(OSC_EINVAL, "%s is for all tasks: it stands before the sections", r->name);
+    if (models || title)
+        return models ? add_models(r) : add_title(r);
     OSC_TRY(sweep_key_find(&key, r->task, r->name));
     if (json_object_get(options, r->name) != NULL)
         return osc_fail(OSC_EINVAL, "%s is said twice", r->name);
@@ -343,7 +354,7 @@ osc_status sweep_conf_read(sweep_conf *conf, const char *path)
     OSC_TRY(osc_read_file(&text, &size, path, FILE_MOST));
     conf->json = json_pack("{s:s, s:s, s:o, s:[], s:[]}", "schema", SWEEP_SCHEMA,
                            "tool", PACKAGE_STRING, "name", name_of(conf->path), "models", "tasks");
-    reader r = { .path = path, .models = json_object_get(conf->json, "models"),
+    reader r = { .path = path, .root = conf->json, .models = json_object_get(conf->json, "models"),
                  .tasks = json_object_get(conf->json, "tasks"), .general = json_object() };
     osc_status status = conf->json == NULL || r.general == NULL ? OSC_ENOMEM
                       : strlen(text) == size ? read_lines(&r, text)

@@ -40,14 +40,14 @@ static osc_status compare_objects(const char *where, json_t *there, json_t *here
     const char *key, *dot = where[0] != '\0' ? "." : "";
     json_t *value;
     char inner[256];
-    json_object_foreach(there, key, value) {
-        snprintf(inner, sizeof inner, "%s%s%s", where, dot, key);
-        OSC_TRY(compare(inner, value, json_object_get(here, key)));
-    }
     json_object_foreach(here, key, value) {
         snprintf(inner, sizeof inner, "%s%s%s", where, dot, key);
-        if (json_object_get(there, key) == NULL)
-            return differ(inner, NULL, value);
+        OSC_TRY(compare(inner, json_object_get(there, key), value));
+    }
+    json_object_foreach(there, key, value) {
+        snprintf(inner, sizeof inner, "%s%s%s", where, dot, key);
+        if (json_object_get(here, key) == NULL)
+            return differ(inner, value, NULL);
     }
     return OSC_OK;
 }
@@ -77,7 +77,7 @@ static osc_status compare_arrays(const char *where, json_t *there, json_t *here)
     return OSC_OK;
 }
 
-/* The first difference, with its place in the tree. */
+/* The first difference, with its place in the tree; the digest of it all comes last. */
 static osc_status compare(const char *where, json_t *there, json_t *here)
 {
     if (json_is_object(there) && json_is_object(here))

@@ -96,7 +96,7 @@ static double pass_flops(const run_input *input)
 /* --- memory ------------------------------------------------------------------------------ */
 
 /* Linear layers in the scheme's form: of all blocks if that is smaller than the stored
- * form, else of one; and the stored pages of the block being read. */
+ * form, else of one. */
 static double linear_bytes(const osc_model *model, const osc_scheme_choice *choice,
                            const osc_backend *backend)
 {
@@ -108,7 +108,7 @@ static double linear_bytes(const osc_model *model, const osc_scheme_choice *choi
         form += (double)choice->scheme->bytes(choice, backend, w->tensor.dim[0], w->tensor.dim[1]);
         stored += (double)(osc_tensor_count(&w->tensor) * osc_dtype_size(w->tensor.dtype));
     }
-    return stored + (form < stored ? form * (double)osc_model_config(model)->layers : form);
+    return form < stored ? form * (double)osc_model_config(model)->layers : form;
 }
 
 /* Of the residual stream a chunk, of everything else one sequence (session.c). */
@@ -155,11 +155,8 @@ static osc_status memory(double *bytes, const run_input *input, const sweep_cell
         OSC_TRY(osc_scheme_parse(&none, NULL));
         linear = linear_bytes(input->model, &none, backend);
     }
-    const osc_stored *embed = osc_model_once(input->model, OSC_W_EMBED);
     *bytes = linear + activation_bytes(input, size_of(options, "chunk", 0),
                                        osc_dtype_size(backend->dtype))
-           + (embed == NULL ? 0 : (double)(osc_tensor_count(&embed->tensor)
-                                           * osc_dtype_size(embed->tensor.dtype)))
            + (cell->task->kind == CELL_RECORD ? record_bytes(c) : 0);
     return OSC_OK;
 }
@@ -290,7 +287,7 @@ static void add_notes(table *t, double rate, bool measured, const estimate *sum)
     table_note(t, "Time: at %.2f of %.3g GFLOP/s, the rate of a float32 product%s, whatever the "
                "scheme.", PASS_SHARE, rate / 1e9, measured ? " measured just now" : " as given");
     table_note(t, "Memory: weights of a block in the scheme's form (of all, where they stay), "
-               "activations of a chunk, statistics.");
+               "activations of a chunk, statistics; not the file's mapped pages.");
 }
 
 osc_status sweep_plan(sweep *s, size_t shard, size_t shards, double rate)

@@ -298,7 +298,7 @@ osc_status sweep_write_schemes(size_t *count, const sweep *s, table_format forma
     return status;
 }
 
-/* --- ablation ---------------------------------------------------------------------------------- */
+/* --- ablation ------------------------------------------------------------------------------- */
 
 static const json_t *inner(const json_t *row, const char *a, const char *b, const char *c)
 {
@@ -360,8 +360,8 @@ static osc_status ablation_table(const json_t *rows, table_format format, FILE *
         table_number(t, format, 1,
                      100 * number_of(inner(random, "summary", "top1", NULL), "mean"));
     }
-    table_note(t, "Ppl: as it is; without: the record's outlier features taken out at the points; "
-               "random: as many others, mean and standard deviation of the draws.");
+    table_note(t, "Ppl: as it is; without: the outlier features taken out at the points; random: "
+               "as many others, mean and standard deviation of the draws.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries.");
     return end_table(t, format, out);
 }

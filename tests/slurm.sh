@@ -90,9 +90,9 @@ END
 printf 'CgroupPlugin=cgroup/v1\n' >cgroup.conf
 
 mungekey --create --keyfile="$work/run/munge.key" || give_up "no munge key"
-munged --foreground --force --socket="$work/run/munge.socket" --key-file="$work/run/munge.key" \
-    --pid-file="$work/run/munged.pid" --log-file="$work/munged.log" --seed-file="$work/run/munge.seed" \
-    >munged.out 2>&1 &
+munged --foreground --force --socket="$work/run/munge.socket" \
+    --key-file="$work/run/munge.key" --seed-file="$work/run/munge.seed" \
+    --pid-file="$work/run/munged.pid" --log-file="$work/munged.log" >munged.out 2>&1 &
 daemons="$!"
 wait_until munge -n -S "$work/run/munge.socket" || give_up "munged does not answer"
 slurmctld -D >slurmctld.out 2>&1 &
@@ -108,7 +108,11 @@ OSC_SHARE=$share
 export OUTLIERSCOPE OSC_SHARE
 no_jobs() { test -z "$(squeue -h)"; }
 wait_for_jobs() { for i in 1 2 3 4 5 6; do wait_until no_jobs && return; done; }
-states() { scontrol show job "$1" -o | grep -o 'JobState=[A-Z_]*' | sort | uniq -c | tr -s ' ' | tr -d '\n'; }
+states()
+{
+    scontrol show job "$1" -o | grep -o 'JobState=[A-Z_]*' | sort | uniq -c | tr -s ' ' |
+        tr -d '\n'
+}
 
 cat >small.conf <<END
 models = opt-mini-2m-step500 opt-mini-2m-step2000

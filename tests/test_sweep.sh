@@ -19,7 +19,8 @@ is()       # name, found, expected
 }
 has()      # name, pattern, file
 {
-    if grep -q -e "$2" "$3"; then report "" "$1"; else report "no '$2' in: $(head -c 600 "$3")" "$1"; fi
+    if grep -q -e "$2" "$3"; then report "" "$1"
+    else report "no '$2' in: $(head -c 600 "$3")" "$1"; fi
 }
 run()      # a sweep: $status, out, err
 {
@@ -58,7 +59,8 @@ cells=$("$program" sweep small.conf --dry-run | grep -c 'to do$')
 head='models = a\n'
 bad "unknown key" "bad.conf:2: .*'lenght'; did you mean 'length'" "${head}lenght = 3\n[record]\n"
 bad "unknown task" "bad.conf:2: .*'recrod'; did you mean 'record'" "${head}[recrod]\n"
-bad "key of another task" "bad.conf:3: perplexity has no key 'alpha'" "${head}[perplexity]\nalpha = 3\n"
+bad "key of another task" "bad.conf:3: perplexity has no key 'alpha'" \
+    "${head}[perplexity]\nalpha = 3\n"
 bad "no number" "bad.conf:3: length: 'x'" "${head}\nlength = x\n[record]\n"
 bad "number out of bounds" "bad.conf:3: alpha" "${head}[record]\nalpha = -1\n"
 bad "unknown scheme" "bad.conf:3: .*absmax" "${head}[perplexity]\nschemes = none\n absmx\n"
@@ -66,7 +68,8 @@ bad "two values for one" "bad.conf:2: length takes one value" "${head}length = 3
 bad "no value" "bad.conf:2: length has no value" "${head}length = # none\n[record]\n"
 bad "said twice" "bad.conf:3: length is said twice" "${head}length = 8\nlength = 9\n[record]\n"
 bad "switch" "bad.conf:2: no-bos is yes or no" "${head}no-bos = 1\n[record]\n"
-bad "indented key" "bad.conf:3: an indented line continues" "${head}length = 8\n  sequences = 9\n[record]\n"
+bad "indented key" "bad.conf:3: an indented line continues" \
+    "${head}length = 8\n  sequences = 9\n[record]\n"
 bad "no key" "bad.conf:2: .*neither KEY = VALUE" "${head}record\n"
 bad "open quotation" "bad.conf:1: .*quotation" 'models = "a b\n[record]\n'
 bad "bad section" "bad.conf:2: a section is" "${head}[record\n"
@@ -80,6 +83,7 @@ bad "missing text" "none.txt" "${head}text = none.txt\n[record]\n"
 printf 'models = a\n\0' >bad.conf
 run bad.conf -o bad
 has "zero byte" "bad.conf: is no text" err
+bad "title in a section" "bad.conf:3: title is for all" "${head}[record]\ntitle = b\n"
 run none.conf
 has "no such configuration" "none.conf: no such file, nor a configuration that ships" err
 for shard in 0/2 3/2 1 x/2 1/x; do
@@ -123,8 +127,8 @@ for table in outliers perplexity schemes; do
 done
 has "the figure" "</svg>" whole/figures/opt-mini-2m-step500.record.none.coverage.svg
 is "no path of this machine in tables" "$(grep -rl -e "$work" -e "$(hostname)" whole/tables)" ""
-"$program" perplexity -q --model "$OSC_SHARE/opt-mini-2m-step500" --sequences 4 --length 48 --chunk 1 \
-    --scheme llm-int8:threshold=4 --format json >one.json
+"$program" perplexity -q --model "$OSC_SHARE/opt-mini-2m-step500" --sequences 4 --length 48 \
+    --chunk 1 --scheme llm-int8:threshold=4 --format json >one.json
 is "a cell is what the command prints" \
     "$(cmp one.json whole/cells/opt-mini-2m-step500.perplexity.llm-int8_threshold=4.json)" ""
 has "its log has its command" '^\$ outlierscope perplexity .*--length 48' \
@@ -134,7 +138,8 @@ run small.conf -o whole
 is "an existing sweep" "$status $(grep -c 'holds a sweep: --resume' err)" "1 1"
 ls -l --time-style=full-iso whole/cells >before
 run small.conf -o whole --resume
-is "resuming what is done repeats nothing" "$status $(ls -l --time-style=full-iso whole/cells | cmp - before)" "0 "
+ls -l --time-style=full-iso whole/cells >after
+is "resuming what is done repeats nothing" "$status $(cmp before after)" "0 "
 has "and says so" "^small: 0 cells done now, $cells before" out
 sed 's/length = 48/length = 40/' small.conf >other.conf
 run other.conf -o whole --resume
@@ -144,7 +149,8 @@ mkdir other && mv other.conf other/small.conf
 run other/small.conf -o whole --resume
 has "names the difference in a section" \
     '\[perplexity\].options.length is "48" there, but "40" now' err
-sed 's/# One small model/# Another comment/; s/^length = 64/length   =  64/' small.conf >other/small.conf
+sed 's/# One small model/# Another comment/; s/^length = 64/length   =  64/' small.conf \
+    >other/small.conf
 run other/small.conf -o whole --resume
 is "comments and blanks do not count" "$status" 0
 
@@ -230,7 +236,8 @@ for signal in INT KILL TERM; do
     run small.conf -o $signal --resume
     is "$signal: then it ends" "$status $(cat err | grep failed)" "0 "
     is "$signal: with the same tables" "$(same whole $signal 2>&1)" ""
-    is "$signal: and leaves nothing" "$(find $signal -name '*.tmp' -o -name '*.part' -o -name '*.lock' ! -name sweep.lock)" ""
+    is "$signal: and leaves nothing half done" \
+        "$(find $signal -name '*.tmp' -o -name '*.part' -o -name '*.h5.lock')" ""
 done
 
 echo "1..$number"
