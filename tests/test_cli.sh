@@ -67,7 +67,7 @@ fails "unknown option of the program" 2 "unknown option '--hepl'" --hepl
 fails "help of an unknown command" 2 "did you mean 'perplexity'" help perplexty
 
 commands=$("$program" --help | sed -n 's/^  \([a-z]*\)  *[^ ].*/\1/p')
-for command in record perplexity compare tokenize info outliers coverage; do
+for command in record perplexity compare tokenize info outliers coverage report; do
     is "$command is listed" "$(echo "$commands" | grep -cx $command)" 1
 done
 for command in $commands; do
@@ -259,9 +259,10 @@ fails "coverage without a record" 2 "no record given" coverage
 for command in $commands; do
     set --
     test $command != compare || set -- --sequences 1 --length 256   # all schemes: a minute else
+    test $command != report || set -- -q
     run "$command" "$@"
     is "$command without arguments" "$status $(head -n 1 "$work/err" | grep '^outlierscope')" "0 "
 done
-is "nothing but records was written" "$(ls | grep -v '\.h5$')" ""
+is "nothing but records and their report was written" "$(ls | grep -v '\.h5$')" "report.html"
 
 echo "1..$number"
