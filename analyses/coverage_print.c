@@ -77,6 +77,8 @@ static void add_notes(table *t, const coverage *c, const osc_record_info *info,
     if (!info->complete)
         table_note(t, "The record is incomplete: %zu of %zu sequences.", info->sequences_done,
                    info->sequences);
+    if (record_shard_text(text, sizeof text, info)[0] != '\0')
+        table_note(t, "The record is %s.", text);
     if (c->source == COVERAGE_MOST)
         table_note(t, "The record does not hold all its events, so that the union of its tracked "
                    "tensors is unknown: a block's share is that of the tensor with the largest.");
@@ -119,12 +121,13 @@ osc_status coverage_write_json(const coverage *c, const osc_record_info *info,
     for (size_t i = 0; i < choice->count && features != NULL; i++)
         json_array_append_new(features, feature_object(c, choice->feature[i]));
     return json_out_write(json_pack(
-        "{s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:s, s:s, s:I, s:o}",
+        "{s:o, s:I, s:o, s:o, s:o, s:I, s:I, s:I, s:b, s:I, s:I, s:s, s:s, s:I, s:o}",
         "model", json_out_text(info->model), "parameters", (json_int_t)info->parameters,
         "scheme", json_out_text(info->scheme), "protocol", json_out_text(info->protocol),
         "alpha", json_out_number(info->alpha), "sequences", (json_int_t)info->sequences_done,
         "positions", (json_int_t)c->positions, "scored", (json_int_t)info->scored,
         "complete", (int)info->complete,
+        "shard", (json_int_t)info->shard, "shards", (json_int_t)info->shards,
         "points", option_points_text(points, sizeof points, c->points),
         "counting", sources[c->source],
         "reaching", (json_int_t)choice->reaching, "features", features), out);

@@ -98,6 +98,8 @@ osc_status emergence_write_points(const emergence_set *set, table_format format,
 osc_status emergence_write_relations(const emergence_set *set, table_format format, FILE *out);
 osc_status emergence_write_json(const emergence_set *set, FILE *out);
 
+/* --- emergence_cautions.c --------------------------------------------------------------- */
+
 /* Are the records alike in scheme, protocol, text, tokenizer, sequences, alpha and tracked
  * tensors? */
 bool emergence_alike(const emergence_set *set);

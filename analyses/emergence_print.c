@@ -214,6 +214,20 @@ static void note_refusals(table *t, const emergence_family *family, const char *
     }
 }
 
+/* Curves whose steepness may as well be none. */
+static void note_flat(table *t, const emergence_family *family, const char *whose)
+{
+    char list[400] = "", name[64];
+    size_t used = 0;
+    for (size_t i = 0; i < EMERGENCE_RELATIONS && used < sizeof list; i++)
+        if (fit_shows_nothing(&family->outcome[i].fit))
+            used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", used > 0 ? ", " : "",
+                                     emergence_relation_text(name, sizeof name,
+                                                             &emergence_relations[i]));
+    if (used > 0)
+        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose, list);
+}
+
 /* What so few points can show at best. */
 static void note_least_p(table *t, const emergence_family *family, const char *whose)
 {
@@ -232,6 +246,7 @@ static void note_family(table *t, const emergence_family *family, const char *wh
 {
     note_refusals(t, family, whose, false);
     note_refusals(t, family, whose, true);
+    note_flat(t, family, whose);
     note_least_p(t, family, whose);
 }
 

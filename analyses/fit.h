@@ -37,6 +37,9 @@ size_t fit_form_parameters(fit_form form);
 osc_status fit_curve(fit_result *result, fit_form form, const double *x, const double *y,
                      size_t n);
 
+/* Is there a curve, but the interval of its slope or rate holds 0? */
+bool fit_shows_nothing(const fit_result *fit);
+
 /* The curve at x and the half width of its pointwise 95 % band (delta method; may be
  * NULL).  Only for results that were not refused. */
 double fit_at(const fit_result *fit, double x, double *half);

@@ -135,6 +135,12 @@ static bool steepness_shows(const fit_result *fit, const double *x)
     return false;
 }
 
+bool fit_shows_nothing(const fit_result *fit)
+{
+    size_t steepness = fit->form == FIT_EXPONENTIAL ? RATE : SLOPE;
+    return fit->refused[0] == '\0' && fit->low[steepness] <= 0 && fit->high[steepness] >= 0;
+}
+
 void fit_doubt(fit_result *fit, const double *x)
 {
     const char *why = "";

@@ -9,6 +9,8 @@ libanalyses_a_SOURCES = \
   %D%/dotplot.c %D%/dotplot.h \
   %D%/emergence.c %D%/emergence.h %D%/emergence_json.c %D%/emergence_plot.c \
   %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c %D%/emergence_text.c \
+  %D%/emergence.c %D%/emergence.h %D%/emergence_cautions.c %D%/emergence_json.c \
+  %D%/emergence_plot.c %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c %D%/emergence_text.c \
   %D%/events.c %D%/events.h \
   %D%/features.c %D%/features.h \
   %D%/fit.c %D%/fit.h %D%/fit_forms.c %D%/fit_forms.h \
@@ -17,8 +19,10 @@ libanalyses_a_SOURCES = \
   %D%/labels.c %D%/labels.h \
   %D%/lineplot.c %D%/lineplot.h %D%/lineplot_axis.c \
   %D%/mark.c %D%/mark.h %D%/markup.c %D%/markup.h \
+  %D%/metrics.c %D%/metrics.h \
   %D%/options.c %D%/options.h %D%/points.c \
   %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_options.c \
+  %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_metrics.c \
   %D%/outliers_print.c %D%/outliers_read.c \
   %D%/palette.c %D%/palette.h \
   %D%/published.c %D%/published.h \

@@ -136,6 +136,8 @@ static void note_protocols(table *t, const outlier_result *results, size_t count
         if (!r->info.complete)
             table_note(t, "%s is incomplete: %zu of %zu sequences.", r->path,
                        r->info.sequences_done, r->info.sequences);
+        if (record_shard_text(text, sizeof text, &r->info)[0] != '\0')
+            table_note(t, "%s is %s.", r->path, text);
         if (r->dropped > 0)
             table_note(t, "%s: its cap dropped %llu events; quartiles are of those kept.",
                        r->path, (unsigned long long)r->dropped);

@@ -19,7 +19,8 @@ static osc_status copy_info(outlier_result *result, const osc_record_info *info,
         .hidden = info->hidden, .heads = info->heads, .sequence_length = info->sequence_length,
         .sequences = info->sequences, .sequences_done = info->sequences_done, .alpha = info->alpha,
         .positions = info->positions, .scored = info->scored, .perplexity = info->perplexity,
-        .complete = info->complete,
+        .complete = info->complete, .shard = info->shard, .shards = info->shards,
+        .first_sequence = info->first_sequence, .corpus_sequences = info->corpus_sequences,
     };
     result->path = copy_of(path);
     result->model = copy_of(info->model);
@@ -101,6 +102,7 @@ static osc_status read_all(outlier_result *result, osc_record *record,
     result->summary = features_summarize(&result->features);
     result->dropped = osc_record_events_dropped(record);
     OSC_TRY(read_top1(result, record));
+    OSC_TRY(metrics_read(&result->metrics, record));
     return read_without(result, record);
 }
 
@@ -130,5 +132,6 @@ void outliers_free(outlier_result *result)
     osc_free(result->text_sha256);
     osc_free(result->without);
     features_free(&result->features);
+    metrics_free(&result->metrics);
     *result = (outlier_result){ .path = NULL };
 }

@@ -27,3 +27,13 @@ int record_protocol_text(char *text, size_t size, const osc_record_info *info,
                     "scheme %s", info->sequences_done, info->sequences_done == 1 ? "" : "s",
                     info->sequence_length, info->scored, protocol, bos, scheme);
 }
+
+const char *record_shard_text(char *text, size_t size, const osc_record_info *info)
+{
+    text[0] = '\0';
+    if (info->shards > 1)
+        snprintf(text, size, "shard %zu of %zu, sequences %zu to %zu of %zu: a part of the text",
+                 info->shard, info->shards, info->first_sequence,
+                 info->first_sequence + info->sequences - 1, info->corpus_sequences);
+    return text;
+}

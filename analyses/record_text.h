@@ -13,4 +13,8 @@ const char *record_parameters_text(char *text, size_t size, uint64_t parameters)
 int record_protocol_text(char *text, size_t size, const osc_record_info *info,
                          const char *protocol, const char *scheme);
 
+/* "shard 2 of 3, sequences 4 to 7 of 11: a part of the text", "" if the record is of all of
+ * it; returns `text`. */
+const char *record_shard_text(char *text, size_t size, const osc_record_info *info);
+
 #endif

@@ -123,8 +123,10 @@ void scatter_draw_axes(const scatter_frame *f)
     for (size_t i = 0; i < f->y.ticks; i++)
         svg_line(f->out, f->left, scatter_y(f, f->y.tick[i]), f->left + SCATTER_WIDTH,
                  scatter_y(f, f->y.tick[i]), SCATTER_FAINT);
-    for (size_t i = 0; i < f->x.ticks; i++)
-        svg_line(f->out, scatter_x(f, f->x.tick[i]), bottom, scatter_x(f, f->x.tick[i]), bottom + 5, SCATTER_FRAME);
+    for (size_t i = 0; i < f->x.ticks; i++) {
+        double x = scatter_x(f, f->x.tick[i]);
+        svg_line(f->out, x, bottom, x, bottom + 5, SCATTER_FRAME);
+    }
     svg_frame(f->out, f->left, f->top, SCATTER_WIDTH, SCATTER_HEIGHT, SCATTER_FRAME);
     svg_group_end(f->out);
     draw_ticks(f);

@@ -2,6 +2,7 @@
 #include "experiments/describe.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "analyses/jsonout.h"
 
@@ -86,13 +87,38 @@ static json_t *describe_results(const osc_record *record)
         "raw", point_names(osc_record_raw(record)));
 }
 
+/* What part of a text it is, or of which parts it was made: nothing of an ordinary one. */
+static json_t *describe_shards(const osc_record_info *i)
+{
+    json_t *lines = json_array();
+    for (const char *line = i->merged; *line != '\0'; line += *line == '\n') {
+        size_t length = strcspn(line, "\n");
+        char *copy = osc_copy_string(line, length);
+        json_array_append_new(lines, json_out_text(copy));
+        osc_free(copy);
+        line += length;
+    }
+    if (json_array_size(lines) > 0)
+        return json_pack("{s:o}", "merged_from", lines);
+    json_decref(lines);
+    if (i->shards == 1)
+        return json_object();
+    return json_pack("{s:I, s:I, s:I, s:I}", "shard", (json_int_t)i->shard,
+                     "shards", (json_int_t)i->shards,
+                     "first_sequence", (json_int_t)i->first_sequence,
+                     "corpus_sequences", (json_int_t)i->corpus_sequences);
+}
+
 osc_status describe_record(json_t **object, const char *path)
 {
     osc_record *record;
     OSC_TRY(osc_record_open(&record, path));
     json_t *made = describe_run(osc_record_get_info(record));
     json_t *results = made != NULL ? describe_results(record) : NULL;
-    bool ok = results != NULL && json_object_update(made, results) == 0;
+    json_t *shards = made != NULL ? describe_shards(osc_record_get_info(record)) : NULL;
+    bool ok = results != NULL && shards != NULL && json_object_update(made, shards) == 0
+           && json_object_update(made, results) == 0;
+    json_decref(shards);
     json_decref(results);
     osc_record_close(record);
     if (!ok) {

@@ -4,6 +4,7 @@
 /* One line per command NAME: NAME.c defines `const cli_command experiment_NAME`. */
 #define COMMANDS(X) \
     X(record)       \
+    X(merge)        \
     X(perplexity)   \
     X(compare)      \
     X(ablate)       \

@@ -18,15 +18,17 @@ extern const cli_command experiment_record;
 typedef struct {
     run_options run;
     const char *model, *scheme, *output;
-    const char *points, *track, *raw, *without;
+    const char *points, *track, *raw, *without, *shard;
     double      alpha, interval;
     size_t      event_cap;
-    bool        resume, force;
+    bool        resume, force, no_measures;
 } record_options;
 
 /* One recording under way. */
 typedef struct {
     run_input             input;
+    osc_corpus            corpus;    /* the input's, or the shard's part of it */
+    size_t                shard, shards;
     osc_session          *session;
     osc_recorder_options  recording;
     without_list          without;
@@ -38,6 +40,20 @@ typedef struct {
 } recording;
 
 /* --- options ------------------------------------------------------------------ */
+
+/* "2/8"; NULL is 1/1. */
+static osc_status parse_shard(recording *r, const char *text)
+{
+    char rest;
+    r->shard = r->shards = 1;
+    if (text == NULL)
+        return OSC_OK;
+    if (strspn(text, "0123456789/") != strlen(text)
+        || sscanf(text, "%9zu/%9zu%c", &r->shard, &r->shards, &rest) != 2
+        || r->shard < 1 || r->shard > r->shards)
+        return osc_fail(OSC_EINVAL, "--shard: '%s' is not I/N with I from 1 to N", text);
+    return OSC_OK;
+}
 
 static int check_options(recording *r, const record_options *o)
 {
@@ -53,6 +69,8 @@ static int check_options(recording *r, const record_options *o)
         || point_list_parse(&r->recording.track, "track", o->track) != OSC_OK
         || point_list_parse(&r->recording.raw, "raw", o->raw) != OSC_OK)
         return cli_usage(&experiment_record, "%s", osc_error());
+    if (parse_shard(r, o->shard) != OSC_OK)
+        return cli_usage(&experiment_record, "%s", osc_error());
     r->recording.event_cap = o->event_cap;
     r->recording.resume = o->resume;
     r->recording.overwrite = o->force;
@@ -66,7 +84,7 @@ static int check_options(recording *r, const record_options *o)
 static void fill_info(recording *r)
 {
     const osc_config *config = osc_model_config(r->input.model);
-    const osc_corpus *corpus = r->input.corpus;
+    const osc_corpus *corpus = &r->corpus;
     r->recording.info = (osc_record_info){
         .tool = PACKAGE_STRING,
         .command = r->command,
@@ -90,6 +108,10 @@ static void fill_info(recording *r)
         .bos = corpus->bos,
         .sequence_length = corpus->length,
         .sequences = corpus->count,
+        .shard = r->shard,
+        .shards = r->shards,
+        .first_sequence = (size_t)(corpus->offset - r->input.corpus->offset),
+        .corpus_sequences = r->input.corpus->count,
         .alpha = r->recording.info.alpha,
     };
 }
@@ -97,8 +119,10 @@ static void fill_info(recording *r)
 /* Where the record goes; refuses an existing file before hours are spent. */
 static osc_status choose_output(recording *r, const char *output, char **chosen)
 {
-    char name[512];
-    snprintf(name, sizeof name, "%s.h5", osc_model_name(r->input.model));
+    char name[512], part[64] = "";
+    if (r->shards > 1)
+        snprintf(part, sizeof part, ".%zu-of-%zu", r->shard, r->shards);
+    snprintf(name, sizeof name, "%s%s.h5", osc_model_name(r->input.model), part);
     const char *path = output != NULL ? output : name;
     r->created = !osc_file_exists(path);
     if (!r->created && !r->recording.resume && !r->recording.overwrite)
@@ -126,19 +150,21 @@ static osc_status open_all(recording *r, const record_options *o, char **path)
     osc_status status = model != NULL ? run_open(&r->input, model, &o->run) : OSC_ENOTFOUND;
     osc_free(model);
     OSC_TRY(status);
+    OSC_TRY(osc_corpus_share(&r->corpus, r->input.corpus, r->shard, r->shards));
     OSC_TRY(choose_features(r, o->without));
     OSC_TRY(choose_output(r, o->output, path));
     OSC_TRY(run_session(&r->session, &r->input, o->scheme, "recording", &o->run));
-    size_t chunk = osc_session_chunk(r->session), longest = r->input.corpus->longest;
-    r->nll = osc_alloc(chunk < r->input.corpus->count ? chunk : r->input.corpus->count,
+    size_t chunk = osc_session_chunk(r->session), longest = r->corpus.longest;
+    r->nll = osc_alloc(chunk < r->corpus.count ? chunk : r->corpus.count,
                        longest * sizeof *r->nll);
     if (r->nll == NULL)
         return OSC_ENOMEM;
+    r->recording.measures = !o->no_measures && osc_session_summarizes(r->session);
     OSC_TRY(osc_store_digest(osc_model_store(r->input.model), r->weights, cli_progress()));
     fill_info(r);
     osc_observer_shape shape = osc_model_shape(r->input.model);
     OSC_TRY(osc_hooks_create(&r->hooks, shape.layers));
-    OSC_TRY(osc_recorder_open(&r->recorder, &r->recording, &shape, r->input.corpus));
+    OSC_TRY(osc_recorder_open(&r->recorder, &r->recording, &shape, &r->corpus));
     return osc_recorder_bind(r->recorder, r->hooks);
 }
 
@@ -154,7 +180,7 @@ static void close_all(recording *r)
 
 static osc_status run_chunks(recording *r)
 {
-    const osc_corpus *corpus = r->input.corpus;
+    const osc_corpus *corpus = &r->corpus;
     size_t chunk = osc_session_chunk(r->session), first = osc_recorder_done(r->recorder);
     while (first < corpus->count && stop_signal() == 0) {
         size_t count = corpus->count - first < chunk ? corpus->count - first : chunk;
@@ -215,7 +241,8 @@ static int record(int argc, char **argv)
     const cli_option options[] = {
         { "model", 0, CLI_TEXT, "DIR", "checkpoint directory (default: the shipped "
           CLI_DEFAULT_MODEL ")", &o.model, 0, 0 },
-        { "output", 'o', CLI_TEXT, "FILE", "the record (default: MODEL.h5 in the current folder)",
+        { "output", 'o', CLI_TEXT, "FILE", "the record (default: MODEL.h5 in the current folder, "
+          "MODEL.I-of-N.h5 of a shard)",
           &o.output, 0, 0 },
         { "points", 0, CLI_TEXT, "LIST", "hook points to keep statistics of "
           "(default: qkv_in,out_in,fc1_in,fc2_in)", &o.points, 0, 0 },
@@ -229,6 +256,10 @@ static int record(int argc, char **argv)
           "(default: 20000000)", &o.event_cap, 0, 0x1p53 },
         { "without", 0, CLI_TEXT, "LIST|RECORD", "keep the attention top-1 mass also without these "
           "features, 7,63 or a record's outliers", &o.without, 0, 0 },
+        { "no-measures", 0, CLI_SWITCH, NULL, "leave out the measures of the residual stream and "
+          "of modules' outputs", &o.no_measures, 0, 0 },
+        { "shard", 0, CLI_TEXT, "I/N", "record share I of N of the sequences, for 'merge' "
+          "(default: all)", &o.shard, 0, 0 },
         { "resume", 0, CLI_SWITCH, NULL, "continue an interrupted record", &o.resume, 0, 0 },
         { "force", 'f', CLI_SWITCH, NULL, "replace an existing record", &o.force, 0, 0 },
         { "interval", 0, CLI_NUMBER, "SECONDS", "least time between commits "
@@ -264,10 +295,14 @@ const cli_command experiment_record = {
         "probabilities of that beside the regular ones; what goes on to the next block, and so\n"
         "everything else in the record, is the regular.\n"
         "\n"
+        "--shard I/N records the I-th of N nearly equal parts of the sequences, on any machine;\n"
+        "'merge' makes one record of all N, the one that a single run would have made.\n"
+        "\n"
         "Examples:\n"
         "  outlierscope record\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5 --resume\n"
-        "  outlierscope record --without opt-mini-8m.h5 -o without.h5\n",
+        "  outlierscope record --without opt-mini-8m.h5 -o without.h5\n"
+        "  outlierscope record --shard 1/2; outlierscope record --shard 2/2\n",
     .run = record,
 };

@@ -14,6 +14,9 @@ static void print_results(const osc_record *record)
     osc_protocol protocol;
     if (osc_protocol_parse(&protocol, info->protocol) == OSC_OK)
         run_print_protocol(protocol, info->sequences, info->sequence_length, info->bos);
+    if (info->shards > 1)
+        printf("shard %zu of %zu: from sequence %zu of %zu on\n", info->shard, info->shards,
+               info->first_sequence, info->corpus_sequences);
     if (info->scored > 0)
         printf("perplexity %.4f over %zu ids of %zu sequences\n", info->perplexity, info->scored,
                info->sequences_done);
@@ -28,6 +31,12 @@ static void print_results(const osc_record *record)
 static void print_next(osc_record *record, const char *path)
 {
     osc_record_without without;
+    const osc_record_info *info = osc_record_get_info(record);
+    if (info->shards > 1) {
+        printf("\nnext: the other %zu shard%s, then outlierscope merge SHARD... -o FILE\n",
+               info->shards - 1, info->shards == 2 ? "" : "s");
+        return;
+    }
     printf("\nnext: outlierscope outliers %s\n", path);
     if (osc_record_event_count(record) > 0 && osc_record_top1_without(record, &without) != OSC_OK)
         printf("      the same command with --without %s -o FILE records the attention\n"

@@ -1,15 +1,9 @@
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_report.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_report.sh
 TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_report.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_report.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -21,7 +15,7 @@ TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
-  %D%/data/models %D%/data/reference %D%/data/safetensors \
+  %D%/data/models %D%/data/reference %D%/data/safetensors %D%/data/statistics \
   %D%/data/text
 
 if HAVE_CHECK
@@ -124,7 +118,7 @@ check_PROGRAMS += %D%/test_reference
 %C%_test_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_heatmap
-%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h
+%C%_test_heatmap_SOURCES = %D%/test_heatmap.c %D%/memory_file.h %D%/run.h %D%/xml.h
 %C%_test_heatmap_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_heatmap_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
@@ -151,6 +145,34 @@ check_PROGRAMS += %D%/test_ablation
 %C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h
 %C%_test_ablation_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablation_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += %D%/test_statistics
+%C%_test_statistics_SOURCES = %D%/test_statistics.c %D%/run.h
+%C%_test_statistics_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_statistics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_scatter
+%C%_test_scatter_SOURCES = %D%/test_scatter.c %D%/memory_file.h %D%/run.h %D%/xml.h
+%C%_test_scatter_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_scatter_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_emergence
+%C%_test_emergence_SOURCES = %D%/test_emergence.c $(RECORD_SIM) %D%/memory_file.h %D%/xml.h
+%C%_test_emergence_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_emergence_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+check_PROGRAMS += %D%/test_reduce
+%C%_test_reduce_SOURCES = %D%/test_reduce.c %D%/near.h %D%/run.h
+%C%_test_reduce_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_reduce_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_merge
+%C%_test_record_merge_SOURCES = %D%/test_record_merge.c $(RECORD_SIM)
+%C%_test_record_merge_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_merge_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_metrics
+%C%_test_metrics_SOURCES = %D%/test_metrics.c %D%/paths.h %D%/reference.h $(RECORD_SIM)
+%C%_test_metrics_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_metrics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 endif
 

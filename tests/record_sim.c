@@ -14,9 +14,13 @@ static const size_t offsets[SIM_SEQUENCES + 1] = { 0, 17, 34, 36, 53, 54 + 6, 77
 static int32_t ids[137];
 const uint32_t sim_without[SIM_WITHOUT] = { 0, 17, SIM_HIDDEN - 1 };
 
+/* Sequence of the corpus that is number 0 of the run: that of a shard. */
+static size_t base;
+
 osc_observer_shape sim_shape(void)
 {
-    osc_observer_shape shape = { .layers = SIM_LAYERS, .heads = SIM_HEADS };
+    osc_observer_shape shape = { .layers = SIM_LAYERS, .heads = SIM_HEADS, .hidden = SIM_HIDDEN,
+                                 .modules = SIM_MODULES };
     for (int p = OSC_AT_QKV_IN; p <= OSC_AT_RESID_POST; p++)
         shape.width[p] = sim_width((osc_point)p);
     shape.width[OSC_AT_SCORES] = shape.width[OSC_AT_PATTERN] = 0;
@@ -48,7 +52,7 @@ osc_recorder_options sim_options(const char *path)
         },
         .points = SIM_POINTS, .track = SIM_TRACK, .raw = SIM_RAW,
         .without = sim_without, .without_count = SIM_WITHOUT,
-        .event_cap = 1000000, .interval = 1e9,
+        .measures = true, .event_cap = 1000000, .interval = 1e9,
     };
 }
 
@@ -72,6 +76,8 @@ float sim_value(osc_point point, size_t layer, size_t sequence, size_t position,
     double u = 0;
     for (int i = 0; i < 4; i++)
         u += (double)(h >> (16 * i) & 0xffff) / 65536.0 - 0.5;
+    if (point == OSC_AT_RESID_POST && layer > 0 && position < 2 && feature == 7)
+        return position == 0 ? -5000.0f : 4000.0f;     /* massive */
     double scale = feature % 11 == 4 ? 4.0 : feature % 11 == 7 ? 7.0 : 1.0;
     return (float)(u * 1.7 * scale);
 }
@@ -113,13 +119,92 @@ static osc_status deliver_hits(const osc_observer_options *options, osc_point po
                             count - count / 2);
 }
 
+/* --- the residual stream and modules, by sorting --------------------------------------- */
+
+typedef struct {
+    float  value;
+    size_t place;
+} cell;
+
+/* By magnitude; of equal ones the later first. */
+static int rising(const void *a, const void *b)
+{
+    const cell *x = a, *y = b;
+    if (fabsf(x->value) != fabsf(y->value))
+        return fabsf(x->value) < fabsf(y->value) ? -1 : 1;
+    return x->place > y->place ? -1 : 1;
+}
+
+static size_t sim_rows(size_t sequence)
+{
+    return offsets[sequence + 1] - offsets[sequence];
+}
+
+osc_residual sim_residual(size_t state, size_t sequence, const osc_residual_stats *stats)
+{
+    static cell cells[SIM_LENGTH * SIM_HIDDEN], row[SIM_HIDDEN];
+    size_t rows = sim_rows(sequence), count = rows * SIM_HIDDEN;
+    osc_residual r = { .tops = OSC_RESIDUAL_TOP };
+    for (size_t t = 0; t < rows; t++) {
+        for (size_t f = 0; f < SIM_HIDDEN; f++) {
+            float x = state == 0 ? sim_value(OSC_AT_EMBED, 0, sequence, t, f)
+                                 : sim_value(OSC_AT_RESID_POST, state - 1, sequence, t, f);
+            row[f] = cells[t * SIM_HIDDEN + f] = (cell){ x, t * SIM_HIDDEN + f };
+            if (stats != NULL)
+                stats->sumsq[f] += (double)x * x;
+        }
+        qsort(row, SIM_HIDDEN, sizeof *row, rising);
+        r.ratio += (double)fabsf(row[SIM_HIDDEN - 1].value)
+                 / (double)fabsf(row[(SIM_HIDDEN - 1) / 2].value);
+    }
+    qsort(cells, count, sizeof *cells, rising);
+    r.median = fabsf(cells[(count - 1) / 2].value);
+    for (size_t i = 0; i < OSC_RESIDUAL_TOP; i++) {
+        const cell *c = &cells[count - 1 - i];
+        r.top[i] = (osc_hit){ (uint32_t)(c->place / SIM_HIDDEN), (uint32_t)(c->place % SIM_HIDDEN),
+                              c->value };
+    }
+    for (size_t i = 0; stats != NULL && i < count; i++)
+        stats->massive[cells[i].place % SIM_HIDDEN] += fabsf(cells[i].value) > 100
+                                                    && fabsf(cells[i].value) >= 1000 * r.median;
+    return r;
+}
+
+osc_summary sim_summary(osc_point point, size_t layer, size_t sequence)
+{
+    osc_summary s = { .count = sim_rows(sequence) * sim_width(point) };
+    for (size_t i = 0; i < s.count; i++) {
+        double x = sim_value(point, layer, sequence, i / sim_width(point), i % sim_width(point));
+        s.peak = fmaxf(s.peak, fabsf((float)x));
+        for (int p = 0; p < 4; p++)
+            s.power[p] += pow(x, p + 1);
+    }
+    return s;
+}
+
+static osc_status run_measures(const osc_hooks *hooks, osc_point point, int layer, size_t sequence)
+{
+    osc_observer *observer = osc_hooks_observer(hooks);
+    const osc_observer_options *options = osc_observer_get_options(observer);
+    size_t of = layer < 0 ? 0 : (size_t)layer, state = (size_t)(layer + 1);
+    if (options->modules >> point & 1u) {
+        osc_summary summary = sim_summary(point, of, base + sequence);
+        OSC_TRY(options->on_summary(options->user, point, layer, sequence, &summary));
+    }
+    if (!options->residual || (point != OSC_AT_EMBED && point != OSC_AT_RESID_POST))
+        return OSC_OK;
+    osc_residual residual = sim_residual(state, base + sequence,
+                                         osc_observer_residual(observer, state));
+    return options->on_residual(options->user, state, sequence, &residual);
+}
+
 static osc_status run_tensor(const osc_hooks *hooks, osc_point point, size_t layer,
                              size_t sequence, size_t rows)
 {
     float x[SIM_LENGTH * SIM_FFN];
     size_t width = sim_width(point);
     for (size_t i = 0; i < rows * width; i++)
-        x[i] = sim_value(point, layer, sequence, i / width, i % width);
+        x[i] = sim_value(point, layer, base + sequence, i / width, i % width);
     osc_event event = { point, (int)layer, sequence, x, rows, width };
     OSC_TRY(osc_hooks_fire(hooks, &event));
     osc_observer *observer = osc_hooks_observer(hooks);
@@ -156,18 +241,25 @@ static void run_top1(osc_observer *observer, size_t layer, size_t sequence, size
 
 osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *nll)
 {
+    const size_t *offset = offsets + base;
+    for (size_t s = first; s < first + count; s++)
+        OSC_TRY(run_measures(hooks, OSC_AT_EMBED, -1, s));
     for (size_t layer = 0; layer < SIM_LAYERS; layer++) {
         for (size_t s = first; s < first + count; s++) {
-            size_t rows = offsets[s + 1] - offsets[s];
+            size_t rows = offset[s + 1] - offset[s];
             for (int p = OSC_AT_QKV_IN; p <= OSC_AT_RESID_POST; p++)
-                if (p != OSC_AT_SCORES && p != OSC_AT_PATTERN)
+                if (p != OSC_AT_SCORES && p != OSC_AT_PATTERN) {
                     OSC_TRY(run_tensor(hooks, (osc_point)p, layer, s, rows));
-            run_top1(osc_hooks_observer(hooks), layer, s, rows);
+                    OSC_TRY(run_measures(hooks, (osc_point)p, (int)layer, s));
+                }
+            run_top1(osc_hooks_observer(hooks), layer, base + s, rows);
         }
     }
     for (size_t s = first; s < first + count; s++)
-        for (size_t t = offsets[s]; t < offsets[s + 1]; t++)
-            nll[t - offsets[first]] = sim_nll(s, t - offsets[s]);
+        OSC_TRY(run_measures(hooks, OSC_AT_FINAL_NORM, -1, s));
+    for (size_t s = first; s < first + count; s++)
+        for (size_t t = offset[s]; t < offset[s + 1]; t++)
+            nll[t - offset[first]] = sim_nll(base + s, t - offset[s]);
     return OSC_OK;
 }
 
@@ -192,6 +284,27 @@ osc_status sim_record(osc_recorder *recorder, size_t chunk, size_t end)
     if (status == OSC_OK)
         status = record_chunks(recorder, hooks, chunk, end);
     osc_hooks_free(hooks);
+    return status;
+}
+
+osc_status sim_record_shard(const osc_recorder_options *options, size_t shard, size_t shards,
+                            size_t chunk, size_t most)
+{
+    osc_observer_shape shape = sim_shape();
+    osc_corpus corpus = sim_corpus(), share;
+    osc_recorder_options own = *options;
+    osc_recorder *recorder;
+    OSC_TRY(osc_corpus_share(&share, &corpus, shard, shards));
+    own.info.shard = shard;
+    own.info.shards = shards;
+    own.info.first_sequence = (size_t)(share.offset - corpus.offset);
+    own.info.corpus_sequences = corpus.count;
+    own.info.sequences = share.count;
+    OSC_TRY(osc_recorder_open(&recorder, &own, &shape, &share));
+    base = own.info.first_sequence;
+    osc_status status = sim_record(recorder, chunk, most < share.count ? most : share.count);
+    base = 0;
+    osc_recorder_free(recorder);
     return status;
 }
 

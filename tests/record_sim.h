@@ -17,6 +17,9 @@ enum {
     SIM_TRACK = 1 << OSC_AT_QKV_IN | 1 << OSC_AT_OUT_IN | 1 << OSC_AT_FC1_IN,
     SIM_POINTS = SIM_TRACK | 1 << OSC_AT_FC2_IN,
     SIM_RAW = 1 << OSC_AT_OUT_IN | 1 << OSC_AT_FC1_OUT,
+    SIM_MODULES = 1 << OSC_AT_QKV_IN | 1 << OSC_AT_ATTN_OUT | 1 << OSC_AT_RESID_POST
+                | 1 << OSC_AT_FINAL_NORM,
+    SIM_STATES = SIM_LAYERS + 1,
 };
 
 osc_observer_shape sim_shape(void);
@@ -26,6 +29,10 @@ osc_recorder_options sim_options(const char *path);
 
 /* Activation at a place: about N(0, 1) with a few features of magnitude 6 and more. */
 float sim_value(osc_point point, size_t layer, size_t sequence, size_t position, size_t feature);
+/* What a backend would reduce the residual stream to, and a module's output; sequences of
+ * the corpus; state SIM_LAYERS is the last block's output.  Adds to `stats` unless NULL. */
+osc_residual sim_residual(size_t state, size_t sequence, const osc_residual_stats *stats);
+osc_summary sim_summary(osc_point point, size_t layer, size_t sequence);
 double sim_nll(size_t sequence, size_t position);
 size_t sim_width(osc_point point);
 
@@ -36,12 +43,20 @@ osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *n
  * `end`, then finishes. */
 osc_status sim_record(osc_recorder *recorder, size_t chunk, size_t end);
 
+/* Records shard `shard` of `shards`, at most `most` sequences of it; `options` are those of
+ * the whole. */
+osc_status sim_record_shard(const osc_recorder_options *options, size_t shard, size_t shards,
+                            size_t chunk, size_t most);
+
 /* Opens a recorder, records the whole with sim_record, frees it. */
 osc_status sim_record_all(const osc_recorder_options *options, size_t chunk, size_t end);
 
 /* Checks that both files have the same objects, the same data bit for bit and the
  * same attributes, `time` and `threads` aside; fails the test otherwise. */
 void sim_same_files(const char *path, const char *other);
+/* The same of a record of one run and a merged one, whose sums may differ by 1e-12 and
+ * whose attribute `merged` is its own. */
+void sim_same_merged(const char *path, const char *merged);
 
 /* --- helpers of the tests ---------------------------------------------------------- */
 

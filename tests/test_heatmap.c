@@ -8,6 +8,7 @@
 #include "analyses/heatmap.h"
 #include "analyses/palette.h"
 #include "memory_file.h"
+#include "xml.h"
 
 /* Relative luminance of "#rrggbb". */
 static double luminance(const char *color)
@@ -87,51 +88,6 @@ static char *draw(size_t rows, size_t columns, bool axis)
     return memory_close(&file);
 }
 
-/* Elements nest, names of start and end tags agree, every '&' starts a known entity. */
-static void check_xml(const char *text)
-{
-    char open[16][16];
-    size_t depth = 0;
-    for (const char *s = text; *s != '\0'; s++) {
-        ck_assert((unsigned char)*s >= 0x20 || *s == '\n');
-        if (*s == '&')
-            ck_assert(strncmp(s, "&lt;", 4) == 0 || strncmp(s, "&gt;", 4) == 0
-                      || strncmp(s, "&amp;", 5) == 0 || strncmp(s, "&quot;", 6) == 0);
-        if (*s != '<' || s[1] == '?')
-            continue;
-        const char *end = strchr(s, '>');
-        ck_assert_ptr_nonnull(end);
-        char name[16] = "";
-        sscanf(s + 1 + (s[1] == '/'), "%15[a-z]", name);
-        ck_assert_uint_gt(strlen(name), 0);
-        if (s[1] == '/')
-            ck_assert(depth > 0 && strcmp(open[--depth], name) == 0);
-        else if (end[-1] != '/')
-            strcpy(open[depth++], name);
-        ck_assert_uint_lt(depth, 16);
-        s = end;
-    }
-    ck_assert_uint_eq(depth, 0);
-}
-
-/* The same by a real parser, where there is one. */
-static void check_xmllint(const char *text)
-{
-    FILE *parser = popen("if command -v xmllint >/dev/null; then exec xmllint --noout -; fi; "
-                         "cat >/dev/null", "w");
-    ck_assert_ptr_nonnull(parser);
-    fputs(text, parser);
-    ck_assert_int_eq(pclose(parser), 0);
-}
-
-static size_t count(const char *text, const char *part)
-{
-    size_t found = 0;
-    for (const char *s = text; (s = strstr(s, part)) != NULL; s++)
-        found++;
-    return found;
-}
-
 START_TEST(test_heatmap)
 {
     static const struct { size_t rows, columns; bool axis; size_t marks; } cases[] = {
@@ -140,15 +96,15 @@ START_TEST(test_heatmap)
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         char *svg = draw(cases[i].rows, cases[i].columns, cases[i].axis), dark[PALETTE_TEXT];
-        check_xml(svg);
-        check_xmllint(svg);
+        xml_check(svg);
+        xml_check_parser(svg);
         ck_assert_ptr_nonnull(strstr(svg, "viewBox=\"0 0 "));
         ck_assert_ptr_nonnull(strstr(svg, "a &lt;b&gt; &amp; &quot;c&quot;  \xef\xbf\xbd"));
-        ck_assert_uint_eq(count(svg, "nan"), 0);
+        ck_assert_uint_eq(xml_count(svg, "nan"), 0);
         palette_color(dark, 1);
         if (cases[i].marks > 0)    /* in the map and in the legend */
-            ck_assert_uint_ge(count(svg, dark), 2);
-        ck_assert_uint_eq(count(svg, "<polygon"), cases[i].marks + (cases[i].marks > 0));
+            ck_assert_uint_ge(xml_count(svg, dark), 2);
+        ck_assert_uint_eq(xml_count(svg, "<polygon"), cases[i].marks + (cases[i].marks > 0));
         free(svg);
     }
 }

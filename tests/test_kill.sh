@@ -17,7 +17,7 @@ record() {   # --interval 0: a commit after every chunk of two sequences
 
 # Every dataset, bit for bit; root attributes hold the time and the command line.
 same() {
-    for group in stats positions outliers attention sequences; do
+    for group in stats positions outliers attention sequences modules residual; do
         h5diff "$work/whole.h5" "$work/killed.h5" "/$group" "/$group" >>"$work/diff" 2>&1 || return 1
     done
 }

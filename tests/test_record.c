@@ -193,6 +193,107 @@ START_TEST(test_round_trip)
 }
 END_TEST
 
+/* --- measures --------------------------------------------------------------------- */
+
+static double plain_kurtosis(osc_point point, size_t layer, size_t s)
+{
+    double mean = 0, second = 0, fourth = 0, n = (double)(rows_of(s) * sim_width(point));
+    for (int pass = 0; pass < 2; pass++)
+        for (size_t t = 0; t < rows_of(s); t++)
+            for (size_t f = 0; f < sim_width(point); f++) {
+                double x = sim_value(point, layer, s, t, f);
+                mean += pass == 0 ? x / n : 0;
+                second += pass == 1 ? (x - mean) * (x - mean) : 0;
+                fourth += pass == 1 ? pow(x - mean, 4) : 0;
+            }
+    return fourth / n / (pow(second / (n - 1), 2) + 1e-6);
+}
+
+static osc_status check_measured(void *user, const osc_record_measured *of)
+{
+    size_t *next = user;
+    ck_assert_uint_eq(of->sequence, (*next)++);
+    for (size_t state = 0; state < SIM_STATES; state++) {
+        osc_residual r = sim_residual(state, of->sequence, NULL);
+        ck_assert(of->ratio[state] == r.ratio && of->median[state] == r.median);
+        for (size_t i = 0; i < OSC_RESIDUAL_TOP; i++) {
+            size_t at = state * OSC_RESIDUAL_TOP + i;
+            ck_assert(of->top[at] == r.top[i].value);
+            ck_assert_int_eq(of->top_position[at], (int)r.top[i].position);
+            ck_assert_int_eq(of->top_feature[at], (int)r.top[i].feature);
+        }
+    }
+    for (size_t c = 0; c < 3 * SIM_LAYERS + 1; c++) {
+        static const osc_point points[3] = { OSC_AT_QKV_IN, OSC_AT_ATTN_OUT, OSC_AT_RESID_POST };
+        bool last = c == 3 * SIM_LAYERS;
+        osc_point point = last ? OSC_AT_FINAL_NORM : points[c % 3];
+        size_t layer = last ? 0 : c / 3;
+        ck_assert(of->inf_norm[c] == sim_summary(point, layer, of->sequence).peak);
+        double expected = plain_kurtosis(point, layer, of->sequence);
+        ck_assert_double_eq_tol(of->kurtosis[c], expected, 1e-9 * expected);
+    }
+    return OSC_OK;
+}
+
+START_TEST(test_measures)
+{
+    osc_record *record;
+    sim_make(sim_a);
+    ck_ok(osc_record_open(&record, sim_a));
+    ck_assert_uint_eq(osc_record_module_points(record), SIM_MODULES);
+    ck_assert_uint_eq(osc_record_module_count(record), 3 * SIM_LAYERS + 1);
+    static const struct { size_t column; osc_point point; int layer; } places[] = {
+        { 0, OSC_AT_QKV_IN, 0 }, { 1, OSC_AT_ATTN_OUT, 0 }, { 2, OSC_AT_RESID_POST, 0 },
+        { 3, OSC_AT_QKV_IN, 1 }, { 8, OSC_AT_RESID_POST, 2 }, { 9, OSC_AT_FINAL_NORM, -1 },
+    };
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        osc_point point;
+        int layer;
+        osc_record_module(record, places[i].column, &point, &layer);
+        ck_assert_int_eq(point, places[i].point);
+        ck_assert_int_eq(layer, places[i].layer);
+    }
+    size_t sequences = 0;
+    ck_ok(osc_record_measures_each(record, check_measured, &sequences));
+    ck_assert_uint_eq(sequences, SIM_SEQUENCES);
+    const osc_residual_stats *stats;
+    ck_ok(osc_record_residual(record, &stats));
+    for (size_t state = 0; state < SIM_STATES; state++) {
+        double sumsq[SIM_HIDDEN] = { 0 };
+        uint64_t massive[SIM_HIDDEN] = { 0 };
+        osc_residual_stats expected = { SIM_HIDDEN, sumsq, massive };
+        for (size_t s = 0; s < SIM_SEQUENCES; s++)
+            sim_residual(state, s, &expected);
+        ck_assert_mem_eq(stats[state].sumsq, sumsq, sizeof sumsq);
+        ck_assert_mem_eq(stats[state].massive, massive, sizeof massive);
+        ck_assert_uint_eq(massive[7], state > 1 ? 2 * SIM_SEQUENCES : 0);
+    }
+    osc_record_close(record);
+}
+END_TEST
+
+START_TEST(test_no_measures)
+{
+    osc_recorder_options options = sim_options(sim_a);
+    options.overwrite = true;
+    options.measures = false;
+    ck_ok(sim_record_all(&options, 4, SIM_SEQUENCES));
+    osc_record *record;
+    const osc_residual_stats *stats;
+    size_t sequences = 0;
+    ck_ok(osc_record_open(&record, sim_a));
+    ck_assert_uint_eq(osc_record_module_points(record), 0);
+    ck_assert_int_eq(osc_record_residual(record, &stats), OSC_ENOTFOUND);
+    ck_assert_int_eq(osc_record_measures_each(record, check_measured, &sequences), OSC_ENOTFOUND);
+    osc_record_close(record);
+    osc_recorder *recorder;
+    options = sim_options(sim_a);
+    options.resume = true;
+    ck_assert_int_eq(sim_open(&recorder, &options), OSC_EINVAL);
+    sim_error_has("modules '', this run has 'qkv_in+attn_out+resid_post+final_norm'");
+}
+END_TEST
+
 /* Nothing is left out unless asked for, and only features that there are. */
 START_TEST(test_without)
 {
@@ -402,6 +503,8 @@ int main(void)
     TCase *tc = tcase_create("record");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_round_trip);
+    tcase_add_test(tc, test_measures);
+    tcase_add_test(tc, test_no_measures);
     tcase_add_test(tc, test_without);
     tcase_add_test(tc, test_raw);
     tcase_add_test(tc, test_grouping);

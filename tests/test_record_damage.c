@@ -9,6 +9,13 @@
 #include "base/file.h"
 #include "record_sim.h"
 
+static osc_status ignore(void *user, const osc_record_measured *of)
+{
+    (void)user;
+    (void)of;
+    return OSC_OK;
+}
+
 /* Reads all that a record has; OSC_OK or the first failure. */
 static osc_status read_all(const char *path)
 {
@@ -19,6 +26,7 @@ static osc_status read_all(const char *path)
     const osc_column_stats *stats;
     const uint64_t *any, *pairs;
     osc_record_without without;
+    const osc_residual_stats *residual;
     for (unsigned p = 0; status == OSC_OK && p < OSC_POINT_COUNT; p++)
         if (osc_record_points(record) >> p & 1u)
             status = osc_record_stats(record, (osc_point)p, &stats);
@@ -26,6 +34,10 @@ static osc_status read_all(const char *path)
         status = osc_record_positions(record, osc_record_track(record), &any, &pairs);
     if (status == OSC_OK)
         status = osc_record_top1(record, NULL, NULL);
+    if (status == OSC_OK)
+        status = osc_record_residual(record, &residual);
+    if (status == OSC_OK)
+        status = osc_record_measures_each(record, ignore, NULL);
     if (status == OSC_OK)
         status = osc_record_top1_without(record, &without);
     if (status == OSC_OK)

@@ -127,6 +127,15 @@ struct osc_backend {
                           size_t rows, size_t width, float alpha,
                           osc_hits_sink sink, void *user);
 
+    /* Sets `summary` from x [count]; sums are double, of any order that is the same in
+     * every run.  NULL: this backend does not do it. */
+    osc_status (*summarize)(osc_device *device, osc_summary *summary, const void *x, size_t count);
+    /* Sets `residual` from x [rows, width] and adds to `stats`; medians and the largest
+     * values are exact.  NULL: this backend does not do it. */
+    osc_status (*residual)(osc_device *device, osc_residual *residual,
+                           const osc_residual_stats *stats, const void *x, size_t rows,
+                           size_t width);
+
     /* Host memory for a hook to see `count` values of x: the values themselves on
      * the CPU, a staging copy elsewhere.  `put` writes them back. */
     osc_status (*host_view)(osc_device *device, float **view, void *x, size_t count);

@@ -36,6 +36,7 @@ static void cpu_close(osc_device *device)
     osc_free(device->coded.peak);
     osc_free(device->coded.removed);
     osc_free(device->coded.outlier);
+    osc_cpu_reduction_free(&device->reduction);
     osc_free(device);
 }
 
@@ -121,6 +122,7 @@ static osc_status cpu_plan(osc_device *device, const osc_limits *limits)
     if (device->scratch == NULL || device->partial == NULL || device->hot == NULL
         || device->low == NULL || device->high == NULL || device->hits == NULL)
         return OSC_ENOMEM;   /* cpu_close releases what there is */
+    OSC_TRY(osc_cpu_reduction_plan(&device->reduction, limits));
     return plan_codes(&device->coded, limits);
 }
 
@@ -128,7 +130,8 @@ static size_t cpu_scratch_bytes(const osc_device *device)
 {
     return device->per_thread * (size_t)device->threads * sizeof(float)
          + query_tasks(&device->limits) * sizeof(double)
-         + device->limits.widest * 12 + CPU_HITS * sizeof(osc_hit) + device->coded.bytes;
+         + device->limits.widest * 12 + CPU_HITS * sizeof(osc_hit) + device->coded.bytes
+         + device->reduction.bytes;
 }
 
 static osc_status cpu_host_view(osc_device *device, float **view, void *x, size_t count)
@@ -177,6 +180,8 @@ const osc_backend osc_backend_cpu = {
     .attend_values = osc_cpu_attend_values,
     .head = osc_cpu_head,
     .observe = osc_cpu_observe,
+    .summarize = osc_cpu_summarize,
+    .residual = osc_cpu_residual,
     .host_view = cpu_host_view,
     .host_put = cpu_host_put,
 };

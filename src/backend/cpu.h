@@ -36,6 +36,20 @@ typedef struct {
     size_t    bytes;          /* of all of these */
 } osc_cpu_coded;
 
+/* One piece of a summary. */
+typedef struct {
+    uint32_t peak;            /* bits of max|x| */
+    double   power[4];
+} osc_cpu_part;
+
+/* Memory of cpu_reduce.c. */
+typedef struct {
+    osc_cpu_part *part;
+    uint32_t *peak, *median;  /* [tokens] bits of max|x| and of the median of |x| of each row */
+    float    *near;           /* [room] values close to the median of all */
+    size_t    room, bytes;
+} osc_cpu_reduction;
+
 struct osc_cpu_i8;
 
 struct osc_device {
@@ -50,6 +64,7 @@ struct osc_device {
     float   *low, *high;      /* [widest] extremes of one observe call */
     osc_hit *hits;            /* [CPU_HITS] */
     osc_cpu_coded coded;
+    osc_cpu_reduction reduction;
 };
 
 extern const osc_backend osc_backend_cpu;
@@ -97,5 +112,12 @@ osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
 osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const void *x,
                            size_t rows, size_t width, float alpha,
                            osc_hits_sink sink, void *user);
+
+osc_status osc_cpu_reduction_plan(osc_cpu_reduction *reduction, const osc_limits *limits);
+void osc_cpu_reduction_free(osc_cpu_reduction *reduction);
+osc_status osc_cpu_summarize(osc_device *device, osc_summary *summary, const void *x, size_t count);
+osc_status osc_cpu_residual(osc_device *device, osc_residual *residual,
+                            const osc_residual_stats *stats, const void *x, size_t rows,
+                            size_t width);
 
 #endif

@@ -363,6 +363,8 @@ static void exponents(uint64_t *bins, const float *x, size_t rows, size_t stride
 
 #define NAME2(isa) osc_cpu_vec_##isa
 #define NAME1(isa) NAME2(isa)
+#define REDUCE2(isa) osc_cpu_reduce_##isa
+#define REDUCE1(isa) REDUCE2(isa)
 #define TEXT2(isa) #isa
 #define TEXT1(isa) TEXT2(isa)
 
@@ -381,4 +383,5 @@ const osc_cpu_vec NAME1(OSC_VEC) = {
     .columns = columns,
     .count_ge = count_ge,
     .exponents = exponents,
+    .reduce = &REDUCE1(OSC_VEC),
 };

@@ -15,6 +15,20 @@ typedef struct {
     double *sum, *sumsq, *sum4;
 } osc_cpu_columns;
 
+/* Whole-tensor reductions (cpu_reduce_vec.c), the same bits from every build.  A
+ * magnitude is the bits of |x|, `limit` one to compare it with; n < 2^31. */
+typedef struct {
+    uint32_t (*peak)(const float *x, size_t n);                          /* the largest */
+    size_t   (*count_below)(const float *x, size_t n, uint32_t limit);
+    uint32_t (*largest_below)(const float *x, size_t n, uint32_t limit); /* 0 if there is none */
+    /* y = the values with low <= magnitude < high, in order; returns how many. */
+    size_t   (*gather)(float *y, const float *x, size_t n, uint32_t low, uint32_t high);
+    /* power[p] = sum of x^(p+1). */
+    void     (*powers)(double power[4], const float *x, size_t n);
+    /* sumsq[c] += sum over the rows of x^2, for columns 0..width-1 of x [rows, stride]. */
+    void     (*squares)(double *sumsq, const float *x, size_t rows, size_t stride, size_t width);
+} osc_cpu_reduce_vec;
+
 typedef struct {
     const char *name;    /* "generic", "avx2", "avx512" */
 
@@ -49,8 +63,12 @@ typedef struct {
     /* bins[b]++ for columns 0..width-1 of x [rows, stride], b as in stats.h: the exponent
      * of x, clamped to OSC_HISTOGRAM_BINS bins. */
     void (*exponents)(uint64_t *bins, const float *x, size_t rows, size_t stride, size_t width);
+
+    const osc_cpu_reduce_vec *reduce;
 } osc_cpu_vec;
 
+extern const osc_cpu_reduce_vec osc_cpu_reduce_generic, osc_cpu_reduce_avx2,
+                                osc_cpu_reduce_avx512;
 extern const osc_cpu_vec osc_cpu_vec_generic, osc_cpu_vec_avx2, osc_cpu_vec_avx512;
 
 /* The best of them for the processor at hand. */

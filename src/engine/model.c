@@ -302,8 +302,15 @@ osc_observer_shape osc_model_shape(const osc_model *model)
 {
     const osc_config *c = &model->config;
     size_t wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
+    /* A post-norm block's norms give fc1_in and resid_post. */
+    unsigned modules = 1u << OSC_AT_ATTN_OUT | 1u << OSC_AT_MLP_OUT | 1u << OSC_AT_FC1_IN
+                     | 1u << OSC_AT_RESID_POST;
+    if (c->norm_before)
+        modules |= 1u << OSC_AT_QKV_IN;
+    if (c->final_norm)
+        modules |= 1u << OSC_AT_FINAL_NORM;
     return (osc_observer_shape){
-        .layers = c->layers, .heads = c->heads,
+        .layers = c->layers, .heads = c->heads, .hidden = c->hidden, .modules = modules,
         .width = {
             [OSC_AT_QKV_IN] = c->hidden, [OSC_AT_Q] = wide, [OSC_AT_K] = narrow,
             [OSC_AT_V] = narrow, [OSC_AT_OUT_IN] = wide, [OSC_AT_ATTN_OUT] = c->hidden,

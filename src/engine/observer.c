@@ -12,6 +12,7 @@ struct osc_observer {
     size_t               layers;
     osc_column_stats    *stats[OSC_POINT_COUNT];   /* [layers], NULL if not observed */
     osc_top1_stats       top1;
+    osc_residual_stats  *residual;                 /* [layers + 1], NULL if not kept */
 };
 
 /* --- accumulators ------------------------------------------------------------------- */
@@ -103,6 +104,8 @@ static osc_status check_options(const osc_observer_options *options,
         if ((options->points >> p & 1u) &&
             (!osc_point_in_block((osc_point)p) || shape->width[p] == 0))
             return osc_fail(OSC_EINVAL, "%s cannot be observed", osc_point_name((osc_point)p));
+    if ((options->modules & ~shape->modules) != 0)
+        return osc_fail(OSC_EINVAL, "summaries of points that are no outputs of modules");
     return check_without(options, shape->width[OSC_AT_QKV_IN]);
 }
 
@@ -120,8 +123,27 @@ static osc_status allocate_without(osc_observer *observer, const osc_observer_sh
     return OSC_OK;
 }
 
+static osc_status allocate_residual(osc_observer *observer, size_t states, size_t width)
+{
+    observer->residual = osc_alloc(states, sizeof *observer->residual);
+    if (observer->residual == NULL)
+        return OSC_ENOMEM;
+    observer->residual[0].sumsq = osc_alloc(states * width, sizeof(double));
+    observer->residual[0].massive = osc_alloc(states * width, sizeof(uint64_t));
+    if (observer->residual[0].sumsq == NULL || observer->residual[0].massive == NULL)
+        return OSC_ENOMEM;
+    for (size_t s = 0; s < states; s++)
+        observer->residual[s] = (osc_residual_stats){
+            .width = width, .sumsq = observer->residual[0].sumsq + s * width,
+            .massive = observer->residual[0].massive + s * width,
+        };
+    return OSC_OK;
+}
+
 static osc_status allocate(osc_observer *observer, const osc_observer_shape *shape)
 {
+    if (observer->options.residual)
+        OSC_TRY(allocate_residual(observer, shape->layers + 1, shape->hidden));
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
         if (!(observer->options.points >> p & 1u))
             continue;
@@ -159,6 +181,11 @@ void osc_observer_free(osc_observer *observer)
         return;
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         osc_column_stats_free(observer->stats[p]);
+    if (observer->residual != NULL) {
+        osc_free(observer->residual[0].sumsq);
+        osc_free(observer->residual[0].massive);
+    }
+    osc_free(observer->residual);
     osc_free(observer->top1.mass);
     osc_free(observer->top1.without);
     osc_free(observer->without);
@@ -179,4 +206,18 @@ osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, si
 osc_top1_stats *osc_observer_top1(osc_observer *observer)
 {
     return observer->top1.mass == NULL ? NULL : &observer->top1;
+}
+
+osc_residual_stats *osc_observer_residual(osc_observer *observer, size_t state)
+{
+    return observer->residual == NULL || state > observer->layers ? NULL
+                                                                  : &observer->residual[state];
+}
+
+bool osc_observer_wants(const osc_observer *observer, osc_point point, int layer)
+{
+    const osc_observer_options *options = &observer->options;
+    return (options->modules >> point & 1u)
+        || (options->residual && (point == OSC_AT_EMBED || point == OSC_AT_RESID_POST))
+        || (layer >= 0 && observer->stats[point] != NULL);
 }

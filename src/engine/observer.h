@@ -29,6 +29,14 @@ typedef struct {
     const float    *value;     /* [layers, count] what stands in their place; NULL: zeros; borrowed */
 } osc_left_out;
 
+/* The summary of one module's output, of block `layer` or -1 outside the blocks; the
+ * residual stream as it enters block `state`, or leaves the last one (state: layers).  In
+ * the order in which the run reaches them, once a sequence. */
+typedef osc_status (*osc_summary_fn)(void *user, osc_point point, int layer, size_t sequence,
+                                     const osc_summary *summary);
+typedef osc_status (*osc_residual_fn)(void *user, size_t state, size_t sequence,
+                                      const osc_residual *residual);
+
 typedef struct {
     float       alpha;     /* threshold of count_ge and hits; 0 < alpha */
     unsigned    points;    /* bit (1u << point): keep column statistics there */
@@ -39,7 +47,11 @@ typedef struct {
      * the observer. */
     const osc_left_out *without;   /* [without_sets] */
     size_t      without_sets;      /* 0: not wanted */
+    unsigned    modules;   /* bit (1u << point): report summaries there; also of final_norm */
+    bool        residual;  /* report the residual stream and keep its accumulators */
     osc_hits_fn on_hits;   /* may be NULL if hits is 0 */
+    osc_summary_fn  on_summary;    /* may be NULL if modules is 0, */
+    osc_residual_fn on_residual;   /* without residual */
     void       *user;
 } osc_observer_options;
 
@@ -47,11 +59,14 @@ typedef struct {
 typedef struct {
     size_t layers, heads;
     size_t width[OSC_POINT_COUNT];   /* 0 for points that cannot be observed */
+    size_t hidden;                   /* width of the residual stream */
+    unsigned modules;                /* bits of the points that are outputs of modules: of the
+                                        attention, the feed-forward layer, norms and blocks */
 } osc_observer_shape;
 
-/* OSC_EINVAL for a point that cannot be observed, hits outside `points`, an alpha
- * that is not positive, a feature in `without` that qkv_in does not have or that is
- * not above the one before it, an empty set, `without` and no top1; OSC_ENOMEM. */
+/* OSC_EINVAL for a point that cannot be observed, modules outside the shape's, hits outside
+ * `points`, an alpha that is not positive, a feature in `without` that qkv_in does not have
+ * or that is not above the one before it, an empty set, `without` and no top1; OSC_ENOMEM. */
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
                                const osc_observer_options *options);
 void osc_observer_free(osc_observer *observer);
@@ -67,6 +82,13 @@ void osc_column_stats_free(osc_column_stats *stats);
 /* Accumulators of (point, layer), as from osc_column_stats_create; NULL if not
  * observed; may be changed between runs (a resumed recording puts the committed values there). */
 osc_column_stats *osc_observer_stats(osc_observer *observer, osc_point point, size_t layer);
+
+/* Accumulators of the residual stream at `state`, 0 .. layers: the arrays of all states
+ * follow each other as those of column statistics do.  NULL if not kept. */
+osc_residual_stats *osc_observer_residual(osc_observer *observer, size_t state);
+
+/* Whether the observer has to see the values at (point, layer); layer -1 outside blocks. */
+bool osc_observer_wants(const osc_observer *observer, osc_point point, int layer);
 
 /* Sum over queries of the largest softmax probability, [heads], of one block; and
  * of the queries at position 0 alone, whose mass is 1 by construction. */

@@ -48,8 +48,8 @@ static void tell_progress(const osc_session *s, const osc_corpus *corpus, size_t
     size_t ids = corpus->offset[first + count] - corpus->offset[first];
     size_t all = (s->config->layers + 1) * count;   /* the head counts like a block */
     size_t done = (size_t)((double)ids * (double)steps / (double)all);
-    osc_progress_tick(s->progress, s->label, corpus->offset[first] + done,
-                      corpus->offset[corpus->count]);
+    osc_progress_tick(s->progress, s->label, corpus->offset[first] - corpus->offset[0] + done,
+                      corpus->offset[corpus->count] - corpus->offset[0]);
 }
 
 typedef osc_status (*part)(osc_pass *pass);
@@ -167,7 +167,7 @@ osc_perplexity osc_perplexity_of(const osc_corpus *corpus, size_t count, const d
     osc_perplexity result = { 0.0, 0, 0.0 };
     for (size_t i = 0; i < count; i++) {
         for (size_t t = corpus->offset[i] + 1; t < corpus->offset[i + 1]; t++) {
-            result.nll += nll[t];
+            result.nll += nll[t - corpus->offset[0]];
             result.scored++;
         }
     }

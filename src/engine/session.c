@@ -180,6 +180,11 @@ const char *osc_session_scheme(const osc_session *session)
     return session->choice.text;
 }
 
+bool osc_session_summarizes(const osc_session *session)
+{
+    return session->backend->summarize != NULL && session->backend->residual != NULL;
+}
+
 size_t osc_session_threads(const osc_session *session)
 {
     return session->backend->threads(session->device);

@@ -39,6 +39,8 @@ void osc_session_close(osc_session *session);
 size_t osc_session_chunk(const osc_session *session);
 const char *osc_session_backend(const osc_session *session);
 const char *osc_session_scheme(const osc_session *session);
+/* Whether the backend can summarize activations and the residual stream for an observer. */
+bool osc_session_summarizes(const osc_session *session);
 size_t osc_session_threads(const osc_session *session);
 /* Bytes of weights held in converted or quantized form (not the mapping). */
 size_t osc_session_weight_bytes(const osc_session *session);

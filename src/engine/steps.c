@@ -28,6 +28,48 @@ static osc_status observe(const osc_pass *pass, osc_observer *observer, osc_poin
                                   hits ? route_hits : NULL, &route);
 }
 
+static osc_status unsupported(const osc_pass *pass)
+{
+    return osc_fail(OSC_EUNSUP, "backend %s has no summaries of activations", pass->backend->name);
+}
+
+static osc_status summarize(const osc_pass *pass, const osc_observer_options *options,
+                            osc_point point, const void *values, size_t count)
+{
+    osc_summary summary;
+    if (pass->backend->summarize == NULL)
+        return unsupported(pass);
+    OSC_TRY(pass->backend->summarize(pass->device, &summary, values, count));
+    return options->on_summary(options->user, point, pass->layer, pass->sequence, &summary);
+}
+
+static osc_status follow_residual(const osc_pass *pass, osc_observer *observer, osc_point point,
+                                  const void *values, size_t rows, size_t width)
+{
+    const osc_observer_options *options = osc_observer_get_options(observer);
+    size_t state = point == OSC_AT_EMBED ? 0 : (size_t)pass->layer + 1;
+    osc_residual residual;
+    if (pass->backend->residual == NULL)
+        return unsupported(pass);
+    OSC_TRY(pass->backend->residual(pass->device, &residual,
+                                    osc_observer_residual(observer, state), values, rows, width));
+    return options->on_residual(options->user, state, pass->sequence, &residual);
+}
+
+/* What the observer wants at this point, each from the values as they are now. */
+static osc_status reduce(const osc_pass *pass, osc_observer *observer, osc_point point,
+                         const void *values, size_t rows, size_t width)
+{
+    const osc_observer_options *options = osc_observer_get_options(observer);
+    if (options->modules >> point & 1u)
+        OSC_TRY(summarize(pass, options, point, values, rows * width));
+    if (options->residual && (point == OSC_AT_EMBED || point == OSC_AT_RESID_POST))
+        OSC_TRY(follow_residual(pass, observer, point, values, rows, width));
+    if (pass->layer < 0 || osc_observer_stats(observer, point, (size_t)pass->layer) == NULL)
+        return OSC_OK;
+    return observe(pass, observer, point, values, rows, width);
+}
+
 static osc_status fire(const osc_pass *pass, unsigned kinds, osc_point point, void *values,
                        size_t rows, size_t width)
 {
@@ -49,10 +91,9 @@ osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
     if (kinds != 0)
         OSC_TRY(fire(pass, kinds, point, values, rows, width));
     osc_observer *observer = osc_hooks_observer(pass->hooks);
-    if (observer == NULL || pass->layer < 0
-        || osc_observer_stats(observer, point, (size_t)pass->layer) == NULL)
+    if (observer == NULL || !osc_observer_wants(observer, point, pass->layer))
         return OSC_OK;
-    return observe(pass, observer, point, values, rows, width);
+    return reduce(pass, observer, point, values, rows, width);
 }
 
 osc_status osc_step_norm(const osc_pass *pass, void *y, const void *x,

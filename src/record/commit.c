@@ -5,6 +5,7 @@
 #include <math.h>
 #include <time.h>
 
+#include "record/commit.h"
 #include "record/draft.h"
 
 double osc_recorder_now(void)
@@ -30,15 +31,11 @@ static osc_status open_draft(osc_h5_file *file, const osc_draft *draft, bool fre
     return status;
 }
 
-static osc_status fill_draft(osc_recorder *recorder, const osc_draft *draft, bool fresh)
+static osc_status fill_draft(const osc_draft *draft, bool fresh, osc_record_fill fill, void *user)
 {
-    osc_h5_file file = { -1, recorder->path };
+    osc_h5_file file = { -1, draft->path };
     OSC_TRY(open_draft(&file, draft, fresh));
-    osc_status status = OSC_OK;
-    if (fresh)
-        status = osc_record_create(&file, &recorder->layout, &recorder->head);
-    if (status == OSC_OK)
-        status = osc_recorder_write(recorder, &file);
+    osc_status status = fill(user, &file);
     if (status == OSC_OK && H5Fflush(file.id, H5F_SCOPE_GLOBAL) < 0)
         status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot write");
     if (status != OSC_OK)
@@ -48,10 +45,33 @@ static osc_status fill_draft(osc_recorder *recorder, const osc_draft *draft, boo
     return status;
 }
 
+osc_status osc_record_replace(const char *path, bool copy, uint64_t bytes, osc_record_fill fill,
+                              void *user)
+{
+    osc_draft draft;
+    OSC_TRY(osc_draft_begin(&draft, path, copy, bytes));
+    osc_h5_quiet quiet = osc_h5_quiet_begin();
+    osc_status status = fill_draft(&draft, !copy, fill, user);
+    osc_h5_quiet_end(quiet);
+    if (status != OSC_OK) {
+        osc_draft_abandon(&draft);
+        return status;
+    }
+    return osc_draft_publish(&draft);
+}
+
+/* --- of a recording ------------------------------------------------------------------- */
+
 /* The values that were observed must be those of the sequences that were added: a
  * run that ended early has left others in the accumulators. */
 static osc_status check_observed(osc_recorder *recorder)
 {
+    size_t sequences = recorder->head.info.sequences_done - recorder->opened_with;
+    if (recorder->measures.count != sequences * osc_measures_of_sequence(&recorder->layout))
+        return osc_fail(OSC_EINVAL, "%s: modules and the residual stream were observed %llu times, "
+                        "%zu times a sequence was expected of %zu; the last committed state "
+                        "stands", recorder->path, (unsigned long long)recorder->measures.count,
+                        osc_measures_of_sequence(&recorder->layout), sequences);
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
         for (size_t l = 0; recorder->layout.points >> p & 1u && l < recorder->layout.layers; l++) {
             const osc_column_stats *stats = osc_observer_stats(recorder->observer, (osc_point)p, l);
@@ -68,21 +88,25 @@ static osc_status check_observed(osc_recorder *recorder)
     return OSC_OK;
 }
 
+static osc_status fill_fresh(void *user, const osc_h5_file *file)
+{
+    osc_recorder *recorder = user;
+    OSC_TRY(osc_record_create(file, &recorder->layout, &recorder->head));
+    return osc_recorder_write(recorder, file);
+}
+
+static osc_status fill_copy(void *user, const osc_h5_file *file)
+{
+    return osc_recorder_write(user, file);
+}
+
 static osc_status write_draft(osc_recorder *recorder, bool fresh)
 {
     uint64_t bytes = osc_recorder_write_bytes(recorder);
     if (fresh)
         bytes += osc_record_create_bytes(&recorder->layout);
-    osc_draft draft;
-    OSC_TRY(osc_draft_begin(&draft, recorder->path, !fresh, bytes));
-    osc_h5_quiet quiet = osc_h5_quiet_begin();
-    osc_status status = fill_draft(recorder, &draft, fresh);
-    osc_h5_quiet_end(quiet);
-    if (status != OSC_OK) {
-        osc_draft_abandon(&draft);
-        return status;
-    }
-    return osc_draft_publish(&draft);
+    return osc_record_replace(recorder->path, !fresh, bytes, fresh ? fill_fresh : fill_copy,
+                              recorder);
 }
 
 osc_status osc_recorder_commit(osc_recorder *recorder, bool fresh)

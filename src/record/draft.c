@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/fs.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
@@ -161,6 +162,35 @@ osc_status osc_draft_publish(osc_draft *draft)
     close(draft->fd);
     osc_free(draft->temporary);
     *draft = (osc_draft){ .fd = -1 };
+    return OSC_OK;
+}
+
+/* --- targets ------------------------------------------------------------------------------- */
+
+osc_status osc_target_path(char **real, const char *path)
+{
+    char *resolved = realpath(path, NULL);
+    const char *found = resolved == NULL ? path : resolved;
+    char *copy = osc_copy_string(found, strlen(found));
+    free(resolved);
+    if (copy == NULL)
+        return OSC_ENOMEM;
+    *real = copy;
+    return OSC_OK;
+}
+
+osc_status osc_target_exists(bool *exists, const char *path)
+{
+    struct stat info;
+    if (stat(path, &info) != 0) {
+        if (errno != ENOENT)
+            return osc_fail(OSC_EIO, "%s: %s", path, strerror(errno));
+        *exists = false;
+        return OSC_OK;
+    }
+    if (!S_ISREG(info.st_mode))
+        return osc_fail(OSC_EINVAL, "%s: is not a regular file", path);
+    *exists = true;
     return OSC_OK;
 }
 

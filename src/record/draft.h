@@ -21,6 +21,12 @@ osc_status osc_draft_begin(osc_draft *draft, const char *path, bool copy, uint64
 osc_status osc_draft_publish(osc_draft *draft);
 void osc_draft_abandon(osc_draft *draft);
 
+/* `path` with symbolic links resolved, since a rename would replace the link; owned by
+ * the caller (osc_free). */
+osc_status osc_target_path(char **real, const char *path);
+/* OSC_EINVAL if what is at `path` is not a regular file. */
+osc_status osc_target_exists(bool *exists, const char *path);
+
 /* Locks PATH.lock for as long as `*lock` is open.  OSC_EINVAL if another process has
  * it; a file system without locks is no error. */
 osc_status osc_lock_take(int *lock, const char *path);

@@ -8,9 +8,10 @@
 
 typedef enum { TEXT, SIZE, NUMBER, ID, REAL, FLAG } form;
 
-/* FIXED attributes are written once, SAME ones must also agree when a recording
- * is resumed, PROGRESS is rewritten by every commit. */
-typedef enum { FIXED, SAME, PROGRESS } role;
+/* FIXED attributes are written once.  SAME ones must also agree when a recording is
+ * resumed or merged with others, SHARE ones only when it is resumed.  PROGRESS is
+ * rewritten by every commit. */
+typedef enum { FIXED, SAME, SHARE, PROGRESS } role;
 
 typedef struct {
     const char *name;
@@ -18,11 +19,16 @@ typedef struct {
     role        role;
     size_t      offset;     /* in osc_record_head */
     uint64_t    most;       /* of a SIZE */
+    bool        later;      /* older records do not have it */
 } attribute;
 
 #define INFO(name, form, role, most) \
-    { #name, form, role, offsetof(osc_record_head, info) + offsetof(osc_record_info, name), most }
-#define HEAD(name, role) { #name, NUMBER, role, offsetof(osc_record_head, name), 0 }
+    { #name, form, role, offsetof(osc_record_head, info) + offsetof(osc_record_info, name), \
+      most, false }
+#define LATER(name, form, role, most) \
+    { #name, form, role, offsetof(osc_record_head, info) + offsetof(osc_record_info, name), \
+      most, true }
+#define HEAD(name, role) { #name, NUMBER, role, offsetof(osc_record_head, name), 0, false }
 
 /* The limits keep a damaged file from asking for memory without bound. */
 enum { MOST_LAYERS = INT16_MAX, MOST_WIDTH = OSC_RECORD_WIDEST, MOST_LENGTH = OSC_RECORD_LONGEST };
@@ -49,7 +55,12 @@ static const attribute attributes[] = {
     INFO(protocol, TEXT, SAME, 0),
     INFO(bos, ID, SAME, 0),
     INFO(sequence_length, SIZE, SAME, MOST_LENGTH),
-    INFO(sequences, SIZE, SAME, INT32_MAX),
+    INFO(sequences, SIZE, SHARE, INT32_MAX),
+    LATER(shard, SIZE, SHARE, INT32_MAX),
+    LATER(shards, SIZE, SAME, INT32_MAX),
+    LATER(first_sequence, SIZE, SHARE, INT32_MAX),
+    LATER(corpus_sequences, SIZE, SAME, INT32_MAX),
+    LATER(merged, TEXT, FIXED, 0),
     INFO(alpha, REAL, SAME, 0),
     HEAD(event_cap, SAME),
     INFO(sequences_done, SIZE, PROGRESS, INT32_MAX),
@@ -64,10 +75,11 @@ static const attribute attributes[] = {
 enum { ATTRIBUTES = sizeof attributes / sizeof *attributes };
 
 /* Sets of points are stored as their names joined by '+'. */
-static const struct { const char *name; size_t offset; } sets[] = {
-    { "points", offsetof(osc_record_head, points) },
-    { "track", offsetof(osc_record_head, track) },
-    { "raw", offsetof(osc_record_head, raw) },
+static const struct { const char *name; size_t offset; bool later; unsigned more; } sets[] = {
+    { "points", offsetof(osc_record_head, points), false, 0 },
+    { "track", offsetof(osc_record_head, track), false, 0 },
+    { "raw", offsetof(osc_record_head, raw), false, 0 },
+    { "modules", offsetof(osc_record_head, modules), true, 1u << OSC_AT_FINAL_NORM },
 };
 enum { SETS = sizeof sets / sizeof *sets };
 
@@ -152,6 +164,8 @@ static osc_status get_size(size_t *value, const osc_h5_file *file, const attribu
 static osc_status get_one(osc_record_head *head, const osc_h5_file *file, const attribute *a)
 {
     void *value = (char *)head + a->offset;
+    if (a->later && H5Aexists(file->id, a->name) <= 0)
+        return OSC_OK;
     switch (a->form) {
     case TEXT: return osc_h5_get(file, file->id, a->name, OSC_H5_TEXT, value);
     case ID:   return osc_h5_get(file, file->id, a->name, OSC_H5_I32, value);
@@ -162,14 +176,17 @@ static osc_status get_one(osc_record_head *head, const osc_h5_file *file, const 
     }
 }
 
-static osc_status get_set(unsigned *bits, const osc_h5_file *file, const char *name)
+static osc_status get_set(osc_record_head *head, const osc_h5_file *file, size_t i)
 {
     char *text = NULL;
-    OSC_TRY(osc_h5_get(file, file->id, name, OSC_H5_TEXT, &text));
-    osc_status status = osc_record_split(bits, text);
+    if (sets[i].later && H5Aexists(file->id, sets[i].name) <= 0)
+        return OSC_OK;
+    OSC_TRY(osc_h5_get(file, file->id, sets[i].name, OSC_H5_TEXT, &text));
+    osc_status status = osc_record_split((unsigned *)((char *)head + sets[i].offset), text,
+                                         osc_record_in_blocks() | sets[i].more);
     osc_free(text);
     return status == OSC_OK ? status : osc_fail(status, "%s: attribute '%s': %s",
-                                                file->path, name, osc_error());
+                                                file->path, sets[i].name, osc_error());
 }
 
 static osc_status check_schema(const osc_h5_file *file)
@@ -193,11 +210,25 @@ static osc_status check_head(const osc_record_head *head, const char *path)
     if (info->sequences_done > info->sequences)
         return osc_fail(OSC_EFORMAT, "%s: %zu sequences done of %zu", path,
                         info->sequences_done, info->sequences);
+    if (info->shard < 1 || info->shard > info->shards || info->sequences > info->corpus_sequences
+        || info->first_sequence > info->corpus_sequences - info->sequences)
+        return osc_fail(OSC_EFORMAT, "%s: shard %zu of %zu: %zu sequences from number %zu of %zu",
+                        path, info->shard, info->shards, info->sequences, info->first_sequence,
+                        info->corpus_sequences);
     if (__builtin_popcount(head->track) > OSC_TRACK_MOST)
         return osc_fail(OSC_EFORMAT, "%s: tracks more than %d points", path, OSC_TRACK_MOST);
     if ((head->track & ~head->points) != 0)
         return osc_fail(OSC_EFORMAT, "%s: tracks points without statistics", path);
     return OSC_OK;
+}
+
+void osc_record_whole(osc_record_info *info)
+{
+    if (info->shards != 0)
+        return;
+    info->shard = info->shards = 1;
+    info->first_sequence = 0;
+    info->corpus_sequences = info->sequences;
 }
 
 osc_status osc_record_get_head(osc_record_head *head, const osc_h5_file *file)
@@ -206,8 +237,11 @@ osc_status osc_record_get_head(osc_record_head *head, const osc_h5_file *file)
     for (size_t i = 0; i < ATTRIBUTES; i++)
         OSC_TRY(get_one(head, file, &attributes[i]));
     for (size_t i = 0; i < SETS; i++)
-        OSC_TRY(get_set((unsigned *)((char *)head + sets[i].offset), file, sets[i].name));
-    return check_head(head, file->path);
+        OSC_TRY(get_set(head, file, i));
+    osc_record_whole(&head->info);
+    if (head->info.merged == NULL)
+        head->info.merged = osc_copy_string("", 0);
+    return head->info.merged == NULL ? OSC_ENOMEM : check_head(head, file->path);
 }
 
 void osc_record_free_head(osc_record_head *head)
@@ -223,16 +257,14 @@ void osc_record_free_head(osc_record_head *head)
 
 /* --- comparing ----------------------------------------------------------------------- */
 
-enum { VALUE_TEXT = 120 };
-
-static void value_text(char text[VALUE_TEXT], const osc_record_head *head, const attribute *a)
+static void value_text(char text[OSC_RECORD_NAMES], const osc_record_head *head, const attribute *a)
 {
     switch (a->form) {
-    case TEXT: snprintf(text, VALUE_TEXT, "%s", text_at(head, a->offset)); break;
-    case ID:   snprintf(text, VALUE_TEXT, "%d", *(const int32_t *)at(head, a->offset)); break;
-    case REAL: snprintf(text, VALUE_TEXT, "%.17g", *(const double *)at(head, a->offset)); break;
+    case TEXT: snprintf(text, OSC_RECORD_NAMES, "%s", text_at(head, a->offset)); break;
+    case ID:   snprintf(text, OSC_RECORD_NAMES, "%d", *(const int32_t *)at(head, a->offset)); break;
+    case REAL: snprintf(text, OSC_RECORD_NAMES, "%.17g", *(const double *)at(head, a->offset)); break;
     default:
-        snprintf(text, VALUE_TEXT, "%llu", (unsigned long long)size_at(head, a));
+        snprintf(text, OSC_RECORD_NAMES, "%llu", (unsigned long long)size_at(head, a));
     }
 }
 
@@ -246,32 +278,34 @@ static bool same(const osc_record_head *x, const osc_record_head *y, const attri
     }
 }
 
-static osc_status refuse(const char *path, const char *name, const char *stored, const char *run)
+/* A set of points counts as an attribute. */
+static bool next_set(osc_record_difference *d, const osc_record_head *one,
+                     const osc_record_head *two)
 {
-    return osc_fail(OSC_EINVAL, "%s: cannot be resumed: it was recorded with %s '%s', "
-                    "this run has '%s'", path, name, stored, run);
+    for (size_t i = 0; i < SETS; i++) {
+        unsigned in_one = *(const unsigned *)at(one, sets[i].offset);
+        unsigned in_two = *(const unsigned *)at(two, sets[i].offset);
+        if (in_one == in_two)
+            continue;
+        d->name = sets[i].name;
+        osc_record_join(d->one, in_one);
+        osc_record_join(d->two, in_two);
+        return true;
+    }
+    return false;
 }
 
-osc_status osc_record_compare(const osc_record_head *stored, const osc_record_head *run,
-                              const char *path)
+bool osc_record_differ(osc_record_difference *d, const osc_record_head *one,
+                       const osc_record_head *two, bool shares)
 {
     for (size_t i = 0; i < ATTRIBUTES; i++) {
         const attribute *a = &attributes[i];
-        if (a->role != SAME || same(stored, run, a))
+        if ((a->role != SAME && !(shares && a->role == SHARE)) || same(one, two, a))
             continue;
-        char before[VALUE_TEXT], now[VALUE_TEXT];
-        value_text(before, stored, a);
-        value_text(now, run, a);
-        return refuse(path, a->name, before, now);
+        d->name = a->name;
+        value_text(d->one, one, a);
+        value_text(d->two, two, a);
+        return true;
     }
-    for (size_t i = 0; i < SETS; i++) {
-        char before[OSC_RECORD_NAMES], now[OSC_RECORD_NAMES];
-        unsigned had = *(const unsigned *)at(stored, sets[i].offset);
-        unsigned has = *(const unsigned *)at(run, sets[i].offset);
-        osc_record_join(before, had);
-        osc_record_join(now, has);
-        if (had != has)
-            return refuse(path, sets[i].name, before, now);
-    }
-    return OSC_OK;
+    return next_set(d, one, two);
 }

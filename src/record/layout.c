@@ -9,15 +9,16 @@
  * rewrite. */
 enum { CHUNK_BYTES = 256 * 1024, EVENT_CHUNK = 16384 };
 
-#define FIELD(member, kind, description, units) \
-    { #member, kind, offsetof(osc_column_stats, member), description, units }
+#define FIELD(member, kind, merging, description, units) \
+    { #member, kind, offsetof(osc_column_stats, member), OSC_MERGE_##merging, description, units }
 const osc_record_field osc_record_fields[OSC_RECORD_FIELDS] = {
-    FIELD(min, OSC_H5_F32, "smallest value; +inf where nothing was seen", "activation"),
-    FIELD(max, OSC_H5_F32, "largest value; -inf where nothing was seen", "activation"),
-    FIELD(sum, OSC_H5_F64, "sum of the values", "activation"),
-    FIELD(sumsq, OSC_H5_F64, "sum of the squares", "activation^2"),
-    FIELD(sum4, OSC_H5_F64, "sum of the fourth powers", "activation^4"),
-    FIELD(count_ge, OSC_H5_U64, "positions at which the magnitude is at least alpha", "positions"),
+    FIELD(min, OSC_H5_F32, MIN, "smallest value; +inf where nothing was seen", "activation"),
+    FIELD(max, OSC_H5_F32, MAX, "largest value; -inf where nothing was seen", "activation"),
+    FIELD(sum, OSC_H5_F64, ADD, "sum of the values", "activation"),
+    FIELD(sumsq, OSC_H5_F64, ADD, "sum of the squares", "activation^2"),
+    FIELD(sum4, OSC_H5_F64, ADD, "sum of the fourth powers", "activation^4"),
+    FIELD(count_ge, OSC_H5_U64, ADD, "positions at which the magnitude is at least alpha",
+          "positions"),
 };
 
 #define COLUMN(member, kind, description, units) \
@@ -30,6 +31,57 @@ const osc_record_column osc_record_columns[OSC_RECORD_COLUMNS] = {
     COLUMN(feature, OSC_H5_I32, "column of the tensor, from 0", "index"),
     COLUMN(value, OSC_H5_F32, "the value, at least alpha in magnitude", "activation"),
 };
+
+#define MEASURE(group, name, kind, columns, fill, description, units) \
+    { group, name, kind, columns, fill, description, units }
+const osc_record_measure osc_record_measures[OSC_RECORD_MEASURES] = {
+    [OSC_INF_NORM] = MEASURE("modules", "inf_norm", OSC_H5_F32, OSC_OF_MODULE, NAN,
+        "largest magnitude of the module's output", "activation"),
+    [OSC_KURTOSIS] = MEASURE("modules", "kurtosis", OSC_H5_F64, OSC_OF_MODULE, NAN,
+        "kurtosis of the module's output, not in excess: mean((x - mean)^4) / (var^2 + 1e-6)", "1"),
+    [OSC_RATIO] = MEASURE("residual", "ratio", OSC_H5_F64, OSC_OF_STATE, NAN,
+        "max|x| / median|x| over the features of a position, sum over the positions", "1"),
+    [OSC_MEDIAN] = MEASURE("residual", "median", OSC_H5_F32, OSC_OF_STATE, NAN,
+        "median of |x| over positions and features (of two middle ones the lower)", "activation"),
+    [OSC_TOP_VALUE] = MEASURE("residual", "top", OSC_H5_F32, OSC_OF_TOP, NAN,
+        "the values of the largest magnitudes, falling", "activation"),
+    [OSC_TOP_POSITION] = MEASURE("residual", "top_position", OSC_H5_I32, OSC_OF_TOP, -1,
+        "their positions in the sequence", "index"),
+    [OSC_TOP_FEATURE] = MEASURE("residual", "top_feature", OSC_H5_I32, OSC_OF_TOP, -1,
+        "their features", "index"),
+};
+
+/* --- sizes ------------------------------------------------------------------------ */
+
+static unsigned block_modules(const osc_record_layout *layout)
+{
+    return layout->modules & ~(1u << OSC_AT_FINAL_NORM);
+}
+
+size_t osc_record_modules(const osc_record_layout *layout)
+{
+    return layout->layers * (size_t)__builtin_popcount(block_modules(layout))
+         + (layout->modules >> OSC_AT_FINAL_NORM & 1u);
+}
+
+size_t osc_record_module_column(const osc_record_layout *layout, osc_point point, int layer)
+{
+    size_t each = (size_t)__builtin_popcount(block_modules(layout));
+    if (layer < 0)
+        return layout->layers * each;
+    unsigned before = block_modules(layout) & ((1u << point) - 1u);
+    return (size_t)layer * each + (size_t)__builtin_popcount(before);
+}
+
+size_t osc_record_measure_columns(const osc_record_layout *layout, osc_measure measure)
+{
+    size_t states = layout->layers + 1;
+    switch (osc_record_measures[measure].columns) {
+    case OSC_OF_MODULE: return osc_record_modules(layout);
+    case OSC_OF_STATE:  return states;
+    default:            return states * OSC_RESIDUAL_TOP;
+    }
+}
 
 /* --- names ------------------------------------------------------------------------ */
 
@@ -49,19 +101,27 @@ static bool find_point(unsigned *bit, const char *name, size_t length)
         const char *known = osc_point_name((osc_point)p);
         if (strlen(known) == length && memcmp(known, name, length) == 0) {
             *bit = 1u << p;
-            return osc_point_in_block((osc_point)p);
+            return true;
         }
     }
     return false;
 }
 
-osc_status osc_record_split(unsigned *bits, const char *text)
+unsigned osc_record_in_blocks(void)
+{
+    unsigned bits = 0;
+    for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
+        bits |= (unsigned)osc_point_in_block((osc_point)p) << p;
+    return bits;
+}
+
+osc_status osc_record_split(unsigned *bits, const char *text, unsigned possible)
 {
     unsigned found = 0;
     while (*text != '\0') {
         unsigned bit = 0;
         size_t length = strcspn(text, "+");
-        if (!find_point(&bit, text, length))
+        if (!find_point(&bit, text, length) || (bit & ~possible) != 0)
             return osc_fail(OSC_EFORMAT, "'%.*s' is not a hook point of a block",
                             length > 60 ? 60 : (int)length, text);
         found |= bit;
@@ -110,11 +170,12 @@ static osc_status each_stat(const osc_record_layout *layout, osc_point point,
 {
     const char *name = osc_point_name(point);
     for (size_t i = 0; i <= OSC_RECORD_FIELDS; i++) {
-        static const osc_record_field absmax = { "absmax", OSC_H5_F32, 0,
+        static const osc_record_field absmax = { "absmax", OSC_H5_F32, 0, OSC_MERGE_MAX,
             "largest magnitude, max(|min|, |max|); 0 where nothing was seen", "activation" };
         const osc_record_field *field = i < OSC_RECORD_FIELDS ? &osc_record_fields[i] : &absmax;
         osc_record_dataset dataset = matrix(field->kind, layout->layers, layout->width[point],
                                             "layer", "feature");
+        dataset.merging = field->merging;
         dataset.description = field->description;
         dataset.units = field->units;
         osc_record_path_of(dataset.path, "stats", name, field->name);
@@ -198,6 +259,7 @@ static osc_status each_sequence(const osc_record_layout *layout, osc_record_data
 static osc_status each_top1(const osc_record_layout *layout, osc_record_dataset_fn fn, void *user)
 {
     osc_record_dataset mean = matrix(OSC_H5_F64, layout->layers, layout->heads, "layer", "head");
+    mean.merging = OSC_MERGE_APART;
     osc_record_dataset sum = mean;
     mean.description = "largest attention probability, mean over the queries";
     mean.units = "probability";
@@ -214,9 +276,10 @@ static osc_status each_without(const osc_record_layout *layout, osc_record_datas
                                void *user)
 {
     osc_record_dataset mean = matrix(OSC_H5_F64, layout->layers, layout->heads, "layer", "head");
+    mean.merging = OSC_MERGE_APART;
     osc_record_dataset sum = mean, features = {
         .kind = OSC_H5_I32, .rank = 1, .dim = { layout->without }, .label = { "zeroed" },
-        .chunk = { at_most(layout->without, CHUNK_BYTES / 4) },
+        .chunk = { at_most(layout->without, CHUNK_BYTES / 4) }, .merging = OSC_MERGE_SAME,
         .description = "features zeroed at the attention's input for top1_without",
         .units = "index",
     };
@@ -230,6 +293,48 @@ static osc_status each_without(const osc_record_layout *layout, osc_record_datas
     sum.description = "the same, sum over the queries of top1_sum";
     osc_record_path_of(sum.path, "attention", "top1_without_sum", "");
     return fn(user, &sum);
+}
+
+static osc_status each_measure(const osc_record_layout *layout, osc_measure measure,
+                               osc_record_dataset_fn fn, void *user)
+{
+    const osc_record_measure *of = &osc_record_measures[measure];
+    size_t columns = osc_record_measure_columns(layout, measure);
+    osc_record_dataset dataset = matrix(of->kind, 64, columns, "sequence",
+                                        of->columns == OSC_OF_MODULE ? "module" : "state");
+    dataset.dim[0] = 0;
+    if (of->columns == OSC_OF_TOP) {
+        dataset.rank = 3;
+        dataset.dim[1] = layout->layers + 1;
+        dataset.dim[2] = dataset.chunk[2] = OSC_RESIDUAL_TOP;
+        dataset.chunk[1] = at_most(dataset.dim[1], dataset.chunk[1] / OSC_RESIDUAL_TOP);
+        dataset.label[2] = "rank";
+    }
+    dataset.growth = OSC_GROWS_BY_SEQUENCE;
+    dataset.fill = of->fill;
+    dataset.description = of->description;
+    dataset.units = of->units;
+    osc_record_path_of(dataset.path, of->group, of->name, "");
+    return fn(user, &dataset);
+}
+
+static osc_status each_residual(const osc_record_layout *layout, osc_record_dataset_fn fn,
+                                void *user)
+{
+    osc_record_dataset sumsq = matrix(OSC_H5_F64, layout->layers + 1, layout->hidden, "state",
+                                      "feature");
+    osc_record_dataset massive = matrix(OSC_H5_U64, layout->layers + 1, layout->hidden, "state",
+                                        "feature");
+    sumsq.description = "sum of the squares over all positions; state s enters block s, the last "
+                        "leaves the last block";
+    sumsq.units = "activation^2";
+    osc_record_path_of(sumsq.path, "residual", "sumsq", "");
+    OSC_TRY(fn(user, &sumsq));
+    massive.description = "positions at which |x| > 100 and |x| >= 1000 times the median of |x| "
+                          "over the sequence's state";
+    massive.units = "positions";
+    osc_record_path_of(massive.path, "residual", "massive", "");
+    return fn(user, &massive);
 }
 
 static osc_status each_raw(const osc_record_layout *layout, osc_point point,
@@ -262,6 +367,11 @@ osc_status osc_record_each(const osc_record_layout *layout, osc_record_dataset_f
         OSC_TRY(each_top1(layout, fn, user));
     if (layout->without > 0)
         OSC_TRY(each_without(layout, fn, user));
+    if (layout->modules != 0) {
+        for (size_t m = 0; m < OSC_RECORD_MEASURES; m++)
+            OSC_TRY(each_measure(layout, (osc_measure)m, fn, user));
+        OSC_TRY(each_residual(layout, fn, user));
+    }
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
         if (layout->raw >> p & 1u)
             OSC_TRY(each_raw(layout, (osc_point)p, fn, user));

@@ -28,9 +28,23 @@ typedef struct {
     size_t   width[OSC_POINT_COUNT];    /* of the points in `points` and `raw` */
     unsigned points, track, raw;        /* bits (1u << point) */
     size_t   without;                   /* features left out of a second top-1 mass; 0: none */
+    unsigned modules;                   /* bits of the points in /modules; 0: nor /residual */
 } osc_record_layout;
 
+/* Columns of /modules: block 0's points in order, block 1's, ..., final_norm. */
+size_t osc_record_modules(const osc_record_layout *layout);
+/* The column of a module, of block `layer` or -1. */
+size_t osc_record_module_column(const osc_record_layout *layout, osc_point point, int layer);
+
 typedef enum { OSC_GROWS_NOT, OSC_GROWS_BY_SEQUENCE, OSC_GROWS_BY_EVENT } osc_record_growth;
+
+/* What becomes of a dataset when the records of shards are merged; those that grow are
+ * put behind each other. */
+typedef enum {
+    OSC_MERGE_ADD, OSC_MERGE_MIN, OSC_MERGE_MAX,
+    OSC_MERGE_SAME,        /* is the same in all */
+    OSC_MERGE_APART,       /* of /attention: has counts of its own */
+} osc_record_merging;
 
 typedef struct {
     char              path[OSC_RECORD_PATH];
@@ -41,6 +55,7 @@ typedef struct {
     const char       *label[OSC_RECORD_DIMS];    /* "layer", "feature", ... */
     osc_record_growth growth;
     size_t            growing;                   /* which dimension */
+    osc_record_merging merging;                  /* unless it grows */
     bool              packed;                    /* shuffled and compressed */
     double            fill;                      /* of what is never written */
     const char       *description, *units;
@@ -57,6 +72,7 @@ typedef struct {
     const char *name;
     osc_h5_kind kind;
     size_t      offset;          /* of the array's pointer in osc_column_stats */
+    osc_record_merging merging;
     const char *description, *units;
 } osc_record_field;
 enum { OSC_RECORD_FIELDS = 6 };
@@ -72,10 +88,29 @@ typedef struct {
 enum { OSC_RECORD_COLUMNS = 6 };
 extern const osc_record_column osc_record_columns[OSC_RECORD_COLUMNS];
 
+/* Datasets of /modules and /residual with a row per sequence. */
+typedef enum { OSC_OF_MODULE, OSC_OF_STATE, OSC_OF_TOP } osc_record_columns_of;
+typedef struct {
+    const char *group, *name;
+    osc_h5_kind kind;
+    osc_record_columns_of columns;
+    double      fill;
+    const char *description, *units;
+} osc_record_measure;
+typedef enum {
+    OSC_INF_NORM, OSC_KURTOSIS, OSC_RATIO, OSC_MEDIAN, OSC_TOP_VALUE, OSC_TOP_POSITION,
+    OSC_TOP_FEATURE, OSC_RECORD_MEASURES
+} osc_measure;
+extern const osc_record_measure osc_record_measures[OSC_RECORD_MEASURES];
+/* Values of one sequence. */
+size_t osc_record_measure_columns(const osc_record_layout *layout, osc_measure measure);
+
 /* Names of the points in `bits` joined by '+', in the order of a run; "" if none. */
 void osc_record_join(char text[OSC_RECORD_NAMES], unsigned bits);
-/* The other way round; OSC_EFORMAT if a name is not that of a point of a block. */
-osc_status osc_record_split(unsigned *bits, const char *text);
+/* The other way round; OSC_EFORMAT if a name is not that of a point in `possible`. */
+osc_status osc_record_split(unsigned *bits, const char *text, unsigned possible);
+/* Points of a block. */
+unsigned osc_record_in_blocks(void);
 
 /* Tracked points number 0, 1, ... in order: the bits of the points in `subset`, a
  * set of such numbers. */

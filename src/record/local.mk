@@ -1,13 +1,15 @@
 libosc_a_SOURCES += %D%/record.h \
   %D%/bind.c \
   %D%/check.c \
-  %D%/commit.c \
+  %D%/commit.c %D%/commit.h \
   %D%/counter.c %D%/counter.h \
   %D%/create.c \
   %D%/draft.c %D%/draft.h \
+  %D%/family.c %D%/family.h \
   %D%/h5.c %D%/h5.h \
   %D%/info.c %D%/info.h \
   %D%/layout.c %D%/layout.h \
+  %D%/measured.c %D%/measures.c %D%/measures.h %D%/merge.c \
   %D%/raw.c \
   %D%/read.c %D%/reader.h \
   %D%/record.c \

@@ -99,8 +99,9 @@ enum { BATCH = 16384 };
 static osc_status check_event(const osc_record *record, const osc_record_event *event)
 {
     const osc_record_layout *layout = &record->layout;
-    size_t done = record->head.info.sequences_done;
-    if (event->sequence >= 0 && (size_t)event->sequence < done &&
+    const osc_record_info *info = &record->head.info;
+    if (event->sequence >= 0 && (size_t)event->sequence >= info->first_sequence &&
+        (size_t)event->sequence - info->first_sequence < info->sequences_done &&
         event->position >= 0 && (size_t)event->position < layout->length &&
         event->feature >= 0 && (size_t)event->feature < layout->hidden &&
         event->layer >= 0 && (size_t)event->layer < layout->layers &&

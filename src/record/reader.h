@@ -13,6 +13,7 @@ struct osc_record {
     uint64_t          *any[OSC_RECORD_SUBSETS], *pairs[OSC_RECORD_SUBSETS];   /* by subset */
     double            *top1;             /* means: all, later; and both without features */
     uint32_t          *without;          /* [layout.without] */
+    osc_residual_stats *residual;        /* [layers + 1] */
 };
 
 /* Checks that every dataset of record->layout is there, of the right type and

@@ -30,6 +30,7 @@ static osc_status open_checked(osc_record *record)
         .layers = head->info.layers, .heads = head->info.heads, .hidden = head->info.hidden,
         .length = head->info.sequence_length,
         .points = head->points, .track = head->track, .raw = head->raw,
+        .modules = head->modules,
     };
     OSC_TRY(osc_record_widths(record));
     return osc_record_check(record);
@@ -68,6 +69,9 @@ void osc_record_close(osc_record *record)
         osc_free(record->any[s]);                   /* followed by pairs */
     osc_free(record->top1);
     osc_free(record->without);
+    if (record->residual != NULL)
+        osc_free(record->residual[0].sumsq);        /* followed by massive */
+    osc_free(record->residual);
     osc_record_free_head(&record->head);
     osc_free(record->path);
     osc_free(record);
@@ -96,6 +100,16 @@ unsigned osc_record_track(const osc_record *record)
 unsigned osc_record_raw(const osc_record *record)
 {
     return record->layout.raw;
+}
+
+unsigned osc_record_module_points(const osc_record *record)
+{
+    return record->layout.modules;
+}
+
+size_t osc_record_module_count(const osc_record *record)
+{
+    return osc_record_modules(&record->layout);
 }
 
 size_t osc_record_width(const osc_record *record, osc_point point)

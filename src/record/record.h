@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/progress.h"
 #include "base/status.h"
 #include "engine/hook.h"
 #include "engine/observer.h"
@@ -31,6 +32,11 @@ typedef struct {
     int32_t     bos;             /* -1: none */
     size_t      sequence_length;
     size_t      sequences;       /* planned */
+    /* --- a record of a share of a text's sequences (0 shards: 1 of 1, all of them) */
+    size_t      shard, shards;   /* number 1 .. shards */
+    size_t      first_sequence;  /* of the whole corpus: events count from its first */
+    size_t      corpus_sequences;
+    const char *merged;          /* of a merged record: a line per shard, whence it came; else "" */
     double      alpha;
     /* --- filled by the recorder and the reader; ignored when creating */
     size_t      sequences_done;
@@ -57,6 +63,9 @@ typedef struct {
      * columns of qkv_in zeroed (osc_observer_options).  Must outlive the recorder. */
     const uint32_t *without;
     size_t          without_count;
+    /* Also /modules and /residual: measures of the outputs of the model's modules and of the
+     * residual stream, which the backend must be able to summarize. */
+    bool            measures;
     uint64_t        event_cap;   /* events kept at most; the rest is counted */
     bool            resume;      /* continue the file at `path` if there is one; comes first */
     bool            overwrite;   /* replace it; without either an existing file is OSC_EINVAL */
@@ -65,7 +74,8 @@ typedef struct {
                                     where a million events or four million ids wait */
 } osc_recorder_options;
 
-/* Opens a recording and commits an empty record (or, with resume, checks that the
+/* Opens a recording of the sequences of `corpus`, all or a share (osc_corpus_share) as
+ * `info` says, and commits an empty record (or, with resume, checks that the
  * file at `path` is of the same model, text and options, naming the first
  * difference, and takes up its state).  `corpus` must outlive the recorder.
  * Whatever happens later, the file at `path` is a complete HDF5 file: a commit
@@ -92,6 +102,26 @@ osc_status osc_recorder_finish(osc_recorder *recorder);
 
 /* Releases the recorder without committing. */
 void osc_recorder_free(osc_recorder *recorder);
+
+/* --- merging -------------------------------------------------------------------- */
+
+typedef struct {
+    const char        *path;             /* the record to make */
+    const char *const *shards;           /* [count] records of all shards, in any order */
+    size_t             count;
+    bool               overwrite;        /* replace what is at `path`; else OSC_EINVAL */
+    const char        *tool, *command, *time, *host;   /* of the merging, as in osc_record_info */
+    bool             (*stop)(void);      /* asked between pieces of work; OSC_STOP; may be NULL */
+    const osc_progress *progress;        /* told of sequences merged; may be NULL */
+} osc_merge_options;
+
+/* Makes one record of the complete records of all shards of a corpus, that of a single
+ * run: minima, maxima, counts, events, sequences, values and the nll equal it bit for bit,
+ * other sums within rounding (they are added up shard by shard).  Memory is bounded by
+ * one dataset of /stats.  OSC_EINVAL, naming a file and both values, for records that do
+ * not belong together, a shard that is missing, doubled or incomplete; else as the
+ * reading and writing of records. */
+osc_status osc_record_merge(const osc_merge_options *options);
 
 /* --- reading -------------------------------------------------------------------- */
 
@@ -134,9 +164,35 @@ typedef struct {
 } osc_record_without;
 osc_status osc_record_top1_without(osc_record *record, osc_record_without *without);
 
+/* Points in /modules, final_norm too; 0 in a record without measures, in which the
+ * functions below give OSC_ENOTFOUND. */
+unsigned osc_record_module_points(const osc_record *record);
+/* Columns of /modules; and the module of a column, of block `layer` or -1. */
+size_t osc_record_module_count(const osc_record *record);
+void osc_record_module(const osc_record *record, size_t column, osc_point *point, int *layer);
+
+/* /residual/sumsq and massive, one per state, [layers + 1], the arrays of all following
+ * each other; state s enters block s, the last leaves the last block.  Owned by the record. */
+osc_status osc_record_residual(osc_record *record, const osc_residual_stats **stats);
+
+/* /modules and /residual of one sequence, number `sequence` of the record. */
+typedef struct {
+    size_t         sequence;
+    const float   *inf_norm;                      /* [modules] max|x| */
+    const double  *kurtosis;                      /* [modules] */
+    const double  *ratio;                         /* [states] sum over positions of max/median */
+    const float   *median;                        /* [states] of |x| */
+    const float   *top;                           /* [states * OSC_RESIDUAL_TOP], NaN: no more */
+    const int32_t *top_position, *top_feature;
+} osc_record_measured;
+/* `fn` gets them in order; the arrays live until it returns. */
+osc_status osc_record_measures_each(osc_record *record,
+                                    osc_status (*fn)(void *user, const osc_record_measured *of),
+                                    void *user);
+
 /* /outliers: `fn` gets the events in file order, a batch at a time. */
 typedef struct {
-    int32_t   sequence, position, feature;
+    int32_t   sequence, position, feature;   /* sequence: of the whole corpus */
     int16_t   layer;
     int8_t    point;     /* osc_point */
     float     value;
@@ -148,7 +204,7 @@ osc_status osc_record_events(osc_record *record,
 uint64_t osc_record_event_count(const osc_record *record);
 uint64_t osc_record_events_dropped(const osc_record *record);
 
-/* /sequences, of one sequence: ids and nll, both [*count], into arrays of
+/* /sequences, of sequence number `sequence` of this record, from 0: ids and nll, both [*count], into arrays of
  * sequence_length elements given by the caller (either may be NULL). */
 osc_status osc_record_sequence(osc_record *record, size_t sequence, size_t *count,
                                int32_t *ids, double *nll);

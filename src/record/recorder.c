@@ -1,10 +1,7 @@
 #include <config.h>
 #include "record/record.h"
 
-#include <errno.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/alloc.h"
 #include "record/draft.h"
@@ -18,15 +15,41 @@ enum {
 
 /* --- life -------------------------------------------------------------------------------- */
 
+/* A sequence that runs now, in the order of those since the last commit. */
+static osc_status check_running(const osc_recorder *recorder, size_t sequence)
+{
+    size_t done = recorder->head.info.sequences_done;
+    if (sequence >= done && sequence < recorder->head.info.sequences)
+        return OSC_OK;
+    return osc_fail(OSC_EINVAL, "%s: sequence %zu was run, number %zu of %zu is the next to "
+                    "record", recorder->path, sequence, done, recorder->head.info.sequences);
+}
+
 static osc_status on_hits(void *user, osc_point point, size_t layer, size_t sequence,
                           const osc_hit *hits, size_t count)
 {
     osc_recorder *recorder = user;
-    size_t done = recorder->head.info.sequences_done;
-    if (sequence < done || sequence >= recorder->head.info.sequences)
-        return osc_fail(OSC_EINVAL, "%s: sequence %zu was run, number %zu of %zu is the next to "
-                        "record", recorder->path, sequence, done, recorder->head.info.sequences);
-    return osc_counter_add(&recorder->counter, point, layer, sequence - done, hits, count);
+    OSC_TRY(check_running(recorder, sequence));
+    return osc_counter_add(&recorder->counter, point, layer,
+                           sequence - recorder->head.info.sequences_done, hits, count);
+}
+
+static osc_status on_summary(void *user, osc_point point, int layer, size_t sequence,
+                             const osc_summary *summary)
+{
+    osc_recorder *recorder = user;
+    OSC_TRY(check_running(recorder, sequence));
+    return osc_measures_summary(&recorder->measures, &recorder->layout, point, layer,
+                                sequence - recorder->committed, summary);
+}
+
+static osc_status on_residual(void *user, size_t state, size_t sequence,
+                              const osc_residual *residual)
+{
+    osc_recorder *recorder = user;
+    OSC_TRY(check_running(recorder, sequence));
+    return osc_measures_residual(&recorder->measures, &recorder->layout, state,
+                                 sequence - recorder->committed, residual);
 }
 
 static osc_status check_points(const osc_recorder_options *options,
@@ -54,40 +77,23 @@ static osc_status check_sizes(const osc_recorder_options *options,
         info->layers > INT16_MAX || info->hidden == 0 || info->hidden > OSC_RECORD_WIDEST)
         return osc_fail(OSC_EINVAL, "a model of %zu layers of width %zu with %zu heads cannot be "
                         "recorded", info->layers, info->hidden, info->heads);
+    if (options->measures && (shape->modules == 0 || shape->hidden != info->hidden))
+        return osc_fail(OSC_EINVAL, "the residual stream of width %zu cannot be measured, width "
+                        "%zu was expected", shape->hidden, info->hidden);
     if (corpus->longest > info->sequence_length || info->sequence_length > OSC_RECORD_LONGEST)
         return osc_fail(OSC_EINVAL, "sequences of %zu ids cannot be recorded with length %zu",
                         corpus->longest, info->sequence_length);
-    if (info->sequences == 0 || info->sequences > corpus->count || info->sequences > INT32_MAX)
+    if (info->sequences == 0 || info->sequences > corpus->count
+        || info->corpus_sequences > INT32_MAX || info->sequences > INT32_MAX)
         return osc_fail(OSC_EINVAL, "%zu sequences cannot be recorded: the text has %zu",
                         info->sequences, corpus->count);
-    return OSC_OK;
-}
-
-/* The path with symbolic links resolved: a rename would replace the link. */
-static osc_status set_path(osc_recorder *recorder, const char *path)
-{
-    char *real = realpath(path, NULL);
-    recorder->path = osc_copy_string(real == NULL ? path : real,
-                                     strlen(real == NULL ? path : real));
-    free(real);
-    return recorder->path == NULL ? OSC_ENOMEM : OSC_OK;
-}
-
-static osc_status check_existing(bool *exists, const osc_recorder *recorder,
-                                 const osc_recorder_options *options)
-{
-    struct stat info;
-    if (stat(recorder->path, &info) != 0) {
-        *exists = false;
-        return errno == ENOENT ? OSC_OK
-                               : osc_fail(OSC_EIO, "%s: %s", recorder->path, strerror(errno));
-    }
-    if (!S_ISREG(info.st_mode))
-        return osc_fail(OSC_EINVAL, "%s: is not a regular file", recorder->path);
-    if (!options->resume && !options->overwrite)
-        return osc_fail(OSC_EINVAL, "%s: exists already; resume it, overwrite it or choose another "
-                        "name", recorder->path);
-    *exists = true;
+    if (info->shards != 0
+        && (info->shard < 1 || info->shard > info->shards
+            || info->first_sequence > info->corpus_sequences
+            || info->sequences > info->corpus_sequences - info->first_sequence))
+        return osc_fail(OSC_EINVAL, "shard %zu of %zu, %zu sequences from number %zu of %zu, cannot "
+                        "be recorded", info->shard, info->shards, info->sequences,
+                        info->first_sequence, info->corpus_sequences);
     return OSC_OK;
 }
 
@@ -96,18 +102,20 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
 {
     recorder->head = (osc_record_head){
         .info = options->info, .points = options->points, .track = options->track,
-        .raw = options->raw, .event_cap = options->event_cap,
+        .raw = options->raw, .modules = options->measures ? shape->modules : 0,
+        .event_cap = options->event_cap,
     };
     osc_record_info *info = &recorder->head.info;
     info->sequences_done = info->positions = info->scored = 0;
     info->nll = 0.0;
+    osc_record_whole(info);
     info->complete = false;
     recorder->interval = options->interval;
     recorder->layout = (osc_record_layout){
         .layers = info->layers, .heads = info->heads, .hidden = info->hidden,
         .length = info->sequence_length,
         .points = options->points, .track = options->track, .raw = options->raw,
-        .without = options->without_count,
+        .without = options->without_count, .modules = recorder->head.modules,
     };
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
         if ((options->points | options->raw) >> p & 1u)
@@ -117,15 +125,20 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
 static osc_status begin(osc_recorder *recorder, const osc_recorder_options *options,
                         const osc_observer_shape *shape)
 {
-    OSC_TRY(set_path(recorder, options->path));
-    OSC_TRY(osc_lock_take(&recorder->lock, recorder->path));
     bool exists;
-    OSC_TRY(check_existing(&exists, recorder, options));
+    OSC_TRY(osc_target_path(&recorder->path, options->path));
+    OSC_TRY(osc_lock_take(&recorder->lock, recorder->path));
+    OSC_TRY(osc_target_exists(&exists, recorder->path));
+    if (exists && !options->resume && !options->overwrite)
+        return osc_fail(OSC_EINVAL, "%s: exists already; resume it, overwrite it or choose another "
+                        "name", recorder->path);
     osc_left_out without = { .feature = options->without, .count = options->without_count };
     osc_observer_options observed = {
         .alpha = (float)options->info.alpha, .points = options->points, .hits = options->track,
         .top1 = options->info.heads > 0, .without = &without,
-        .without_sets = options->without_count > 0, .on_hits = on_hits, .user = recorder,
+        .without_sets = options->without_count > 0, .modules = recorder->layout.modules,
+        .residual = recorder->layout.modules != 0, .on_hits = on_hits, .on_summary = on_summary,
+        .on_residual = on_residual, .user = recorder,
     };
     OSC_TRY(osc_observer_create(&recorder->observer, shape, &observed));
     OSC_TRY(osc_counter_create(&recorder->counter, &recorder->layout, options->event_cap));
@@ -169,6 +182,7 @@ void osc_recorder_free(osc_recorder *recorder)
     osc_raw_close(&recorder->raw);
     osc_counter_free(&recorder->counter);
     osc_observer_free(recorder->observer);
+    osc_measures_free(&recorder->measures);
     osc_free(recorder->events.event);
     osc_free(recorder->nll);
     osc_lock_release(recorder->lock, recorder->path);
@@ -216,8 +230,8 @@ osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, 
         return osc_fail(OSC_EINVAL, "%s: sequences %zu to %zu were added, number %zu of %zu is the "
                         "next to record", recorder->path, first, first + count,
                         info->sequences_done, info->sequences);
-    osc_status status = osc_counter_end(&recorder->counter, first, count, &recorder->events,
-                                        &recorder->head.events_dropped);
+    osc_status status = osc_counter_end(&recorder->counter, info->first_sequence + first, count,
+                                        &recorder->events, &recorder->head.events_dropped);
     if (status == OSC_OK)
         status = take_nll(recorder, first, count, nll);
     if (status != OSC_OK) {
@@ -225,7 +239,7 @@ osc_status osc_recorder_add(osc_recorder *recorder, size_t first, size_t count, 
         return status;
     }
     info->sequences_done += count;
-    info->positions = recorder->corpus->offset[info->sequences_done];
+    info->positions = recorder->corpus->offset[info->sequences_done] - recorder->corpus->offset[0];
     return is_time(recorder) ? osc_recorder_commit(recorder, false) : OSC_OK;
 }
 

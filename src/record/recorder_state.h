@@ -6,6 +6,7 @@
 
 #include "record/counter.h"
 #include "record/info.h"
+#include "record/measures.h"
 
 /* Values for /raw since the last commit: an unnamed file beside the record.  The
  * tensor (sequence, point, layer) starts at a multiple of `stride` bytes. */
@@ -26,11 +27,13 @@ struct osc_recorder {
     osc_hit_counter    counter;
     osc_raw_stage      raw;
     double             interval;
+    size_t             opened_with;     /* sequences done when the recorder was opened */
     bool               broken;          /* a failure left the state half done */
     /* --- since the last commit */
     size_t             committed;       /* sequences in the file */
     uint64_t           events_committed;
     osc_event_list     events;
+    osc_measures       measures;
     double            *nll;             /* of the ids of sequences committed .. done-1 */
     size_t             nll_room;
     double             committed_at;    /* osc_recorder_now() when the last one ended */
@@ -48,6 +51,11 @@ osc_status osc_record_create(const osc_h5_file *file, const osc_record_layout *l
                              const osc_record_head *head);
 /* Bytes that it takes, about. */
 uint64_t osc_record_create_bytes(const osc_record_layout *layout);
+
+/* /attention of one file: means from the sums, and what they are of. */
+osc_status osc_record_write_top1(const osc_h5_file *file, const osc_record_layout *layout,
+                                 const osc_top1_stats *top1, const uint32_t *without);
+osc_status osc_record_write_dropped(const osc_h5_file *file, uint64_t dropped);
 
 /* Brings an open copy of the record up to the recorder's state. */
 osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file);

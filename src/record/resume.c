@@ -55,11 +55,23 @@ static osc_status compare_without(const osc_recorder *recorder, osc_record *reco
                     only_stored ? "there only" : "here only");
 }
 
+static osc_status load_residual(osc_recorder *recorder, osc_record *record)
+{
+    const osc_residual_stats *stored;
+    OSC_TRY(osc_record_residual(record, &stored));
+    osc_residual_stats *stats = osc_observer_residual(recorder->observer, 0);
+    size_t cells = (recorder->layout.layers + 1) * recorder->layout.hidden;
+    memcpy(stats->sumsq, stored->sumsq, cells * sizeof *stats->sumsq);
+    memcpy(stats->massive, stored->massive, cells * sizeof *stats->massive);
+    return OSC_OK;
+}
+
 /* The state of a record whose identity has been checked. */
 static osc_status load(osc_recorder *recorder, osc_record *record)
 {
     const osc_record_info *info = osc_record_get_info(record);
-    size_t expected = recorder->corpus->offset[info->sequences_done];
+    const size_t *offset = recorder->corpus->offset;
+    size_t expected = offset[info->sequences_done] - offset[0];
     if (info->positions != expected)
         return osc_fail(OSC_EINVAL, "%s: cannot be resumed: its first %zu sequences have %zu ids, "
                         "those of this run %zu", recorder->path, info->sequences_done,
@@ -71,6 +83,8 @@ static osc_status load(osc_recorder *recorder, osc_record *record)
         if (recorder->layout.points >> p & 1u)
             OSC_TRY(load_stats(recorder, record, (osc_point)p));
     OSC_TRY(load_positions(recorder, record));
+    if (recorder->layout.modules != 0)
+        OSC_TRY(load_residual(recorder, record));
     osc_top1_stats *top1 = osc_observer_top1(recorder->observer);
     if (top1 != NULL)
         OSC_TRY(osc_record_top1_sums(record, top1));
@@ -83,7 +97,7 @@ static osc_status load(osc_recorder *recorder, osc_record *record)
     recorder->head.events = events;
     recorder->head.events_dropped = osc_record_events_dropped(record);
     recorder->counter.room = recorder->head.event_cap - events;
-    recorder->committed = info->sequences_done;
+    recorder->committed = recorder->opened_with = info->sequences_done;
     recorder->events_committed = events;
     return OSC_OK;
 }
@@ -92,7 +106,11 @@ osc_status osc_recorder_load(osc_recorder *recorder)
 {
     osc_record *record;
     OSC_TRY(osc_record_open(&record, recorder->path));
-    osc_status status = osc_record_compare(&record->head, &recorder->head, recorder->path);
+    osc_record_difference d;
+    osc_status status = OSC_OK;
+    if (osc_record_differ(&d, &record->head, &recorder->head, true))
+        status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: it was recorded with %s '%s', this "
+                          "run has '%s'", recorder->path, d.name, d.one, d.two);
     for (size_t p = 0; status == OSC_OK && p < OSC_POINT_COUNT; p++)
         if (record->layout.width[p] != recorder->layout.width[p])
             status = osc_fail(OSC_EINVAL, "%s: cannot be resumed: %s has width %zu, %zu in "

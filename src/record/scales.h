@@ -20,7 +20,7 @@ typedef struct {
 
 /* The scales of a file that is being created; zeroed to begin with. */
 typedef struct {
-    osc_scale scale[OSC_POINT_COUNT + 4];     /* one per width, and four others at most */
+    osc_scale scale[OSC_POINT_COUNT + 7];     /* one per width, and seven others at most */
     size_t    count;
 } osc_scales;
 

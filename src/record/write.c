@@ -45,11 +45,15 @@ static osc_status write_events(osc_recorder *recorder, const osc_h5_file *file)
         if (status != OSC_OK)
             return status;
     }
+    return osc_record_write_dropped(file, recorder->head.events_dropped);
+}
+
+osc_status osc_record_write_dropped(const osc_h5_file *file, uint64_t dropped)
+{
     hid_t group = H5Gopen2(file->id, "/outliers", H5P_DEFAULT);
     if (group < 0)
         return osc_h5_fail(OSC_EIO, file, "/outliers", "cannot open");
-    osc_status status = osc_h5_put(file, group, "dropped", OSC_H5_U64,
-                                   &recorder->head.events_dropped);
+    osc_status status = osc_h5_put(file, group, "dropped", OSC_H5_U64, &dropped);
     H5Gclose(group);
     return status;
 }
@@ -186,6 +190,17 @@ static osc_status write_positions(const osc_recorder *recorder, const osc_h5_fil
     return OSC_OK;
 }
 
+/* The accumulators of all states follow each other. */
+static osc_status write_residual(osc_recorder *recorder, const osc_h5_file *file)
+{
+    const osc_residual_stats *stats = osc_observer_residual(recorder->observer, 0);
+    size_t done = recorder->head.info.sequences_done;
+    OSC_TRY(osc_h5_write(file, "/residual/sumsq", OSC_H5_F64, NULL, stats->sumsq));
+    OSC_TRY(osc_h5_write(file, "/residual/massive", OSC_H5_U64, NULL, stats->massive));
+    return osc_measures_write(&recorder->measures, &recorder->layout, file, recorder->committed,
+                              done - recorder->committed);
+}
+
 static osc_status write_mean(const osc_h5_file *file, const char *path, const double *sum,
                              uint64_t queries, size_t cells)
 {
@@ -211,10 +226,10 @@ static osc_status write_top1_counts(const osc_h5_file *file, const osc_top1_stat
     return status;
 }
 
-static osc_status write_top1(const osc_recorder *recorder, const osc_h5_file *file)
+osc_status osc_record_write_top1(const osc_h5_file *file, const osc_record_layout *layout,
+                                 const osc_top1_stats *top1, const uint32_t *without)
 {
-    size_t cells = recorder->layout.layers * recorder->layout.heads;
-    const osc_top1_stats *top1 = osc_observer_top1(recorder->observer);
+    size_t cells = layout->layers * layout->heads;
     OSC_TRY(write_mean(file, "/attention/top1", top1->mass, top1->queries, cells));
     OSC_TRY(osc_h5_write(file, "/attention/top1_sum", OSC_H5_F64, NULL, top1->mass));
     OSC_TRY(write_top1_counts(file, top1));
@@ -222,8 +237,7 @@ static osc_status write_top1(const osc_recorder *recorder, const osc_h5_file *fi
         return OSC_OK;
     OSC_TRY(write_mean(file, "/attention/top1_without", top1->without, top1->queries, cells));
     OSC_TRY(osc_h5_write(file, "/attention/top1_without_sum", OSC_H5_F64, NULL, top1->without));
-    return osc_h5_write(file, "/attention/without", OSC_H5_I32, NULL,
-                        osc_observer_get_options(recorder->observer)->without->feature);
+    return osc_h5_write(file, "/attention/without", OSC_H5_I32, NULL, without);
 }
 
 osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file)
@@ -237,8 +251,13 @@ osc_status osc_recorder_write(osc_recorder *recorder, const osc_h5_file *file)
             OSC_TRY(write_stats(recorder, file, (osc_point)p));
     }
     OSC_TRY(write_positions(recorder, file));
+    if (recorder->layout.modules != 0)
+        OSC_TRY(write_residual(recorder, file));
+    const osc_observer_options *options = osc_observer_get_options(recorder->observer);
+    const uint32_t *without = options->without_sets > 0 ? options->without->feature : NULL;
     if (recorder->layout.heads > 0)
-        OSC_TRY(write_top1(recorder, file));
+        OSC_TRY(osc_record_write_top1(file, &recorder->layout,
+                                      osc_observer_top1(recorder->observer), without));
     return osc_record_put_progress(file, &recorder->head);
 }
 
@@ -248,7 +267,8 @@ uint64_t osc_recorder_write_bytes(const osc_recorder *recorder)
     for (size_t c = 0; c < OSC_RECORD_COLUMNS; c++)
         event += osc_h5_size(osc_record_columns[c].kind);
     sequence += recorder->layout.length * (sizeof(int32_t) + sizeof(double))
-              + recorder->raw.tensors * recorder->raw.stride;
+              + recorder->raw.tensors * recorder->raw.stride
+              + osc_measures_bytes(&recorder->layout);
     uint64_t data = event * recorder->events.count
                   + sequence * (recorder->head.info.sequences_done - recorder->committed);
     return data + data / 16 + SLACK_BYTES;

@@ -61,7 +61,8 @@ typedef struct {
 
 typedef struct {
     int32_t     *ids;         /* [offset[count]], all sequences one after another */
-    size_t      *offset;      /* [count + 1] */
+    size_t      *offset;      /* [count + 1] where sequences begin in ids; offset[0] is 0 but
+                                 in a share */
     size_t       count;       /* sequences, at least 1 */
     size_t       longest;     /* ids of the longest sequence */
     osc_protocol protocol;
@@ -86,6 +87,12 @@ osc_status osc_corpus_read_tokens(osc_corpus **corpus, const char *path, size_t 
 /* OSC_EVALUE, naming sequence and position, unless all ids are in 0..vocabulary-1
  * and no sequence is longer than `positions` or shorter than 2. */
 osc_status osc_corpus_check(const osc_corpus *corpus, size_t vocabulary, size_t positions);
+
+/* Share number `shard` (1 .. shards) of the sequences: contiguous, shares in order, sizes
+ * that differ by one at most.  A view that borrows the corpus' arrays and is not freed;
+ * `offset` then need not begin at 0.  OSC_EINVAL unless every share has a sequence. */
+osc_status osc_corpus_share(osc_corpus *share, const osc_corpus *corpus, size_t shard,
+                            size_t shards);
 
 void osc_corpus_free(osc_corpus *corpus);
 

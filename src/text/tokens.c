@@ -18,6 +18,20 @@ void osc_corpus_free(osc_corpus *corpus)
     osc_free(corpus);
 }
 
+osc_status osc_corpus_share(osc_corpus *share, const osc_corpus *corpus, size_t shard,
+                            size_t shards)
+{
+    if (shard < 1 || shard > shards || shards > corpus->count)
+        return osc_fail(OSC_EINVAL, "shard %zu of %zu: the text has %zu sequences, of which every "
+                        "shard needs one", shard, shards, corpus->count);
+    size_t each = corpus->count / shards, more = corpus->count % shards;   /* the first `more` */
+    size_t before = shard - 1, first = before * each + (before < more ? before : more);
+    *share = *corpus;
+    share->offset += first;
+    share->count = each + (before < more);
+    return OSC_OK;
+}
+
 static bool is_blank(char c)
 {
     return c == ' ' || c == '\t' || c == '\r';
