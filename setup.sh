@@ -3,7 +3,7 @@
 
 build_packages="build-essential autoconf automake pkg-config libhdf5-dev libgsl-dev \
 libopenblas-dev libjansson-dev libpcre2-dev zlib1g-dev libssl-dev"
-test_packages="check hdf5-tools"
+test_packages="check hdf5-tools librsvg2-bin libxml2-utils"
 
 # Installs those of the Debian packages named that are not there.  When that is not
 # possible, goes on: configure says what is missing in earnest.

@@ -10,7 +10,7 @@
  * recorded. */
 typedef struct {
     char    *file, *model, *arch, *dtype, *weights, *tokenizer, *text, *protocol, *scheme,
-            *backend, *tool, *command, *time;
+            *backend, *tool, *command, *time, *merged;
     const char *content;         /* static: "record", "schemes", ... */
     uint64_t parameters;         /* 0: not recorded, as for: */
     size_t   layers, hidden, heads, ffn, sequences, length, scored;

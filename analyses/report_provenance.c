@@ -174,12 +174,25 @@ static osc_status put_files(report *r, FILE *out)
     return status;
 }
 
+/* Text of several lines. */
+static void put_lines(FILE *out, const char *text)
+{
+    fputs("<pre>", out);
+    while (*text != '\0') {
+        size_t length = strcspn(text, "\n");
+        markup_put(out, text, length);
+        fputc('\n', out);
+        text += length + (text[length] == '\n');
+    }
+    fputs("</pre>\n", out);
+}
+
 static void put_commands(const report *r, FILE *out)
 {
     bool begun = false;
     for (size_t i = 0; i < r->sources; i++) {
         const report_source *s = &r->source[i];
-        if (s->command[0] == '\0')
+        if (s->command[0] == '\0' && s->merged[0] == '\0')
             continue;
         if (!begun)
             fputs("<h3>Command lines</h3>\n<dl>\n", out);
@@ -187,6 +200,8 @@ static void put_commands(const report *r, FILE *out)
         markup_element(out, "dt", s->file);
         fputs("\n<dd>", out);
         markup_element(out, "code", s->command);
+        if (s->merged[0] != '\0')
+            put_lines(out, s->merged);
         fputs("</dd>\n", out);
     }
     if (begun)
@@ -200,15 +215,8 @@ static osc_status put_sweep(const report *r, FILE *out)
     char *text = json_dumps(r->sweep, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     if (text == NULL)
         return osc_fail(OSC_ENOMEM, "out of memory");
-    fputs("<h3>Sweep</h3>\n<pre>", out);
-    for (char *line = text; line != NULL; ) {
-        char *end = strchr(line, '\n');
-        size_t length = end != NULL ? (size_t)(end - line) : strlen(line);
-        markup_put(out, line, length);
-        fputc('\n', out);
-        line = end != NULL ? end + 1 : NULL;
-    }
-    fputs("</pre>\n", out);
+    fputs("<h3>Sweep</h3>\n", out);
+    put_lines(out, text);
     free(text);
     return OSC_OK;
 }

@@ -33,6 +33,23 @@ static osc_status write_outliers(report *r, FILE *out)
     return OSC_OK;
 }
 
+static osc_status write_metrics(report *r, FILE *out)
+{
+    bool recorded = false;
+    for (size_t i = 0; i < r->records; i++)
+        recorded |= r->record[i].metrics.recorded;
+    if (!recorded)
+        return OSC_OK;
+    report_begin_table(r, out, "Measures of outliers that know no threshold of magnitude: "
+                       "kurtosis and max/median ratio of the block inputs (He et al., arXiv "
+                       "2405.19279), inf-norm and kurtosis of the modules' outputs (Bondarenko "
+                       "et al., arXiv 2306.12929), massive activations of the residual stream "
+                       "(Sun et al., arXiv 2402.17762).");
+    OSC_TRY(outliers_write_metrics(r->record, r->records, TABLE_HTML, out));
+    report_end(out);
+    return OSC_OK;
+}
+
 /* --- coverage ---------------------------------------------------------------------- */
 
 typedef struct {
@@ -309,6 +326,7 @@ static osc_status write_notices(report *r, FILE *out)
 const report_section report_sections[] = {
     { "outliers", "Outlier features", write_outliers },
     { "coverage", "Where outlier features are", write_coverage },
+    { "metrics", "Other measures of outliers", write_metrics },
     { "emergence", "How outlier features emerge", write_emergence },
     { "ablation", "What models lose without them", write_ablations },
     { "schemes", "Matmul schemes", write_schemes },

@@ -5,7 +5,7 @@
 #include <math.h>
 #include <string.h>
 
-enum { TEXTS = 13 };
+enum { TEXTS = 14 };
 
 /* The owned strings of a source. */
 static void texts_of(report_source *s, char **texts[TEXTS])
@@ -13,6 +13,7 @@ static void texts_of(report_source *s, char **texts[TEXTS])
     char **all[TEXTS] = {
         &s->file, &s->model, &s->arch, &s->dtype, &s->weights, &s->tokenizer, &s->text,
         &s->protocol, &s->scheme, &s->backend, &s->tool, &s->command, &s->time,
+        &s->merged,
     };
     memcpy(texts, all, sizeof all);
 }
@@ -59,7 +60,8 @@ static char *borrowed(const char *text)
 osc_status report_add_record_source(report *r, const char *file, const osc_record_info *info)
 {
     return report_add_source(r, &(report_source){
-        .file = borrowed(file), .content = "record", .model = borrowed(info->model),
+        .file = borrowed(file), .content = info->shards > 1 ? "record of a shard" : "record",
+        .merged = borrowed(info->merged), .model = borrowed(info->model),
         .arch = borrowed(info->arch), .dtype = borrowed(info->dtype),
         .weights = borrowed(info->weights_sha256), .tokenizer = borrowed(info->tokenizer_sha256),
         .text = borrowed(info->text_sha256), .protocol = borrowed(info->protocol),

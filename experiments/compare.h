@@ -35,17 +35,9 @@ void compare_choice_free(scheme_list *list);
 
 /* --- compare_cells.c ------------------------------------------------------------- */
 
-/* What must agree for two numbers to stand in one table. */
-typedef struct {
-    char        model[OSC_DIGEST_HEX], text[OSC_DIGEST_HEX], tokenizer[OSC_DIGEST_HEX];
-    const char *backend, *protocol;
-    size_t      sequences, length;
-    int32_t     bos;
-} compare_identity;
-
 typedef struct {
     measurement      m;
-    compare_identity identity;
+    measure_identity identity;
     size_t           model;              /* position among the models compared */
     double           relative;           /* to scheme none of the same model */
     double           threshold;          /* NaN outside of a threshold study, as are: */
@@ -71,10 +63,10 @@ void compare_results_free(compare_results *r);
 osc_status compare_file_open(compare_results *r, const compare_options *o);
 /* Refuses rows whose numbers cannot stand beside those of `identity`. */
 osc_status compare_file_check(const compare_results *r, const char *path,
-                              const compare_identity *identity);
+                              const measure_identity *identity);
 /* Takes the row of (identity, scheme) out of r->old into `cell`; *found tells. */
 osc_status compare_file_take(compare_results *r, bool *found, compare_cell *cell,
-                             const char *path, const compare_identity *identity,
+                             const char *path, const measure_identity *identity,
                              const char *scheme, bool study);
 /* Writes all cells, then the rows of the old file that no cell has replaced. */
 osc_status compare_file_write(const compare_results *r, const char *path);

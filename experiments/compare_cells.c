@@ -7,21 +7,6 @@
 
 #include "experiments/kept.h"
 
-static osc_status identify(compare_identity *identity, const run_input *input,
-                           const run_options *run)
-{
-    const osc_corpus *corpus = input->corpus;
-    const osc_backend *backend;
-    OSC_TRY(osc_backend_find(&backend, run->backend));
-    *identity = (compare_identity){
-        .backend = backend->name, .protocol = osc_protocol_name(corpus->protocol),
-        .sequences = corpus->count, .length = corpus->length, .bos = corpus->bos,
-    };
-    strcpy(identity->text, corpus->digest);
-    strcpy(identity->tokenizer, input->tokenizer_digest);
-    return osc_store_digest(osc_model_store(input->model), identity->model, cli_progress());
-}
-
 /* A cell of a threshold study: also counts what stays out of int8. */
 static osc_status measure_kept(compare_cell *cell, const run_input *input, const char *scheme,
                                const run_options *run)
@@ -43,7 +28,7 @@ static osc_status measure_kept(compare_cell *cell, const run_input *input, const
 }
 
 static osc_status fill(compare_results *r, compare_cell *cell, const compare_options *o,
-                       const run_input *input, const compare_identity *identity, size_t scheme)
+                       const run_input *input, const measure_identity *identity, size_t scheme)
 {
     bool found = false, study = !isnan(o->list.threshold[scheme]);
     const char *text = o->list.text[scheme];
@@ -61,7 +46,7 @@ static osc_status fill(compare_results *r, compare_cell *cell, const compare_opt
 
 /* Scheme none comes first, so that its perplexity is there. */
 static osc_status add_cell(compare_results *r, const compare_options *o, const run_input *input,
-                           const compare_identity *identity, size_t scheme)
+                           const measure_identity *identity, size_t scheme)
 {
     compare_cell *cells = osc_grow(r->cell, &r->capacity, r->count + 1, sizeof *cells);
     if (cells == NULL)
@@ -79,11 +64,11 @@ static osc_status add_cell(compare_results *r, const compare_options *o, const r
 static osc_status measure_model(compare_results *r, const compare_options *o, const char *model)
 {
     run_input input = { .model = NULL };
-    compare_identity identity;
+    measure_identity identity;
     char *path = run_shipped_or(model, CLI_DEFAULT_MODEL);
     osc_status status = path != NULL ? run_open(&input, path, &o->run) : OSC_ENOTFOUND;
     if (status == OSC_OK)
-        status = identify(&identity, &input, &o->run);
+        status = measure_identify(&identity, &input, &o->run);
     if (status == OSC_OK)
         status = compare_file_check(r, o->output, &identity);
     r->models += status == OSC_OK;

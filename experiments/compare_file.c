@@ -66,7 +66,7 @@ static bool same_text(const json_t *row, const char *key, const char *text)
 
 /* Sequences and what depends on the model's tokenizer and positions need only agree
  * for the same model. */
-static osc_status check_row(const json_t *row, const char *path, const compare_identity *id)
+static osc_status check_row(const json_t *row, const char *path, const measure_identity *id)
 {
     OSC_TRY(agree(row, path, "protocol", "protocol", id->protocol));
     OSC_TRY(agree(row, path, "text_sha256", "text (SHA-256)", id->text));
@@ -81,7 +81,7 @@ static osc_status check_row(const json_t *row, const char *path, const compare_i
 }
 
 osc_status compare_file_check(const compare_results *r, const char *path,
-                              const compare_identity *identity)
+                              const measure_identity *identity)
 {
     size_t i;
     json_t *row;
@@ -92,7 +92,7 @@ osc_status compare_file_check(const compare_results *r, const char *path,
 
 /* --- rows to cells ------------------------------------------------------------------ */
 
-static bool is_cell(const json_t *row, const compare_identity *identity, const char *scheme)
+static bool is_cell(const json_t *row, const measure_identity *identity, const char *scheme)
 {
     const char *name = json_string_value(json_object_get(row, "scheme"));
     const char *options = json_string_value(json_object_get(row, "options"));
@@ -103,7 +103,7 @@ static bool is_cell(const json_t *row, const compare_identity *identity, const c
         && strcmp(options, scheme[length] == ':' ? scheme + length + 1 : "") == 0;
 }
 
-static osc_status parse(compare_cell *cell, const json_t *row, const compare_identity *identity)
+static osc_status parse(compare_cell *cell, const json_t *row, const measure_identity *identity)
 {
     measurement *m = &cell->m;
     m->result.scored = SIZE_MAX;
@@ -125,7 +125,7 @@ static osc_status parse(compare_cell *cell, const json_t *row, const compare_ide
 }
 
 osc_status compare_file_take(compare_results *r, bool *found, compare_cell *cell,
-                             const char *path, const compare_identity *identity,
+                             const char *path, const measure_identity *identity,
                              const char *scheme, bool study)
 {
     size_t i;

@@ -13,15 +13,13 @@
 
 static json_t *cell_json(const compare_cell *c)
 {
-    json_t *row = measure_json(&c->m);
-    json_t *more = json_pack("{s:o, s:s, s:s, s:s, s:s}",
-                             "relative", json_out_number(c->relative),
-                             "backend", c->identity.backend,
-                             "model_sha256", c->identity.model,
-                             "tokenizer_sha256", c->identity.tokenizer,
-                             "text_sha256", c->identity.text);
-    bool failed = row == NULL || more == NULL || json_object_update(row, more) != 0;
-    json_decref(more);
+    json_t *row = measure_json(&c->m), *more;
+    if (row != NULL && json_object_set_new(row, "relative", json_out_number(c->relative)) != 0) {
+        json_decref(row);
+        return NULL;
+    }
+    row = measure_identity_json(&c->identity, row);
+    bool failed = row == NULL;
     if (!failed && !isnan(c->columns)) {
         more = json_pack("{s:o, s:o, s:o}", "threshold", json_out_number(c->threshold),
                          "columns_16bit", json_out_number(c->columns),

@@ -74,6 +74,35 @@ json_t *measure_json(const measurement *m)
                      "linear_bytes", (json_int_t)m->linear_bytes);
 }
 
+osc_status measure_identify(measure_identity *identity, const run_input *input,
+                            const run_options *options)
+{
+    const osc_corpus *corpus = input->corpus;
+    const osc_backend *backend;
+    OSC_TRY(osc_backend_find(&backend, options->backend));
+    *identity = (measure_identity){
+        .backend = backend->name, .protocol = osc_protocol_name(corpus->protocol),
+        .sequences = corpus->count, .length = corpus->length, .bos = corpus->bos,
+    };
+    strcpy(identity->text, corpus->digest);
+    strcpy(identity->tokenizer, input->tokenizer_digest);
+    return osc_store_digest(osc_model_store(input->model), identity->model, cli_progress());
+}
+
+json_t *measure_identity_json(const measure_identity *identity, json_t *row)
+{
+    json_t *more = json_pack("{s:s, s:s, s:s, s:s}", "backend", identity->backend,
+                             "model_sha256", identity->model,
+                             "tokenizer_sha256", identity->tokenizer,
+                             "text_sha256", identity->text);
+    bool failed = row == NULL || more == NULL || json_object_update(row, more) != 0;
+    json_decref(more);
+    if (!failed)
+        return row;
+    json_decref(row);
+    return NULL;
+}
+
 void measure_note(table *t, const measurement *m)
 {
     schemes_note_protocol(t, osc_protocol_name(m->protocol), m->bos);

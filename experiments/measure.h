@@ -27,6 +27,21 @@ osc_status measure_run(osc_session *session, const osc_corpus *corpus, const osc
 /* The keys that all commands share, owned by the caller; NULL when out of memory. */
 json_t *measure_json(const measurement *m);
 
+/* What must agree for two numbers to stand in one table. */
+typedef struct {
+    char        model[OSC_DIGEST_HEX], text[OSC_DIGEST_HEX], tokenizer[OSC_DIGEST_HEX];
+    const char *backend, *protocol;
+    size_t      sequences, length;
+    int32_t     bos;
+} measure_identity;
+
+/* Of an input; digests the weights, which reads them all. */
+osc_status measure_identify(measure_identity *identity, const run_input *input,
+                            const run_options *options);
+/* Puts its digests and the backend into `row`, which is released and NULL is returned when
+ * out of memory. */
+json_t *measure_identity_json(const measure_identity *identity, json_t *row);
+
 /* A note that says how the text was cut. */
 void measure_note(table *t, const measurement *m);
 

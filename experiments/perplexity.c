@@ -16,21 +16,27 @@ typedef struct {
 } perplexity_options;
 
 typedef struct {
-    measurement *row;
-    size_t       count, capacity;
+    measurement      m;
+    measure_identity identity;     /* for JSON alone */
+} result;
+
+typedef struct {
+    result *row;
+    size_t  count, capacity;
 } results;
 
 /* --- running --------------------------------------------------------------------- */
 
 /* Fills the next row of `all`. */
 static osc_status add_row(results *all, const run_input *input, const char *scheme,
-                          const run_options *options)
+                          const run_options *options, const measure_identity *identity)
 {
-    measurement *rows = osc_grow(all->row, &all->capacity, all->count + 1, sizeof *rows);
+    result *rows = osc_grow(all->row, &all->capacity, all->count + 1, sizeof *rows);
     if (rows == NULL)
         return OSC_ENOMEM;
     all->row = rows;
-    OSC_TRY(measure(&rows[all->count], input, scheme, options, NULL));
+    OSC_TRY(measure(&rows[all->count].m, input, scheme, options, NULL));
+    rows[all->count].identity = *identity;
     all->count++;
     return OSC_OK;
 }
@@ -42,10 +48,13 @@ static osc_status run_model(results *all, const perplexity_options *o, const cha
     const char *const *schemes = o->schemes.count > 0 ? o->schemes.item : none;
     size_t count = o->schemes.count > 0 ? o->schemes.count : 1;
     run_input input = { .model = NULL };
+    measure_identity identity = { .backend = NULL };
     char *path = run_shipped_or(model, CLI_DEFAULT_MODEL);
     osc_status status = path != NULL ? run_open(&input, path, &o->run) : OSC_ENOTFOUND;
+    if (status == OSC_OK && o->format == TABLE_JSON)
+        status = measure_identify(&identity, &input, &o->run);
     for (size_t s = 0; s < count && status == OSC_OK; s++)
-        status = add_row(all, &input, schemes[s], &o->run);
+        status = add_row(all, &input, schemes[s], &o->run, &identity);
     run_close(&input);
     osc_free(path);
     return status;
@@ -66,7 +75,9 @@ static osc_status write_json(const results *all)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < all->count && rows != NULL; i++) {
-        if (json_array_append_new(rows, measure_json(&all->row[i])) != 0) {
+        const result *r = &all->row[i];
+        json_t *row = measure_identity_json(&r->identity, measure_json(&r->m));
+        if (json_array_append_new(rows, row) != 0) {
             json_decref(rows);
             rows = NULL;
         }
@@ -78,8 +89,8 @@ static osc_status write_json(const results *all)
 static void add_notes(table *t, const results *all)
 {
     for (size_t i = 0; i < all->count; i++) {
-        const measurement *m = &all->row[i];
-        if (i == 0 || m->protocol != m[-1].protocol || m->bos != m[-1].bos)
+        const measurement *m = &all->row[i].m, *last = i > 0 ? &all->row[i - 1].m : NULL;
+        if (last == NULL || m->protocol != last->protocol || m->bos != last->bos)
             measure_note(t, m);
     }
 }
@@ -100,7 +111,7 @@ static osc_status write_table(const results *all, table_format format)
     table *t;
     OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));
     for (size_t i = 0; i < all->count; i++) {
-        const measurement *m = &all->row[i];
+        const measurement *m = &all->row[i].m;
         table_cell(t, "%s", m->model);
         table_cell(t, "%s", m->scheme);
         table_cell(t, "%s", osc_protocol_name(m->protocol));

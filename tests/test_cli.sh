@@ -68,7 +68,8 @@ fails "unknown option of the program" 2 "unknown option '--hepl'" --hepl
 fails "help of an unknown command" 2 "did you mean 'perplexity'" help perplexty
 
 commands=$("$program" --help | sed -n 's/^  \([a-z]*\)  *[^ ].*/\1/p')
-for command in record perplexity compare sweep tokenize info synth outliers coverage; do
+for command in record merge perplexity compare ablate sweep tokenize info synth outliers coverage \
+    emergence report; do
     is "$command is listed" "$(echo "$commands" | grep -cx $command)" 1
 done
 for command in $commands; do
@@ -290,9 +291,10 @@ for command in $commands; do
     set --
     test $command != compare || set -- --sequences 1 --length 256   # all schemes: a minute else
     test $command != sweep || set -- --dry-run --rate 100   # minutes else
+    test $command != report || set -- -q
     run "$command" "$@"
     is "$command without arguments" "$status $(head -n 1 "$work/err" | grep '^outlierscope')" "0 "
 done
-is "nothing but records was written" "$(ls | grep -v '\.h5$')" ""
+is "nothing but records and their report was written" "$(ls | grep -v '\.h5$')" "report.html"
 
 echo "1..$number"
