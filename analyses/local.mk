@@ -10,7 +10,8 @@ libanalyses_a_SOURCES = \
   %D%/emergence.c %D%/emergence.h %D%/emergence_json.c %D%/emergence_plot.c \
   %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c %D%/emergence_text.c \
   %D%/emergence.c %D%/emergence.h %D%/emergence_cautions.c %D%/emergence_json.c \
-  %D%/emergence_plot.c %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c %D%/emergence_text.c \
+  %D%/emergence_plot.c %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c \
+  %D%/emergence_text.c \
   %D%/events.c %D%/events.h \
   %D%/features.c %D%/features.h \
   %D%/fit.c %D%/fit.h %D%/fit_forms.c %D%/fit_forms.h \

@@ -1,27 +1,10 @@
-SCRIPT_TESTS = %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh %D%/test_kill.sh \
-  %D%/test_merge.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
+SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh \
+  %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += $(SCRIPT_TESTS)
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_report.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_emergence.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_emergence.sh
-  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_report.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -33,10 +16,8 @@ TEST_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
-  %D%/data/models %D%/data/reference %D%/data/safetensors \
-  %D%/data/synth.py %D%/data/text %D%/data/torch
   %D%/data/models %D%/data/reference %D%/data/safetensors %D%/data/statistics \
-  %D%/data/text
+  %D%/data/synth.py %D%/data/text %D%/data/torch
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
@@ -154,24 +135,25 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_ablate_reference
-%C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h %D%/run.h \
+%C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h \
+  %D%/run.h \
   experiments/ablate_choose.c experiments/ablate_measure.c experiments/ablate_observe.c \
   experiments/ablate_passes.c experiments/measure.c experiments/run.c experiments/stop.c \
   experiments/without.c
-%C%_test_ablate_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_ablate_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+%C%_test_ablate_reference_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_ablate_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_figures
 %C%_test_figures_SOURCES = %D%/test_figures.c %D%/svg_check.c %D%/svg_check.h %D%/memory_file.h \
   %D%/run.h
 %C%_test_figures_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_figures_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-%C%_test_ablate_reference_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_ablate_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_ablation
 %C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h
 %C%_test_ablation_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablation_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_statistics
 %C%_test_statistics_SOURCES = %D%/test_statistics.c %D%/run.h
 %C%_test_statistics_CFLAGS  = $(TEST_CFLAGS)
@@ -186,6 +168,7 @@ check_PROGRAMS += %D%/test_emergence
 %C%_test_emergence_SOURCES = %D%/test_emergence.c $(RECORD_SIM) %D%/memory_file.h %D%/xml.h
 %C%_test_emergence_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_emergence_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_reduce
 %C%_test_reduce_SOURCES = %D%/test_reduce.c %D%/near.h %D%/run.h
 %C%_test_reduce_CFLAGS  = $(TEST_CFLAGS)
@@ -200,6 +183,7 @@ check_PROGRAMS += %D%/test_metrics
 %C%_test_metrics_SOURCES = %D%/test_metrics.c %D%/paths.h %D%/reference.h $(RECORD_SIM)
 %C%_test_metrics_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_metrics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 TORCH_CASE = %D%/torch_case.h %D%/torch_file.h %D%/files.h %D%/paths.h %D%/run.h
 
 check_PROGRAMS += %D%/test_torch
