@@ -222,7 +222,8 @@ static void note_flat(table *t, const emergence_family *family, const char *whos
                                      emergence_relation_text(name, sizeof name,
                                                              &emergence_relations[i]));
     if (used > 0)
-        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose, list);
+        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose,
+                   list);
 }
 
 /* What so few points can show at best. */
