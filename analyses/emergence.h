@@ -59,7 +59,7 @@ typedef struct {
 } emergence_set;
 
 typedef struct {
-    const char *key;                /* in JSON and CSV */
+    const char *key;                /* in JSON */
     const char *header, *unit;      /* of a table's column; the name in relations */
     const char *axis;               /* of a figure */
     int         decimals;
@@ -87,7 +87,7 @@ typedef struct {
 } emergence_figure_info;
 extern const emergence_figure_info emergence_figures[EMERGENCE_FIGURES];
 
-/* Is the quantity to be shown: not optional, or known of some point? */
+/* Is the quantity to be shown: are there points, and is it not optional or known of one? */
 bool emergence_known(const emergence_family *family, emergence_quantity q);
 /* Both quantities of a relation; some relation of a figure. */
 bool emergence_relates(const emergence_family *family, size_t relation);
@@ -135,8 +135,8 @@ const char *emergence_ranks_text(char *text, size_t size, const ranks_result *ra
  * why. */
 const char *emergence_fit_text(char *text, size_t size, const emergence_relation *r,
                                const fit_result *fit);
-/* "midpoint 1.2B [570M, 2.5B]": parameter `i` of a fit that was not refused. */
-const char *emergence_parameter_text(char *text, size_t size, const emergence_relation *r,
-                                     const fit_result *fit, size_t i);
+/* "midpoint 1.2B [570M, 2.5B], slope 1.66 [0.64, 2.69]"; "-" if there is no curve. */
+const char *emergence_parameters_text(char *text, size_t size, const emergence_relation *r,
+                                      const fit_result *fit);
 
 #endif

@@ -102,7 +102,7 @@ static osc_status fill_all_series(panel_parts *parts, size_t *count, const emerg
     OSC_TRY(fill_series(parts, count, &set->records, r, COMPLETE));
     OSC_TRY(fill_series(parts, count, &set->records, r, INCOMPLETE));
     add_curve(&parts->series[0], parts->node[0], r, &set->records, true);
-    if (set->published.count == 0)
+    if (!emergence_relates(&set->published, (size_t)(r - emergence_relations)))
         return OSC_OK;
     OSC_TRY(fill_series(parts, count, &set->published, r, PUBLISHED));
     add_curve(&parts->series[*count - 1], parts->node[1], r, &set->published, false);
@@ -112,15 +112,16 @@ static osc_status fill_all_series(panel_parts *parts, size_t *count, const emerg
 static void write_captions(panel_parts *parts, scatter_panel *panel, const emergence_set *set,
                            const emergence_relation *r)
 {
+    static const char *const whose[] = { "records: ", "published: " };
     const emergence_family *families[] = { &set->records, &set->published };
     size_t index = (size_t)(r - emergence_relations), line = 0;
     for (size_t f = 0; f < 2; f++) {
-        if (families[f]->count == 0 || !emergence_relates(families[f], index))
+        if (!emergence_relates(families[f], index))
             continue;
         const emergence_outcome *o = &families[f]->outcome[index];
         char text[560];
         snprintf(parts->caption[line++], sizeof *parts->caption, "%s%s",
-                 !emergence_relates(&set->published, index) || set->published.count == 0 ? "" : f == 0 ? "records: " : "published: ",
+                 !emergence_relates(&set->published, index) ? "" : whose[f],
                  emergence_ranks_text(text, sizeof text, &o->ranks));
         emergence_fit_text(parts->caption[line++], sizeof *parts->caption, r, &o->fit);
     }
@@ -166,12 +167,10 @@ static void add_sentence(void *user, const char *text)
 
 static void describe_rule(char *text, const emergence_set *set)
 {
-    const feature_rule *rule = &set->options.outliers.rule;
-    snprintf(text, SUBTITLE, "Outlier: a feature with |x| " AT_LEAST " %g in at least %g %% of "
-             "the %s and %g %% of the %s; layers, positions: %s.", set->result[0].info.alpha,
-             100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
-             100 * rule->min_positions,
-             rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions",
+    char rule[160];
+    snprintf(text, SUBTITLE, "Outlier: a feature with |x| " AT_LEAST " %g %s; layers, positions: "
+             "%s.", set->result[0].info.alpha,
+             outliers_rule_text(rule, sizeof rule, &set->options.outliers.rule, AT_LEAST),
              set->options.mean ? "mean over the outliers" : "of the most common outlier");
 }
 
@@ -181,7 +180,6 @@ static void write_subtitle(char *text, const emergence_set *set, emergence_figur
     bool of_paper = figure == EMERGENCE_FIGURES || emergence_figures[figure].number[0] != '\0';
     bool alike = emergence_alike(set);
     char protocol[512], sentence[900];
-    text[0] = '\0';
     if (of_paper)
         describe_rule(text, set);
     else

@@ -62,17 +62,14 @@ static void add_note(void *user, const char *text)
 
 static void note_points(table *t, const emergence_set *set)
 {
-    const feature_rule *rule = &set->options.outliers.rule;
     const outlier_result *first = &set->result[0];
     char text[512];
     if (emergence_alike(set)) {
         record_protocol_text(text, sizeof text, &first->info, first->protocol, first->scheme);
         table_note(t, "%s; alpha %g.", text, first->info.alpha);
     }
-    table_note(t, "Outlier: |x| >= alpha in >= %g %% of the %s and at >= %g %% of the %s.",
-               100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
-               100 * rule->min_positions,
-               rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
+    table_note(t, "Outlier: |x| >= alpha %s.",
+               outliers_rule_text(text, sizeof text, &set->options.outliers.rule, ">="));
     table_note(t, "Layers and positions: %s, 0 without outliers; median: of the most common "
                "outlier.", set->options.mean ? "mean over the outliers"
                                              : "of the most common outlier");
@@ -143,23 +140,14 @@ static void ranks_cells(table *t, table_format format, const ranks_result *r)
     p_cell(t, format, r->least_p);
 }
 
-static void parameters_cell(table *t, const emergence_relation *r, const fit_result *fit)
-{
-    char text[400] = "-", part[128];
-    size_t used = 0;
-    for (size_t i = 0; i < (fit->refused[0] == '\0' ? fit->parameters : 0); i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "",
-                                 emergence_parameter_text(part, sizeof part, r, fit, i));
-    table_cell(t, "%s", text);
-}
-
 static void fit_cells(table *t, table_format format, const emergence_relation *r,
                       const fit_result *fit)
 {
+    char parameters[384];
     bool fitted = fit->refused[0] == '\0';
     const emergence_quantity_info *y = &emergence_quantities[r->y];
     table_cell(t, "%s", fitted ? fit_form_name(fit->form) : "none");
-    parameters_cell(t, r, fit);
+    table_cell(t, "%s", emergence_parameters_text(parameters, sizeof parameters, r, fit));
     for (size_t i = 0; i < FIT_PARAMETERS_MOST; i++) {
         bool known = fitted && i < fit->parameters;
         table_number(t, format, 4, known ? fit->value[i] : NAN);
@@ -234,7 +222,8 @@ static void note_flat(table *t, const emergence_family *family, const char *whos
                                      emergence_relation_text(name, sizeof name,
                                                              &emergence_relations[i]));
     if (used > 0)
-        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose, list);
+        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose,
+                   list);
 }
 
 /* What so few points can show at best. */

@@ -168,7 +168,7 @@ const emergence_figure_info emergence_figures[EMERGENCE_FIGURES] = {
 
 bool emergence_known(const emergence_family *family, emergence_quantity q)
 {
-    bool known = !emergence_quantities[q].optional;
+    bool known = family->count > 0 && !emergence_quantities[q].optional;
     for (size_t i = 0; i < family->count; i++)
         known |= isfinite(family->point[i].value[q]);
     return known;
