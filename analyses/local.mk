@@ -7,8 +7,6 @@ libanalyses_a_SOURCES = \
   %D%/bootstrap.c %D%/bootstrap.h \
   %D%/coverage.c %D%/coverage.h %D%/coverage_count.c %D%/coverage_plot.c %D%/coverage_print.c \
   %D%/dotplot.c %D%/dotplot.h \
-  %D%/emergence.c %D%/emergence.h %D%/emergence_json.c %D%/emergence_plot.c \
-  %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c %D%/emergence_text.c \
   %D%/emergence.c %D%/emergence.h %D%/emergence_cautions.c %D%/emergence_json.c \
   %D%/emergence_plot.c %D%/emergence_print.c %D%/emergence_read.c %D%/emergence_tables.c \
   %D%/emergence_text.c \
