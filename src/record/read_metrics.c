@@ -119,7 +119,7 @@ static osc_record_metrics_row row_at(const batch *b, size_t sequence, size_t row
 }
 
 osc_status osc_record_metrics_each(osc_record *record,
-                                    osc_status (*fn)(void *user, const osc_record_metrics_row *of),
+                                   osc_status (*fn)(void *user, const osc_record_metrics_row *of),
                                     void *user)
 {
     if (record->layout.modules == 0)
