@@ -78,7 +78,8 @@ static void measure_inputs(record_metrics *m, const osc_residual_stats *stats, c
 
 /* --- Bondarenko et al. --------------------------------------------------------------------- */
 
-static void measure_modules(record_metrics *m, osc_record *record, const totals *t, size_t sequences)
+static void measure_modules(record_metrics *m, const osc_record *record, const totals *t,
+                            size_t sequences)
 {
     size_t worst = 0;
     for (size_t i = 0; i < t->modules; i++) {

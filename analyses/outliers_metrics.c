@@ -67,8 +67,8 @@ static void notes(table *t, const outlier_result *results, size_t count)
 {
     table_note(t, "He kurtosis, MMR (max / median ratio): of the block inputs, mean and maximum "
                "over the blocks.");
-    table_note(t, "Inf-norm: largest over the modules of max|x|, mean over the sequences; kurtosis: "
-               "of the modules' outputs, mean and maximum.");
+    table_note(t, "Inf-norm: largest over the modules of max|x|, mean over the sequences; "
+               "kurtosis: of the modules' outputs, mean and maximum.");
     table_note(t, "Massive: values of block outputs with |h| > 100 and >= 1000 median|h|, and the "
                "features with the most.");
     for (size_t i = 0; i < count; i++)

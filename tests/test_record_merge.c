@@ -88,9 +88,12 @@ START_TEST(test_shares)
         }
         ck_assert_uint_eq(next, SIM_SEQUENCES);
     }
-    static const struct { size_t shard, shards; } bad[] = { { 0, 2 }, { 3, 2 }, { 1, 12 }, { 1, 0 } };
+    static const struct { size_t shard, shards; } bad[] = {
+        { 0, 2 }, { 3, 2 }, { 1, 12 }, { 1, 0 },
+    };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        ck_assert_int_eq(osc_corpus_share(&share, &corpus, bad[i].shard, bad[i].shards), OSC_EINVAL);
+        ck_assert_int_eq(osc_corpus_share(&share, &corpus, bad[i].shard, bad[i].shards),
+                         OSC_EINVAL);
     sim_error_has("the text has 11 sequences");
 }
 END_TEST

@@ -281,8 +281,8 @@ static bool same(const osc_record_head *x, const osc_record_head *y, const attri
 }
 
 /* A set of points counts as an attribute. */
-static bool next_set(osc_record_difference *d, const osc_record_head *one,
-                     const osc_record_head *two)
+static bool sets_differ(osc_record_difference *d, const osc_record_head *one,
+                        const osc_record_head *two)
 {
     for (size_t i = 0; i < SETS; i++) {
         unsigned in_one = *(const unsigned *)at(one, sets[i].offset);
@@ -309,5 +309,5 @@ bool osc_record_differ(osc_record_difference *d, const osc_record_head *one,
         value_text(d->two, two, a);
         return true;
     }
-    return next_set(d, one, two);
+    return sets_differ(d, one, two);
 }

@@ -296,7 +296,7 @@ static osc_status each_without(const osc_record_layout *layout, osc_record_datas
 }
 
 static osc_status each_metric(const osc_record_layout *layout, osc_metric metric,
-                               osc_record_dataset_fn fn, void *user)
+                              osc_record_dataset_fn fn, void *user)
 {
     const osc_record_metric *of = &osc_record_metrics[metric];
     size_t columns = osc_record_metric_columns(layout, metric);

@@ -19,7 +19,7 @@ static void *place(osc_metrics *metrics, const osc_record_layout *layout, osc_me
 }
 
 osc_status osc_metrics_summary(osc_metrics *metrics, const osc_record_layout *layout,
-                                osc_point point, int layer, size_t index,
+                               osc_point point, int layer, size_t index,
                                 const osc_summary *summary)
 {
     size_t column = osc_record_module_column(layout, point, layer);
@@ -34,7 +34,7 @@ osc_status osc_metrics_summary(osc_metrics *metrics, const osc_record_layout *la
 }
 
 osc_status osc_metrics_residual(osc_metrics *metrics, const osc_record_layout *layout,
-                                 size_t state, size_t index, const osc_residual *residual)
+                                size_t state, size_t index, const osc_residual *residual)
 {
     double *ratio = place(metrics, layout, OSC_RATIO, index, state);
     float *median = place(metrics, layout, OSC_MEDIAN, index, state);
@@ -62,7 +62,7 @@ size_t osc_metrics_of_sequence(const osc_record_layout *layout)
 }
 
 osc_status osc_metrics_write(const osc_metrics *metrics, const osc_record_layout *layout,
-                              const osc_h5_file *file, size_t first, size_t count)
+                             const osc_h5_file *file, size_t first, size_t count)
 {
     for (size_t m = 0; m < OSC_RECORD_METRICS && count > 0; m++) {
         char path[OSC_RECORD_PATH];

@@ -12,17 +12,17 @@ typedef struct {
 
 /* Of sequence number `index` of those waiting. */
 osc_status osc_metrics_summary(osc_metrics *metrics, const osc_record_layout *layout,
-                                osc_point point, int layer, size_t index,
+                               osc_point point, int layer, size_t index,
                                 const osc_summary *summary);
 osc_status osc_metrics_residual(osc_metrics *metrics, const osc_record_layout *layout,
-                                 size_t state, size_t index, const osc_residual *residual);
+                                size_t state, size_t index, const osc_residual *residual);
 
 /* How many of them a run of one sequence gives. */
 size_t osc_metrics_of_sequence(const osc_record_layout *layout);
 
 /* Appends the rows of `count` sequences behind the `first` that the file has. */
 osc_status osc_metrics_write(const osc_metrics *metrics, const osc_record_layout *layout,
-                              const osc_h5_file *file, size_t first, size_t count);
+                             const osc_h5_file *file, size_t first, size_t count);
 /* Bytes of the row of one sequence. */
 uint64_t osc_metrics_bytes(const osc_record_layout *layout);
 void osc_metrics_free(osc_metrics *metrics);

@@ -187,7 +187,7 @@ typedef struct {
 } osc_record_metrics_row;
 /* `fn` gets them in order; the arrays live until it returns. */
 osc_status osc_record_metrics_each(osc_record *record,
-                                    osc_status (*fn)(void *user, const osc_record_metrics_row *of),
+                                   osc_status (*fn)(void *user, const osc_record_metrics_row *of),
                                     void *user);
 
 /* /outliers: `fn` gets the events in file order, a batch at a time. */

@@ -41,7 +41,7 @@ static osc_status on_summary(void *user, osc_point point, int layer, size_t sequ
     osc_recorder *recorder = user;
     OSC_TRY(check_running(recorder, sequence));
     return osc_metrics_summary(&recorder->metrics, &recorder->layout, point, layer,
-                                sequence - recorder->committed, summary);
+                               sequence - recorder->committed, summary);
 }
 
 static osc_status on_residual(void *user, size_t state, size_t sequence,
@@ -50,7 +50,7 @@ static osc_status on_residual(void *user, size_t state, size_t sequence,
     osc_recorder *recorder = user;
     OSC_TRY(check_running(recorder, sequence));
     return osc_metrics_residual(&recorder->metrics, &recorder->layout, state,
-                                 sequence - recorder->committed, residual);
+                                sequence - recorder->committed, residual);
 }
 
 static osc_status check_points(const osc_recorder_options *options,

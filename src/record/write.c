@@ -198,7 +198,7 @@ static osc_status write_residual(osc_recorder *recorder, const osc_h5_file *file
     OSC_TRY(osc_h5_write(file, "/residual/sumsq", OSC_H5_F64, NULL, stats->sumsq));
     OSC_TRY(osc_h5_write(file, "/residual/massive", OSC_H5_U64, NULL, stats->massive));
     return osc_metrics_write(&recorder->metrics, &recorder->layout, file, recorder->committed,
-                              done - recorder->committed);
+                             done - recorder->committed);
 }
 
 static osc_status write_mean(const osc_h5_file *file, const char *path, const double *sum,
