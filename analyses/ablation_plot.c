@@ -4,10 +4,10 @@
 
 #include "analyses/lineplot.h"
 
-/* Series, in the order of the legend.  Colours beyond the palette's first seven have other
- * marks (lineplot.c), so that the figure can be read in grey. */
+/* Series, in the order of the legend, and their numbers (mark.h): each has a colour and a
+ * shape of its own, so that the figure can be read in grey. */
 enum { NONE, CHOSEN, DRAWS, MEAN, SERIES };   /* the last two only with draws */
-static const size_t series_color[SERIES] = { 6, 1, 19, 7 };
+static const size_t series_color[SERIES] = { 6, 15, 19, 7 };
 
 typedef struct {
     const ablation *a;
