@@ -43,7 +43,7 @@ sequences = 4      # of every task
 length = 64
 chunk = 1
 
-[record]
+[record]    # not so often
 interval = 0
 [perplexity]
 schemes = none
@@ -72,6 +72,10 @@ bad "indented key" "bad.conf:3: an indented line continues" \
     "${head}length = 8\n  sequences = 9\n[record]\n"
 bad "no key" "bad.conf:2: .*neither KEY = VALUE" "${head}record\n"
 bad "open quotation" "bad.conf:1: .*quotation" 'models = "a b\n[record]\n'
+bad "empty word" "bad.conf:2: an empty word" "${head}text = \"\"\n[record]\n"
+bad "model for models" "bad.conf:1: .*did you mean 'models'" "model = a\n[record]\n"
+bad "error of a value that goes on" "bad.conf:2: no scheme 'x'" \
+    "${head}schemes = none\n  x\n[record]\n"
 bad "bad section" "bad.conf:2: a section is" "${head}[record\n"
 bad "bad label" "bad.conf:2: label 'a.b'" "${head}[record a.b]\n"
 bad "models in a section" "bad.conf:3: models is for all" "${head}[record]\nmodels = b\n"
