@@ -36,6 +36,10 @@ bad()
     has "$1" "^outlierscope sweep: .*$2" err
 }
 
+ln -s "$OSC_SHARE" share
+OSC_SHARE=share   # relative: cells run in another folder than the sweep
+export OSC_SHARE
+
 cat >small.conf <<END
 # One small model.
 models = opt-mini-2m-step500
@@ -107,7 +111,7 @@ for name in quantization ablation opt; do
     is "$name ships" "$status" 0
 done
 is "the nine sizes" "$(grep -c 'record.none .*cannot run' out)" 9
-mkdir models && ln -s "$OSC_SHARE/opt-mini-2m-step500" models/renamed
+mkdir models && ln -s ../share/opt-mini-2m-step500 models/renamed
 printf 'models = renamed\nlength = 64\nsequences = 1\n[record]\n' >root.conf
 run root.conf --dry-run --rate 100
 has "a model that is nowhere" "cannot run" out
@@ -149,7 +153,7 @@ sed 's/length = 48/length = 40/' small.conf >other.conf
 run other.conf -o whole --resume
 is "another configuration" "$status" 1
 has "names the difference" 'whole/sweep.json: name is "small" there, but "other" now' err
-mkdir other && mv other.conf other/small.conf
+mkdir other && mv other.conf other/small.conf   # which is where its cells would run
 run other/small.conf -o whole --resume
 has "names the difference in a section" \
     '\[perplexity\].options.length is "48" there, but "40" now' err
@@ -172,7 +176,8 @@ for i in 1 2 3; do
 done
 is "shards share the cells" "$sum" "$cells"
 is "the last makes the same tables" "$(same whole shards 2>&1)" ""
-run small.conf -o shards --resume
+cp small.conf other/small.conf
+run other/small.conf -o shards --resume
 is "resuming keeps them" "$status $(same whole shards 2>&1)" "0 "
 
 # Several at once without shards: no cell runs twice.
