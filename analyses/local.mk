@@ -8,8 +8,10 @@ libanalyses_a_SOURCES = \
   %D%/heatmap.c %D%/heatmap.h %D%/heatmap_layout.c %D%/heatmap_layout.h %D%/heatmap_scale.c \
   %D%/jsonout.c %D%/jsonout.h \
   %D%/lineplot.c %D%/lineplot.h %D%/lineplot_axis.c \
+  %D%/metrics.c %D%/metrics.h \
   %D%/options.c %D%/options.h %D%/points.c \
-  %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_print.c %D%/outliers_read.c \
+  %D%/outliers.c %D%/outliers.h %D%/outliers_json.c %D%/outliers_metrics.c \
+  %D%/outliers_print.c %D%/outliers_read.c \
   %D%/palette.c %D%/palette.h \
   %D%/record_text.c %D%/record_text.h \
   %D%/stats.c %D%/stats.h \

@@ -15,7 +15,7 @@ typedef struct {
     outlier_options options;
     table_format    format;
     sort_order      sort;
-    bool            brief;
+    bool            brief, metrics;
     const char     *output;
 } request;
 
@@ -30,11 +30,15 @@ static const char details[] =
     "that with more pairs, then the smaller index.\n"
     "Top-1 without: 'record --without RECORD' zeroes the outliers of that record at the input\n"
     "of each block's attention, and keeps the largest probabilities of that too.\n"
+    "--metrics shows measures that need no threshold of 6: kurtosis over neurons and max/median\n"
+    "ratio of the block inputs (He et al. 2024), inf-norm and kurtosis of the modules' outputs\n"
+    "(Bondarenko et al. 2023), massive activations of the residual stream (Sun et al. 2024).\n"
     "A CSV file has one table: a line per record, or with --all a line per feature.\n"
     "\n"
     "Examples:\n"
     "  outlierscope outliers run.h5\n"
     "  outlierscope outliers 125m.h5 1b3.h5 6b7.h5 --sort parameters --format latex\n"
+    "  outlierscope outliers 125m.h5 1b3.h5 6b7.h5 --metrics\n"
     "  outlierscope outliers run.h5 --track qkv_in,fc1_in --positions any --all\n";
 
 /* The texts of options that name one of several things. */
@@ -79,6 +83,8 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
           &r->options.all, 0, 0 },
         { "brief", 0, CLI_SWITCH, NULL, "one line per record, no table of features",
           &r->brief, 0, 0 },
+        { "metrics", 0, CLI_SWITCH, NULL, "show kurtosis, max/median ratio, inf-norm and massive "
+          "activations instead", &r->metrics, 0, 0 },
         { "sort", 0, CLI_TEXT, "ORDER", "records by parameters, perplexity or as given (given)",
           &text.sort, 0, 0 },
         { "format", 0, CLI_TEXT, "FORMAT", "text, md, csv, latex or json (text)",
@@ -125,6 +131,8 @@ static osc_status write_tables(const request *r, const outlier_result *results, 
                                FILE *out)
 {
     bool csv = r->format == TABLE_CSV;
+    if (r->metrics)
+        return outliers_write_metrics(results, count, r->format, out);
     if (csv && r->options.all)
         return outliers_write_features(results, count, r->format, out);
     OSC_TRY(outliers_write(results, count, r->format, &r->options, out));

@@ -3,6 +3,7 @@
 #define ANALYSES_OUTLIERS_H
 
 #include "analyses/features.h"
+#include "analyses/metrics.h"
 #include "analyses/table.h"
 
 /* One record's row.  The record itself is closed again. */
@@ -17,6 +18,7 @@ typedef struct {
     uint32_t       *without;      /* [without_count], rising, owned; NULL if not recorded */
     size_t          without_count;
     uint64_t        dropped;      /* events lost to the record's cap */
+    record_metrics  metrics;
     size_t          order;        /* as given */
 } outlier_result;
 
@@ -37,6 +39,10 @@ osc_status outliers_write(const outlier_result *results, size_t count, table_for
 /* The features that the results list, a row each. */
 osc_status outliers_write_features(const outlier_result *results, size_t count,
                                    table_format format, FILE *out);
+
+/* Measures that know no threshold of magnitude, a row per record. */
+osc_status outliers_write_metrics(const outlier_result *results, size_t count,
+                                  table_format format, FILE *out);
 
 /* DESIGN.md, section 9. */
 osc_status outliers_write_json(const outlier_result *results, size_t count,

@@ -106,6 +106,58 @@ static json_t *protocol_object(const outlier_result *r, const outlier_options *o
                      "min_positions", json_out_number(options->rule.min_positions));
 }
 
+static json_t *counts(const uint64_t *values, size_t count)
+{
+    json_t *array = json_array();
+    for (size_t i = 0; i < count && array != NULL; i++)
+        json_array_append_new(array, json_integer((json_int_t)values[i]));
+    return array;
+}
+
+static json_t *massive_object(const record_metrics *m)
+{
+    json_t *features = json_array(), *top = json_array();
+    for (size_t i = 0; i < m->massive_features; i++)
+        json_array_append_new(features, json_integer((json_int_t)m->massive_feature[i]));
+    for (size_t l = 0; l < m->layers; l++)
+        json_array_append_new(top, json_out_numbers(m->top + l * OSC_RESIDUAL_TOP,
+                                                    OSC_RESIDUAL_TOP));
+    return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}",
+                     "count", (json_int_t)m->massive_count,
+                     "features", features,
+                     "scalars", counts(m->massive_scalars, m->massive_features),
+                     "layers", counts(m->massive_layer, m->layers),
+                     "top", top,
+                     "median", json_out_numbers(m->median, m->layers));
+}
+
+static json_t *over_blocks(double mean, double most, const double *blocks, size_t count)
+{
+    return json_pack("{s:o, s:o, s:o}", "mean", json_out_number(mean), "max", json_out_number(most),
+                     "blocks", json_out_numbers(blocks, count));
+}
+
+/* Nulls where the record has no measures. */
+static json_t *metrics_object(const record_metrics *m)
+{
+    char module[64] = "final_norm";
+    if (!m->recorded)
+        return json_pack("{s:n, s:n, s:n, s:n, s:n}", "he_kurtosis", "mmr", "inf_norm", "kurtosis",
+                         "massive");
+    if (m->inf_norm_layer >= 0)
+        snprintf(module, sizeof module, "blocks.%d.%s", m->inf_norm_layer,
+                 osc_point_name(m->inf_norm_point));
+    return json_pack("{s:o, s:o, s:o, s:s, s:{s:o, s:o}, s:o}",
+                     "he_kurtosis", over_blocks(m->he_kurtosis_mean, m->he_kurtosis_max,
+                                                m->he_kurtosis, m->layers),
+                     "mmr", over_blocks(m->mmr_mean, m->mmr_max, m->mmr, m->layers),
+                     "inf_norm", json_out_number(m->inf_norm),
+                     "inf_norm_module", module,
+                     "kurtosis", "mean", json_out_number(m->kurtosis_mean),
+                     "max", json_out_number(m->kurtosis_max),
+                     "massive", massive_object(m));
+}
+
 static json_t *record_object(const outlier_result *r, const outlier_options *options)
 {
     json_t *object = json_pack("{s:o, s:I, s:o, s:o, s:I, s:I}",
@@ -121,12 +173,14 @@ static json_t *record_object(const outlier_result *r, const outlier_options *opt
                              "without_features", without_array(r),
                              "events_dropped", (json_int_t)r->dropped,
                              "features", feature_array(&r->features));
+    json_t *metrics = metrics_object(&r->metrics);
     json_t *common = common_object(r), *protocol = protocol_object(r, options);
     if (json_object_update(object, common) != 0 || json_object_update(object, protocol) != 0
-        || json_object_update(object, rest) != 0) {
+        || json_object_update(object, metrics) != 0 || json_object_update(object, rest) != 0) {
         json_decref(object);
         object = NULL;
     }
+    json_decref(metrics);
     json_decref(common);
     json_decref(protocol);
     json_decref(rest);

@@ -98,6 +98,7 @@ static osc_status read_all(outlier_result *result, osc_record *record,
     result->summary = features_summarize(&result->features);
     result->dropped = osc_record_events_dropped(record);
     OSC_TRY(read_top1(result, record));
+    OSC_TRY(metrics_read(&result->metrics, record));
     return read_without(result, record);
 }
 
@@ -124,5 +125,6 @@ void outliers_free(outlier_result *result)
     osc_free(result->protocol);
     osc_free(result->without);
     features_free(&result->features);
+    metrics_free(&result->metrics);
     *result = (outlier_result){ .path = NULL };
 }

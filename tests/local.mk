@@ -1,9 +1,9 @@
 TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_sweep.sh %D%/slurm.sh
+  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_sweep.sh %D%/slurm.sh
+  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -138,6 +138,11 @@ check_PROGRAMS += %D%/test_record_merge
 %C%_test_record_merge_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_merge_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_metrics
+%C%_test_metrics_SOURCES = %D%/test_metrics.c %D%/paths.h %D%/reference.h $(RECORD_SIM)
+%C%_test_metrics_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_metrics_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 endif
 
 # Benches: built and run by `make bench` alone.
@@ -151,3 +156,7 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
 %C%_bench_text_LDADD      = $(OSC_LIBS)
 %C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
+
+# Sweeps, and the scripts for a cluster.
+TESTS              += %D%/test_sweep.sh %D%/slurm.sh
+dist_check_SCRIPTS += %D%/test_sweep.sh %D%/slurm.sh

@@ -56,9 +56,9 @@ typedef struct {
                                         attention, the feed-forward layer, norms and blocks */
 } osc_observer_shape;
 
-/* OSC_EINVAL for a point that cannot be observed, modules outside the shape's, hits outside `points`, an alpha
- * that is not positive, a feature in `without` that qkv_in does not have or that is
- * not above the one before it, `without` and no top1; OSC_ENOMEM. */
+/* OSC_EINVAL for a point that cannot be observed, modules outside the shape's, hits
+ * outside `points`, an alpha that is not positive, a feature in `without` that qkv_in does
+ * not have or that is not above the one before it, `without` and no top1; OSC_ENOMEM. */
 osc_status osc_observer_create(osc_observer **observer, const osc_observer_shape *shape,
                                const osc_observer_options *options);
 void osc_observer_free(osc_observer *observer);

@@ -43,7 +43,7 @@ def forward(config, w, ids):
     h = w["decoder.embed_tokens.weight"][ids]
     if "decoder.project_in.weight" in w:
         h = h @ w["decoder.project_in.weight"].T
-    h = h + w["decoder.embed_positions.weight"][2:2 + T]
+    h = observe("embed", -1, h + w["decoder.embed_positions.weight"][2:2 + T])
     mask = np.triu(np.full((T, T), -np.inf), 1)
     for layer in range(config["num_hidden_layers"]):
         p = f"decoder.layers.{layer}."
@@ -56,38 +56,47 @@ def forward(config, w, ids):
         s = np.exp(s - s.max(-1, keepdims=True))
         s /= s.sum(-1, keepdims=True)
         z = observe("out_in", layer, np.einsum("aij,jad->iad", s, v).reshape(T, H))
-        h = h + linear("self_attn.out_proj", z)
+        h = h + observe("attn_out", layer, linear("self_attn.out_proj", z))
         if not pre:
             h = ln("self_attn_layer_norm", h)
         x = ln("final_layer_norm", h) if pre else h
         observe("fc1_in", layer, x)
-        h = h + linear("fc2", observe("fc2_in", layer, np.maximum(linear("fc1", x), 0)))
+        h = h + observe("mlp_out", layer, linear("fc2", observe("fc2_in", layer, np.maximum(linear("fc1", x), 0))))
         if not pre:
             h = ln("final_layer_norm", h)
+        observe("resid_post", layer, h)
     if "decoder.final_layer_norm.weight" in w:
         h = norm(h, w["decoder.final_layer_norm.weight"], w["decoder.final_layer_norm.bias"])
+        observe("final_norm", -1, h)
     if "decoder.project_out.weight" in w:
         h = h @ w["decoder.project_out.weight"].T
     return h @ w["decoder.embed_tokens.weight"].T
 
 
-config, weights = load(sys.argv[1])
-figures = json.load(open(sys.argv[3]))
-total, scored, head = 0.0, 0, None
-for line in open(sys.argv[2]):
-    ids = np.array(line.split(), int)
-    z = forward(config, weights, ids)
-    if head is None:
-        head = [[float(x) for x in z[p, :16]] for p in figures["logits_pos"]]
-    z, peak = z[:-1], z[:-1].max(-1)
-    nll = peak + np.log(np.exp(z - peak[:, None]).sum(-1)) - z[np.arange(len(ids) - 1), ids[1:]]
-    total, scored = total + nll.sum(), scored + len(ids) - 1
-out = {"ppl": float(np.exp(total / scored)), "logits_head": head}
-if len(sys.argv) > 4:
-    import h5py
-    spread, file = {}, h5py.File(sys.argv[4])
-    for (point, layer), exact in columns.items():
-        single = [file[f"{point}/{layer}/{name}"][:] for name in ("mn", "mx", "s1", "s2")]
-        spread.setdefault(point, []).append([float(abs(a - b).max()) for a, b in zip(single, exact)])
-    out["spread"] = spread
-json.dump(out, sys.stdout, indent=1)
+def main():
+    config, weights = load(sys.argv[1])
+    figures = json.load(open(sys.argv[3]))
+    total, scored, head = 0.0, 0, None
+    for line in open(sys.argv[2]):
+        ids = np.array(line.split(), int)
+        z = forward(config, weights, ids)
+        if head is None:
+            head = [[float(x) for x in z[p, :16]] for p in figures["logits_pos"]]
+        z, peak = z[:-1], z[:-1].max(-1)
+        nll = peak + np.log(np.exp(z - peak[:, None]).sum(-1)) - z[np.arange(len(ids) - 1), ids[1:]]
+        total, scored = total + nll.sum(), scored + len(ids) - 1
+    out = {"ppl": float(np.exp(total / scored)), "logits_head": head}
+    if len(sys.argv) > 4:
+        import h5py
+        spread, file = {}, h5py.File(sys.argv[4])
+        for (point, layer), exact in columns.items():
+            if point not in ("qkv_in", "out_in", "fc1_in", "fc2_in"):
+                continue
+            single = [file[f"{point}/{layer}/{name}"][:] for name in ("mn", "mx", "s1", "s2")]
+            spread.setdefault(point, []).append([float(abs(a - b).max()) for a, b in zip(single, exact)])
+        out["spread"] = spread
+    json.dump(out, sys.stdout, indent=1)
+
+
+if __name__ == "__main__":
+    main()
