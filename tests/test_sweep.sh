@@ -56,7 +56,9 @@ length = 48
 [compare]
 schemes = absmax-vector
 END
-if "$program" --help | grep -q '^  ablate '; then printf '[ablate]\ndraws = 2\n' >>small.conf; fi
+if "$program" --help | grep -q '^  ablate '; then   # before the record that it needs
+    sed 's/^\[record\]/[ablate]\ndraws = 2\n&/' small.conf >with.conf && mv with.conf small.conf
+fi
 cells=$("$program" sweep small.conf --dry-run | grep -c 'to do$')
 
 # --- the file ------------------------------------------------------------------------
