@@ -87,6 +87,19 @@ static osc_status absolute(char **path, const char *given)
     return *path != NULL ? OSC_OK : OSC_ENOMEM;
 }
 
+/* OSC_SHARE is for the cells' processes too. */
+static osc_status fix_share(void)
+{
+    char *path;
+    const char *share = getenv("OSC_SHARE");
+    if (share == NULL || share[0] == '\0' || share[0] == '/')
+        return OSC_OK;
+    OSC_TRY(absolute(&path, share));
+    int failed = setenv("OSC_SHARE", path, 1);
+    osc_free(path);
+    return failed == 0 ? OSC_OK : osc_fail(OSC_ENOMEM, "out of memory");
+}
+
 static osc_status find_places(sweep *s, const sweep_options *o)
 {
     char name[512];
@@ -99,6 +112,7 @@ static osc_status find_places(sweep *s, const sweep_options *o)
 static osc_status open_sweep(sweep *s, const sweep_options *o, const char *name)
 {
     char *path;
+    OSC_TRY(fix_share());
     OSC_TRY(find_conf(&path, name));
     osc_status status = sweep_conf_read(&s->conf, path);
     osc_free(path);

@@ -137,26 +137,31 @@ static osc_status add_cell(sweep *s, json_t *section, const char *model, const c
     return OSC_OK;
 }
 
-static osc_status add_model(sweep *s, json_t *section, const char *model)
+static osc_status add_model(sweep *s, const sweep_task *task, json_t *section, const char *model)
 {
     size_t i;
-    const json_t *scheme, *schemes = json_object_get(section, "schemes");
-    const sweep_task *task;
-    OSC_TRY(sweep_task_find(&task, json_string_value(json_object_get(section, "task"))));
+    const json_t *scheme;
     if (task->schemes != SCHEMES_EACH)
         return add_cell(s, section, model, NULL);
-    json_array_foreach(schemes, i, scheme)
+    json_array_foreach(json_object_get(section, "schemes"), i, scheme)
         OSC_TRY(add_cell(s, section, model, json_string_value(scheme)));
     return OSC_OK;
 }
 
+/* Cells that need a record come after all that do not. */
 static osc_status add_all(sweep *s)
 {
     size_t i, j;
     json_t *section, *model;
-    json_array_foreach(json_object_get(s->conf.json, "tasks"), i, section)
-        json_array_foreach(json_object_get(s->conf.json, "models"), j, model)
-            OSC_TRY(add_model(s, section, json_string_value(model)));
+    const sweep_task *task;
+    for (int needs = 0; needs < 2; needs++)
+        json_array_foreach(json_object_get(s->conf.json, "tasks"), i, section) {
+            OSC_TRY(sweep_task_find(&task, json_string_value(json_object_get(section, "task"))));
+            if ((task->kind == CELL_ABLATION) != (needs == 1))
+                continue;
+            json_array_foreach(json_object_get(s->conf.json, "models"), j, model)
+                OSC_TRY(add_model(s, task, section, json_string_value(model)));
+        }
     return OSC_OK;
 }
 

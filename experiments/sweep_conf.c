@@ -19,34 +19,26 @@ typedef struct {
     json_t           *words;         /* value being gathered, owned; NULL: none */
     char              name[64];      /* its key */
     size_t            first;         /* its line */
+    size_t            at;            /* the line that an error is about */
 } reader;
-
-static osc_status fail_at(const reader *r, size_t line)
-{
-    char prefix[512];
-    snprintf(prefix, sizeof prefix, "%s:%zu", r->path, line);
-    return osc_fail_in(OSC_EINVAL, prefix);
-}
 
 /* --- words --------------------------------------------------------------------------- */
 
-static bool is_blank(char c)
-{
-    return c == ' ' || c == '\t' || c == '\r';
-}
+static const char blanks[] = " \t\r";
 
 /* Appends the words of `text`, which are separated by blanks; "..." holds blanks; a #
  * where a word would begin starts a comment. */
 static osc_status add_words(json_t *words, const char *text)
 {
     for (;;) {
-        while (is_blank(*text))
-            text++;
+        text += strspn(text, blanks);
         if (*text == '\0' || *text == '#')
             return OSC_OK;
         bool quoted = *text == '"';
         text += quoted;
-        size_t length = strcspn(text, quoted ? "\"" : " \t\r");
+        size_t length = strcspn(text, quoted ? "\"" : blanks);
+        if (length == 0)
+            return osc_fail(OSC_EINVAL, "an empty word");
         if (quoted && text[length] != '"')
             return osc_fail(OSC_EINVAL, "a quotation mark is not closed");
         json_t *word = json_stringn(text, length);
@@ -144,17 +136,22 @@ static osc_status end_value(reader *r)
 {
     if (r->words == NULL)
         return OSC_OK;
+    r->at = r->first;
     osc_status status = add_setting(r);
     json_decref(r->words);
     r->words = NULL;
-    return status == OSC_OK ? OSC_OK : fail_at(r, r->first);
+    return status;
 }
 
 /* --- lines ------------------------------------------------------------------------------ */
 
-/* "task" or "task label". */
-static osc_status begin_section(reader *r, const char *text)
+/* What follows "[": "task]" or "task label]". */
+static osc_status begin_section(reader *r, char *text)
 {
+    char *close = strchr(text, ']'), *rest = close == NULL ? NULL : close + 1;
+    if (rest == NULL || strchr("#", rest[strspn(rest, blanks)]) == NULL)
+        return osc_fail(OSC_EINVAL, "a section is [TASK] or [TASK LABEL]");
+    *close = '\0';
     json_t *words = json_array();
     osc_status status = add_words(words, text);
     size_t count = json_array_size(words);
@@ -181,7 +178,7 @@ static osc_status begin_section(reader *r, const char *text)
 static osc_status split_key(char *key, size_t size, const char *text, const char *equals)
 {
     size_t length = (size_t)(equals - text);
-    while (length > 0 && is_blank(text[length - 1]))
+    while (length > 0 && strchr(blanks, text[length - 1]) != NULL)
         length--;
     if (length == 0 || length >= size)
         return osc_fail(OSC_EINVAL, "a key of %zu characters", length);
@@ -210,7 +207,8 @@ static bool is_setting(const reader *r, const char *text)
 
 static osc_status read_line(reader *r, char *text)
 {
-    size_t start = strspn(text, " \t\r");
+    size_t start = strspn(text, blanks);
+    r->at = r->line;
     if (text[start] == '\0' || text[start] == '#' || text[start] == ';')
         return OSC_OK;
     if (start > 0) {
@@ -222,13 +220,9 @@ static osc_status read_line(reader *r, char *text)
         return add_words(r->words, text + start);
     }
     OSC_TRY(end_value(r));
-    if (*text == '[') {
-        char *close = strchr(text, ']');
-        if (close == NULL || close[1 + strspn(close + 1, " \t\r")] != '\0')
-            return osc_fail(OSC_EINVAL, "a section is [TASK] or [TASK LABEL]");
-        *close = '\0';
+    r->at = r->line;
+    if (*text == '[')
         return begin_section(r, text + 1);
-    }
     const char *equals = strchr(text, '=');
     return equals != NULL ? begin_value(r, text, equals)
          : osc_fail(OSC_EINVAL, "'%.40s' is neither KEY = VALUE nor [TASK]", text);
@@ -236,14 +230,18 @@ static osc_status read_line(reader *r, char *text)
 
 static osc_status read_lines(reader *r, char *text)
 {
-    for (char *line; (line = strsep(&text, "\n")) != NULL; ) {
+    osc_status status = OSC_OK;
+    for (char *line; status == OSC_OK && (line = strsep(&text, "\n")) != NULL; ) {
         r->line++;
-        osc_status status = read_line(r, line);
-        if (status != OSC_OK)   /* of a value's first line it was said where */
-            return strncmp(osc_error(), r->path, strlen(r->path)) == 0 ? status
-                 : fail_at(r, r->line);
+        status = read_line(r, line);
     }
-    return end_value(r);
+    if (status == OSC_OK)
+        status = end_value(r);
+    if (status == OSC_OK)
+        return OSC_OK;
+    char prefix[512];
+    snprintf(prefix, sizeof prefix, "%s:%zu", r->path, r->at);
+    return osc_fail_in(OSC_EINVAL, prefix);
 }
 
 /* --- what follows from the whole -------------------------------------------------------- */

@@ -151,6 +151,10 @@ osc_status sweep_key_find(const sweep_key **key, const sweep_task *task, const c
         *key = found;
         return OSC_OK;
     }
+    if (task == NULL) {   /* keys that are no options (sweep_conf.c) */
+        names[count++] = "models";
+        names[count++] = "title";
+    }
     const char *near = osc_nearest(name, names, count);
     const char *where = task != NULL ? task->name : "every task";
     return near != NULL

@@ -5,6 +5,12 @@ TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += $(SCRIPT_TESTS)
+TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
+  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = $(SHELL)
+dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
+  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -222,3 +228,7 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_tex
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
 %C%_bench_store_SOURCES   = %D%/bench_store.c %D%/bench.h
 %C%_bench_store_LDADD     = $(OSC_LIBS)
+
+# Sweeps, and the scripts for a cluster.
+TESTS              += %D%/test_sweep.sh %D%/slurm.sh
+dist_check_SCRIPTS += %D%/test_sweep.sh %D%/slurm.sh

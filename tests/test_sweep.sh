@@ -36,6 +36,10 @@ bad()
     has "$1" "^outlierscope sweep: .*$2" err
 }
 
+ln -s "$OSC_SHARE" share
+OSC_SHARE=share   # relative: cells run in another folder than the sweep
+export OSC_SHARE
+
 cat >small.conf <<END
 # One small model.
 models = opt-mini-2m-step500
@@ -43,7 +47,7 @@ sequences = 4      # of every task
 length = 64
 chunk = 1
 
-[record]
+[record]    # not so often
 interval = 0
 [perplexity]
 schemes = none
@@ -52,7 +56,9 @@ length = 48
 [compare]
 schemes = absmax-vector
 END
-if "$program" --help | grep -q '^  ablate '; then printf '[ablate]\ndraws = 2\n' >>small.conf; fi
+if "$program" --help | grep -q '^  ablate '; then   # before the record that it needs
+    sed 's/^\[record\]/[ablate]\ndraws = 2\n&/' small.conf >with.conf && mv with.conf small.conf
+fi
 cells=$("$program" sweep small.conf --dry-run | grep -c 'to do$')
 
 # --- the file ------------------------------------------------------------------------
@@ -72,6 +78,10 @@ bad "indented key" "bad.conf:3: an indented line continues" \
     "${head}length = 8\n  sequences = 9\n[record]\n"
 bad "no key" "bad.conf:2: .*neither KEY = VALUE" "${head}record\n"
 bad "open quotation" "bad.conf:1: .*quotation" 'models = "a b\n[record]\n'
+bad "empty word" "bad.conf:2: an empty word" "${head}text = \"\"\n[record]\n"
+bad "model for models" "bad.conf:1: .*did you mean 'models'" "model = a\n[record]\n"
+bad "error of a value that goes on" "bad.conf:2: no scheme 'x'" \
+    "${head}schemes = none\n  x\n[record]\n"
 bad "bad section" "bad.conf:2: a section is" "${head}[record\n"
 bad "bad label" "bad.conf:2: label 'a.b'" "${head}[record a.b]\n"
 bad "models in a section" "bad.conf:3: models is for all" "${head}[record]\nmodels = b\n"
@@ -103,7 +113,7 @@ for name in quantization ablation opt; do
     is "$name ships" "$status" 0
 done
 is "the nine sizes" "$(grep -c 'record.none .*cannot run' out)" 9
-mkdir models && ln -s "$OSC_SHARE/opt-mini-2m-step500" models/renamed
+mkdir models && ln -s ../share/opt-mini-2m-step500 models/renamed
 printf 'models = renamed\nlength = 64\nsequences = 1\n[record]\n' >root.conf
 run root.conf --dry-run --rate 100
 has "a model that is nowhere" "cannot run" out
@@ -145,7 +155,7 @@ sed 's/length = 48/length = 40/' small.conf >other.conf
 run other.conf -o whole --resume
 is "another configuration" "$status" 1
 has "names the difference" 'whole/sweep.json: name is "small" there, but "other" now' err
-mkdir other && mv other.conf other/small.conf
+mkdir other && mv other.conf other/small.conf   # which is where its cells would run
 run other/small.conf -o whole --resume
 has "names the difference in a section" \
     '\[perplexity\].options.length is "48" there, but "40" now' err
@@ -168,7 +178,8 @@ for i in 1 2 3; do
 done
 is "shards share the cells" "$sum" "$cells"
 is "the last makes the same tables" "$(same whole shards 2>&1)" ""
-run small.conf -o shards --resume
+cp small.conf other/small.conf
+run other/small.conf -o shards --resume
 is "resuming keeps them" "$status $(same whole shards 2>&1)" "0 "
 
 # Several at once without shards: no cell runs twice.
