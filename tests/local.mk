@@ -128,6 +128,11 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_schemes
+%C%_test_schemes_SOURCES = %D%/test_schemes.c %D%/memory_file.h %D%/run.h
+%C%_test_schemes_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_schemes_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_figures
 %C%_test_figures_SOURCES = %D%/test_figures.c %D%/svg_check.c %D%/svg_check.h %D%/memory_file.h \
   %D%/run.h

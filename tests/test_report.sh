@@ -104,7 +104,7 @@ is "a page" "$status $(cat out) $(cat err)" "0  outlierscope report: wrote r/rep
 page=r/report.html
 well "page" $page
 has "the sweep's title, as text" "<h1>A &lt;b&gt;sweep&lt;/b&gt; of two</h1>" $page
-for section in outliers coverage emergence ablation schemes thresholds provenance definitions; do
+for section in outliers coverage metrics emergence ablation schemes thresholds provenance definitions; do
     has "section $section" "<section id=\"$section\">" $page
 done
 is "figures" "$(grep -c '<svg ' $page)" 5
