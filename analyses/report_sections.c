@@ -324,6 +324,7 @@ static osc_status write_notices(report *r, FILE *out)
 }
 
 const report_section report_sections[] = {
+    { "summary", "Summary", report_write_summary },
     { "outliers", "Outlier features", write_outliers },
     { "coverage", "Where outlier features are", write_coverage },
     { "metrics", "Other measures of outliers", write_metrics },

@@ -51,6 +51,8 @@ const char *const report_style[] = {
     "  border-bottom: 1px solid var(--ink); }",
     "tbody tr + tr > * { border-top: 1px solid var(--faint); }",
     "tbody tr:hover > * { background: var(--faint); }",
+    "section > ul { padding-left: 1.3rem; max-width: 54rem; overflow-wrap: anywhere; }",
+    "section > ul li { margin: 0.25rem 0; }",
     "ul.notes { margin: 0.7rem 0 0; padding: 0; list-style: none; font-size: 0.825rem;",
     "  line-height: 1.45; color: var(--soft); max-width: 56rem; overflow-wrap: anywhere; }",
     "ul.notes li { margin: 0.15rem 0; }",
