@@ -111,16 +111,17 @@ static void name_series(panel *p, bool lines)
 static void draw(const ablation *a, const lineplot_panel *panels, size_t count, FILE *out)
 {
     char title[400], subtitle[1024], points[128];
+    bool mean = a->mode == ABLATION_MEAN;
     snprintf(title, sizeof title, "What %.250s loses without %zu feature%s", a->model, a->features,
              a->features == 1 ? "" : "s");
     snprintf(subtitle, sizeof subtitle,
-             "Perplexity: features %s at %s of every block. Top-1 mass: largest attention probability, "
-             "mean over heads and queries, features %s at the input of that block's attention "
+             "Perplexity: features %s at %s of every block. Top-1 mass: largest attention "
+             "probability, mean over heads and queries, features %s at the input of that block's attention "
              "alone. Chosen: %s. %zu random sets; whiskers: %.0f %% bootstrap confidence interval "
              "of their mean. %zu sequences of at most %zu ids, protocol %s.",
-             a->mode == ABLATION_MEAN ? "replaced by their means" : "zeroed",
+             mean ? "replaced by their means" : "zeroed",
              ablation_points_text(points, sizeof points, a->points),
-             a->mode == ABLATION_MEAN ? "replaced" : "zeroed", a->chosen_by, a->draws,
+             mean ? "replaced" : "zeroed", a->chosen_by, a->draws,
              100 * ABLATION_LEVEL, a->sequences, a->length, osc_protocol_name(a->protocol));
     lineplot plot = { .title = title, .subtitle = subtitle,
                       .x_label = "features taken out (number)", .panel = panels, .panels = count };
@@ -145,7 +146,8 @@ osc_status ablation_plot(const ablation *a, FILE *out)
                             : fill_steps(&p[i], i == 0 ? ABLATION_PERPLEXITY : ABLATION_TOP1);
         name_series(&p[i], blocks || a->cumulative);
         panels[i] = (lineplot_panel){ .y_label = labels[i], .series = p[i].series,
-                                      .count = a->draws > 0 ? SERIES : DRAWS, .from_zero = i > 0, .whole = true,
+                                      .count = a->draws > 0 ? SERIES : DRAWS,
+                                      .from_zero = i > 0, .whole = true,
                                       .x_label = blocks ? "block" : NULL };
     }
     if (status == OSC_OK)

@@ -10,18 +10,22 @@
 enum { LISTED_MOST = 10 };
 
 /* "63 80 108", for people the first LISTED_MOST. */
-static void feature_cell(table *t, table_format format, const uint32_t *feature, size_t count)
+static osc_status feature_cell(table *t, table_format format, const uint32_t *feature,
+                               size_t count)
 {
     size_t shown = format != TABLE_CSV && count > LISTED_MOST ? LISTED_MOST : count;
     size_t used = 0, size = 12 * shown + 16;
     char *text = osc_alloc(size, 1);
-    for (size_t i = 0; i < shown && text != NULL; i++)
+    if (text == NULL)
+        return OSC_ENOMEM;
+    for (size_t i = 0; i < shown; i++)
         used += (size_t)snprintf(text + used, size - used, "%s%u", i > 0 ? " " : "",
                                  (unsigned)feature[i]);
-    if (text != NULL && shown < count)
+    if (shown < count)
         snprintf(text + used, size - used, " ...");
-    table_cell(t, "%s", text == NULL ? "" : text);
+    table_cell(t, "%s", text);
     osc_free(text);
+    return OSC_OK;
 }
 
 /* --- the sets ------------------------------------------------------------------------ */
@@ -63,13 +67,12 @@ static void end_row(const printing *p)
     table_cell(p->t, "%zu", p->a->scored);
 }
 
-static void begin_row(const printing *p, const char *name, size_t number, const uint32_t *feature)
+static void begin_row(const printing *p, const char *name, size_t number)
 {
     table_cell(p->t, "%s", p->a->model);
     table_cell(p->t, "%s", p->a->scheme);
     table_cell(p->t, "%s", name);
     table_cell(p->t, "%zu", number);
-    feature_cell(p->t, p->format, feature, feature == NULL ? 0 : number);
 }
 
 static void measure_cells(const printing *p, double perplexity, double nll, double top1,
@@ -83,13 +86,23 @@ static void measure_cells(const printing *p, double perplexity, double nll, doub
     end_row(p);
 }
 
-static void set_row(const printing *p, const char *name, size_t number, const uint32_t *feature,
-                    const ablation_cell *cell)
+static osc_status set_row(const printing *p, const char *name, size_t number,
+                          const uint32_t *feature, const ablation_cell *cell)
 {
-    begin_row(p, name, number, feature);
+    begin_row(p, name, number);
+    OSC_TRY(feature_cell(p->t, p->format, feature, number));
     measure_cells(p, cell->perplexity, cell->nll,
                   ablation_value(p->a, cell, ABLATION_TOP1, ABLATION_ALL_BLOCKS),
                   ablation_value(p->a, cell, ABLATION_LATER, ABLATION_ALL_BLOCKS));
+    return OSC_OK;
+}
+
+static void summary_row(const printing *p, const char *name, size_t step, double perplexity,
+                        double top1, double later)
+{
+    begin_row(p, name, ablation_size(p->a, step));
+    table_cell(p->t, "%s", "");
+    measure_cells(p, perplexity, NAN, top1, later);
 }
 
 static osc_status summary_rows(const printing *p, size_t step)
@@ -102,14 +115,10 @@ static osc_status summary_rows(const printing *p, size_t step)
         OSC_TRY(ablation_summarize(&s[q], a, step, (ablation_quantity)q, ABLATION_ALL_BLOCKS));
     const ablation_summary *ppl = &s[ABLATION_PERPLEXITY], *top1 = &s[ABLATION_TOP1];
     const ablation_summary *later = &s[ABLATION_LATER];
-    begin_row(p, "random: mean", ablation_size(a, step), NULL);
-    measure_cells(p, ppl->mean, NAN, top1->mean, later->mean);
-    begin_row(p, "random: standard deviation", ablation_size(a, step), NULL);
-    measure_cells(p, ppl->sd, NAN, top1->sd, later->sd);
-    begin_row(p, "random: mean, lower end", ablation_size(a, step), NULL);
-    measure_cells(p, ppl->low, NAN, top1->low, later->low);
-    begin_row(p, "random: mean, upper end", ablation_size(a, step), NULL);
-    measure_cells(p, ppl->high, NAN, top1->high, later->high);
+    summary_row(p, "random: mean", step, ppl->mean, top1->mean, later->mean);
+    summary_row(p, "random: standard deviation", step, ppl->sd, top1->sd, later->sd);
+    summary_row(p, "random: mean, lower end", step, ppl->low, top1->low, later->low);
+    summary_row(p, "random: mean, upper end", step, ppl->high, top1->high, later->high);
     return OSC_OK;
 }
 
@@ -117,11 +126,11 @@ static osc_status step_rows(const printing *p, size_t step)
 {
     const ablation *a = p->a;
     size_t number = ablation_size(a, step);
-    set_row(p, "chosen", number, a->feature, ablation_chosen(a, step));
+    OSC_TRY(set_row(p, "chosen", number, a->feature, ablation_chosen(a, step)));
     for (size_t d = 0; d < a->draws; d++) {
         char name[32];
         snprintf(name, sizeof name, "random %zu", d + 1);
-        set_row(p, name, number, a->drawn + d * a->features, ablation_draw(a, d, step));
+        OSC_TRY(set_row(p, name, number, a->drawn + d * a->features, ablation_draw(a, d, step)));
     }
     return summary_rows(p, step);
 }
@@ -171,8 +180,7 @@ static osc_status write_sets(const ablation *a, table_format format, FILE *out)
     printing p = { .a = a, .format = format };
     snprintf(title, sizeof title, "%.255s without features", a->model);
     OSC_TRY(table_create(&p.t, title, set_columns, sizeof set_columns / sizeof *set_columns));
-    set_row(&p, "nothing", 0, NULL, ablation_baseline(a));
-    osc_status status = OSC_OK;
+    osc_status status = set_row(&p, "nothing", 0, NULL, ablation_baseline(a));
     for (size_t s = format == TABLE_CSV ? 0 : a->steps - 1; s < a->steps && status == OSC_OK; s++)
         status = step_rows(&p, s);
     set_notes(&p);

@@ -54,8 +54,8 @@ static int parse(ablate_options *o, int *argc, char **argv)
     const cli_option options[] = {
         { "model", 0, CLI_TEXT, "DIR", "checkpoint directory (default: the shipped "
           CLI_DEFAULT_MODEL ")", &o->model, 0, 0 },
-        { "record", 0, CLI_TEXT, "FILE", "take out the outlier features of this record of the model "
-          "(default: find them first, in the same text)", &o->record, 0, 0 },
+        { "record", 0, CLI_TEXT, "FILE", "take out the outlier features of this record of the "
+          "model (default: find them first, in the same text)", &o->record, 0, 0 },
         { "features", 0, CLI_TEXT, "LIST", "take out these features, 7,63, instead",
           &o->features, 0, 0 },
         { "top", 0, CLI_SIZE, "K", "take out the K features of largest magnitude instead",

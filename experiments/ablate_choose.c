@@ -77,15 +77,18 @@ static osc_status read_record(ablate_run *r, bool *whole, const char *path)
 
 /* --- what is known of the features ------------------------------------------------------ */
 
+/* Magnitudes then are those of this text, whatever a record says. */
 static osc_status observe(ablate_run *r)
 {
     const ablate_options *o = r->options;
+    ablation_candidates *c = &r->candidates;
+    memset(c->magnitude, 0, c->width * sizeof *c->magnitude);
     if (o->record == NULL)
         r->result->alpha = o->alpha > 0 ? o->alpha : DEFAULT_ALPHA;
     OSC_TRY(ablate_observe(r, all_points(r), (float)r->result->alpha, o->record == NULL));
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)
         if (o->points >> p & 1u)
-            add_magnitudes(&r->candidates, osc_observer_stats(r->observed, (osc_point)p, 0),
+            add_magnitudes(c, osc_observer_stats(r->observed, (osc_point)p, 0),
                            r->result->layers);
     return OSC_OK;
 }

@@ -51,7 +51,8 @@ static unsigned tracked_bits(const osc_observer_shape *shape, size_t hidden)
     return bits;
 }
 
-static osc_status judge_features(ablate_run *r, const pair_counter *c, unsigned tracked, float alpha)
+static osc_status judge_features(ablate_run *r, const pair_counter *c, unsigned tracked,
+                                 float alpha)
 {
     const feature_rule rule = FEATURE_RULE_DEFAULT;
     const osc_corpus *corpus = r->input.corpus;

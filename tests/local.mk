@@ -140,11 +140,13 @@ check_PROGRAMS += %D%/test_figures
 %C%_test_figures_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 check_PROGRAMS += %D%/test_ablate
 %C%_test_ablate_SOURCES = %D%/test_ablate.c %D%/paths.h %D%/reference.h %D%/run.h \
+check_PROGRAMS += %D%/test_ablate_reference
+%C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h %D%/run.h \
   experiments/ablate_choose.c experiments/ablate_measure.c experiments/ablate_observe.c \
   experiments/ablate_passes.c experiments/measure.c experiments/run.c experiments/stop.c \
   experiments/without.c
-%C%_test_ablate_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_ablate_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+%C%_test_ablate_reference_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_ablate_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_ablation
 %C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h

@@ -111,7 +111,8 @@ is "are the same, with the same results" \
     "$(for f in found record; do grep -v -e '"command"' -e '"chosen_by"' $f.json >$f; done
        cmp found record)" ""
 is "and those that 'outliers' lists" \
-    "$("$program" outliers --format json run.h5 | sed -n 's/.*"feature": \([0-9]*\),/\1/p' | sort)" \
+    "$("$program" outliers --format json run.h5 |
+       sed -n 's/.*"feature": \([0-9]*\),/\1/p' | sort)" \
     "$(sed -n '/^  "features"/,/\]/s/^ *\([0-9][0-9]*\).*/\1/p' record.json | sort)"
 works "a point that the record lacks" "at resid_mid" $two $text --record run.h5 --draws 0 \
     --points resid_mid

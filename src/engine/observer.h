@@ -22,11 +22,11 @@ typedef osc_status (*osc_hits_fn)(void *user, osc_point point, size_t layer, siz
                                   const osc_hit *hits, size_t count);
 
 /* Features of qkv_in that an attention does without: only its probabilities count, and
- * what goes on to the next step is the regular. */
+ * what goes on to the next step is the regular.  The arrays are borrowed. */
 typedef struct {
-    const uint32_t *feature;   /* [count], rising; borrowed */
+    const uint32_t *feature;   /* [count], rising */
     size_t          count;     /* at least 1 */
-    const float    *value;     /* [layers, count] what stands in their place; NULL: zeros; borrowed */
+    const float    *value;     /* [layers, count] what stands in their place; NULL: zeros */
 } osc_left_out;
 
 /* The summary of one module's output, of block `layer` or -1 outside the blocks; the

@@ -80,7 +80,7 @@ static void check_top1(const setting *s, const json_t *reference, const char *fi
     ablation a = { .tool = "" };
     must(ablate_measure(&a, &s->options));
     const ablation_cell *none = ablation_baseline(&a), *chosen = ablation_chosen(&a, 0);
-    check_masses(none->top1, json_object_get(reference, "top1_mass"), "regular", budget);
+    check_masses(none->top1, json_object_get(reference, "top1_mass"), "regular", 2 * budget);
     check_masses(chosen->top1, json_object_get(reference, figure), figure, budget);
     for (size_t l = 0; l < a.layers; l++)     /* one query of 256 has the mass 1 */
         ck_assert_double_eq_tol((256 * chosen->top1[l] - 1) / 255, chosen->later[l], 1e-9);
@@ -108,7 +108,8 @@ START_TEST(test_reference)
 }
 END_TEST
 
-/* Masses in float32 are up to 4e-4 from float64 there (docs/exactness.md). */
+/* Block 1 is inexact in float32 there: the reference's masses are up to 3.0e-4 from the same
+ * pass in float64, and those without features zeroed up to 4.0e-4. */
 START_TEST(test_reference_post_norm)
 {
     const char *model = in_shared("models/opt-mini-postln-2m");
@@ -329,12 +330,15 @@ END_TEST
 int main(void)
 {
     Suite *suite = suite_create("ablate");
-    TCase *tc = tcase_create("ablate");
+    TCase *tc = tcase_create("reference");
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, test_reference, 0, sizeof figures / sizeof *figures);
     tcase_add_loop_test(tc, test_reference_post_norm, 0, sizeof figures / sizeof *figures);
     tcase_add_test(tc, test_largest);
     tcase_add_test(tc, test_outliers);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("promises");
+    tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, test_hooks, 0, ABLATION_MODE_COUNT);
     tcase_add_loop_test(tc, test_steps, 0, ABLATION_MODE_COUNT);
     tcase_add_test(tc, test_nothing);
