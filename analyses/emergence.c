@@ -24,8 +24,9 @@ static const char details[] =
     "points) and a curve with 95 % confidence intervals: a logistic in log10 of the\n"
     "parameters, an exponential in perplexity.  Where the points cannot support a curve\n"
     "there is none, and a note says why (docs/emergence.md).\n"
-    "Without --plot no figure is drawn.  A FILE.svg gets all panels on one sheet, any other\n"
-    "name is a prefix: PREFIX-3a.svg, -3b, -4a and -4b, after the paper's figures.\n"
+    "--plot FILE.svg draws the paper's figures on one sheet.  Any other name is a prefix:\n"
+    "PREFIX-3a.svg, -3b, -4a and -4b, and -metrics-size and -metrics-perplexity if the\n"
+    "records have the measures of 'outliers --metrics'.\n"
     "A CSV file has one table: a line per model, or with --relations a line per relation.\n"
     "\n"
     "Examples:\n"
@@ -68,7 +69,7 @@ static int parse(request *r, const cli_command *command, int *argc, char **argv)
           &r->options.published, 0, 0 },
         { "seed", 0, CLI_SIZE, "S", "of the permutations of more than 10 points (1)",
           &seed, 0, 4294967295.0 },
-        { "plot", 0, CLI_TEXT, "NAME", "also draw the figures: one FILE.svg, or a PREFIX for four",
+        { "plot", 0, CLI_TEXT, "NAME", "also draw the figures: one FILE.svg, or a PREFIX",
           &r->plot, 0, 0 },
         { "relations", 0, CLI_SWITCH, NULL, "only the table of the relations",
           &r->relations, 0, 0 },
@@ -111,6 +112,8 @@ static osc_status write_figures(const emergence_set *set, const char *name)
     if (ends_in_svg(name))
         return write_figure(set, EMERGENCE_FIGURES, name);
     for (size_t f = 0; f < EMERGENCE_FIGURES; f++) {
+        if (!emergence_has_figure(set, (emergence_figure)f))
+            continue;
         int length = snprintf(path, sizeof path, "%s-%s.svg", name, emergence_figures[f].key);
         if (length < 0 || (size_t)length >= sizeof path)
             return osc_fail(OSC_EINVAL, "--plot: a name of %zu bytes is too long", strlen(name));

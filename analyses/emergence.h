@@ -12,15 +12,19 @@
  * for a figure of its own a name and a line in emergence_figures. */
 typedef enum {
     EMERGENCE_PARAMETERS, EMERGENCE_PERPLEXITY, EMERGENCE_COUNT, EMERGENCE_LAYERS,
-    EMERGENCE_POSITIONS, EMERGENCE_MEDIAN, EMERGENCE_QUANTITIES
+    EMERGENCE_POSITIONS, EMERGENCE_MEDIAN,
+    EMERGENCE_HE_KURTOSIS, EMERGENCE_MMR, EMERGENCE_INF_NORM, EMERGENCE_KURTOSIS,
+    EMERGENCE_MASSIVE,                 /* from the record's metrics (analyses/metrics.h) */
+    EMERGENCE_QUANTITIES
 } emergence_quantity;
 
-/* The paper's figures, by their numbers there. */
+/* The paper's figures, by their numbers there, and the metrics over the same two axes. */
 typedef enum {
-    EMERGENCE_3A, EMERGENCE_3B, EMERGENCE_4A, EMERGENCE_4B, EMERGENCE_FIGURES
+    EMERGENCE_3A, EMERGENCE_3B, EMERGENCE_4A, EMERGENCE_4B,
+    EMERGENCE_METRICS_SIZE, EMERGENCE_METRICS_PERPLEXITY, EMERGENCE_FIGURES
 } emergence_figure;
 
-enum { EMERGENCE_RELATIONS = 7, EMERGENCE_NAME = 64 };
+enum { EMERGENCE_RELATIONS = 17, EMERGENCE_NAME = 64 };
 
 typedef struct {
     outlier_options outliers;
@@ -55,14 +59,15 @@ typedef struct {
 } emergence_set;
 
 typedef struct {
-    const char *key;                /* in JSON and CSV */
-    const char *header, *unit;      /* of a table's column */
+    const char *key;                /* in JSON */
+    const char *header, *unit;      /* of a table's column; the name in relations */
     const char *axis;               /* of a figure */
     int         decimals;
     bool        log;                /* curves and axes are over its logarithm */
     bool        log_if_wide;        /* axes alone, where they span more than a decade */
     bool        reversed;           /* better models to the right */
     bool        whole;              /* whole numbers */
+    bool        optional;           /* left out where no record has it */
     double    (*of_record)(const outlier_result *r, const emergence_options *options);
     double    (*of_published)(size_t model);     /* NULL: not printed in the paper */
 } emergence_quantity_info;
@@ -76,10 +81,17 @@ typedef struct {
 extern const emergence_relation emergence_relations[EMERGENCE_RELATIONS];
 
 typedef struct {
-    const char *key;                /* "3a": in file names */
+    const char *key;                /* in file names and JSON */
+    const char *number;             /* the paper's: "3a"; "" if it is not there */
     const char *title;
 } emergence_figure_info;
 extern const emergence_figure_info emergence_figures[EMERGENCE_FIGURES];
+
+/* Is the quantity to be shown: are there points, and is it not optional or known of one? */
+bool emergence_known(const emergence_family *family, emergence_quantity q);
+/* Both quantities of a relation; some relation of a figure. */
+bool emergence_relates(const emergence_family *family, size_t relation);
+bool emergence_has_figure(const emergence_set *set, emergence_figure figure);
 
 /* Where a value is for the curves: log10 of it if the axis is logarithmic. */
 double emergence_abscissa(emergence_quantity x, double value);
@@ -90,7 +102,8 @@ osc_status emergence_read(emergence_set *set, char *const *paths, size_t count,
                           const emergence_options *options);
 void emergence_free(emergence_set *set);
 
-/* One figure, or (EMERGENCE_FIGURES) all of them on one sheet, as an SVG document. */
+/* One figure, or (EMERGENCE_FIGURES) those of the paper on one sheet, as an SVG document.
+ * OSC_ENOTFOUND if the records do not have the figure's quantities. */
 osc_status emergence_draw(const emergence_set *set, emergence_figure figure, FILE *out);
 
 /* The points, a row each; the relations between them, a row each. */
@@ -111,7 +124,10 @@ void emergence_cautions(const emergence_set *set, void (*say)(void *user, const 
 
 /* --- emergence_text.c: sentences for tables and figures; each returns `text` ---------- */
 
-/* "layers by parameters" */
+/* What the measures of the metrics' figures are. */
+extern const char emergence_measures[];
+
+/* "He kurtosis by parameters" */
 const char *emergence_relation_text(char *text, size_t size, const emergence_relation *r);
 /* "rho = -0.966, p = 2.6e-05 (exact, n = 10)", or why there is none. */
 const char *emergence_ranks_text(char *text, size_t size, const ranks_result *ranks);
@@ -119,8 +135,8 @@ const char *emergence_ranks_text(char *text, size_t size, const ranks_result *ra
  * why. */
 const char *emergence_fit_text(char *text, size_t size, const emergence_relation *r,
                                const fit_result *fit);
-/* "midpoint 1.2B [570M, 2.5B]": parameter `i` of a fit that was not refused. */
-const char *emergence_parameter_text(char *text, size_t size, const emergence_relation *r,
-                                     const fit_result *fit, size_t i);
+/* "midpoint 1.2B [570M, 2.5B], slope 1.66 [0.64, 2.69]"; "-" if there is no curve. */
+const char *emergence_parameters_text(char *text, size_t size, const emergence_relation *r,
+                                      const fit_result *fit);
 
 #endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analyses/options.h"
+#include "analyses/record_text.h"
 
 /* Appends as far as there is room. */
 __attribute__((format(printf, 3, 4)))
@@ -111,10 +112,14 @@ bool emergence_alike(const emergence_set *set)
 static void note_record(const outlier_result *r, void (*say)(void *user, const char *text),
                         void *user)
 {
-    char text[600];
+    char text[600], shard[160];
     if (!r->info.complete) {
         snprintf(text, sizeof text, "%s is incomplete: %zu of %zu sequences.", r->path,
                  r->info.sequences_done, r->info.sequences);
+        say(user, text);
+    }
+    if (record_shard_text(shard, sizeof shard, &r->info)[0] != '\0') {
+        snprintf(text, sizeof text, "%s is %s.", r->path, shard);
         say(user, text);
     }
     if (r->dropped > 0) {

@@ -102,7 +102,7 @@ static osc_status fill_all_series(panel_parts *parts, size_t *count, const emerg
     OSC_TRY(fill_series(parts, count, &set->records, r, COMPLETE));
     OSC_TRY(fill_series(parts, count, &set->records, r, INCOMPLETE));
     add_curve(&parts->series[0], parts->node[0], r, &set->records, true);
-    if (set->published.count == 0)
+    if (!emergence_relates(&set->published, (size_t)(r - emergence_relations)))
         return OSC_OK;
     OSC_TRY(fill_series(parts, count, &set->published, r, PUBLISHED));
     add_curve(&parts->series[*count - 1], parts->node[1], r, &set->published, false);
@@ -112,13 +112,16 @@ static osc_status fill_all_series(panel_parts *parts, size_t *count, const emerg
 static void write_captions(panel_parts *parts, scatter_panel *panel, const emergence_set *set,
                            const emergence_relation *r)
 {
+    static const char *const whose[] = { "records: ", "published: " };
     const emergence_family *families[] = { &set->records, &set->published };
     size_t index = (size_t)(r - emergence_relations), line = 0;
-    for (size_t f = 0; f < (set->published.count > 0 ? 2 : 1); f++) {
+    for (size_t f = 0; f < 2; f++) {
+        if (!emergence_relates(families[f], index))
+            continue;
         const emergence_outcome *o = &families[f]->outcome[index];
         char text[560];
         snprintf(parts->caption[line++], sizeof *parts->caption, "%s%s",
-                 set->published.count == 0 ? "" : f == 0 ? "records: " : "published: ",
+                 !emergence_relates(&set->published, index) ? "" : whose[f],
                  emergence_ranks_text(text, sizeof text, &o->ranks));
         emergence_fit_text(parts->caption[line++], sizeof *parts->caption, r, &o->fit);
     }
@@ -141,8 +144,9 @@ static osc_status fill_panel(scatter_panel *panel, panel_parts *parts, const eme
                              const emergence_relation *r)
 {
     char text[64];
-    snprintf(parts->heading, sizeof parts->heading, "%s   %s",
-             emergence_figures[r->figure].key, emergence_relation_text(text, sizeof text, r));
+    const char *number = emergence_figures[r->figure].number;
+    snprintf(parts->heading, sizeof parts->heading, "%s%s%s", number,
+             number[0] != '\0' ? "  " : "", emergence_relation_text(text, sizeof text, r));
     *panel = (scatter_panel){
         .heading = parts->heading, .x = axis_of(r->x, false), .y = axis_of(r->y, true),
         .series = parts->series,
@@ -161,20 +165,27 @@ static void add_sentence(void *user, const char *text)
     snprintf(subtitle + used, SUBTITLE - used, " %s", text);
 }
 
-static void write_subtitle(char *text, const emergence_set *set)
+static void describe_rule(char *text, const emergence_set *set)
+{
+    char rule[160];
+    snprintf(text, SUBTITLE, "Outlier: a feature with |x| " AT_LEAST " %g %s; layers, positions: "
+             "%s.", set->result[0].info.alpha,
+             outliers_rule_text(rule, sizeof rule, &set->options.outliers.rule, AT_LEAST),
+             set->options.mean ? "mean over the outliers" : "of the most common outlier");
+}
+
+static void write_subtitle(char *text, const emergence_set *set, emergence_figure figure)
 {
     const outlier_result *first = &set->result[0];
-    const feature_rule *rule = &set->options.outliers.rule;
+    bool of_paper = figure == EMERGENCE_FIGURES || emergence_figures[figure].number[0] != '\0';
+    bool alike = emergence_alike(set);
     char protocol[512], sentence[900];
+    if (of_paper)
+        describe_rule(text, set);
+    else
+        snprintf(text, SUBTITLE, "%s", emergence_measures);
     record_protocol_text(protocol, sizeof protocol, &first->info, first->protocol,
                          first->scheme);
-    snprintf(text, SUBTITLE, "Outlier: a feature with |x| " AT_LEAST " %g in at least %g %% of "
-             "the %s and %g %% of the %s; layers, positions: %s.", first->info.alpha,
-             100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
-             100 * rule->min_positions,
-             rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions",
-             set->options.mean ? "mean over the outliers" : "of the most common outlier");
-    bool alike = emergence_alike(set);
     snprintf(sentence, sizeof sentence, "%zu record%s%s%s.", set->records.count,
              set->records.count == 1 ? "" : "s", alike ? ": " : "", alike ? protocol : "");
     add_sentence(text, sentence);
@@ -195,6 +206,13 @@ static void name_series(const scatter_panel *panel, panel_parts *parts, size_t p
     }
 }
 
+static bool is_of(const emergence_relation *r, emergence_figure figure)
+{
+    if (figure == EMERGENCE_FIGURES)
+        return r->figure >= 0 && emergence_figures[r->figure].number[0] != '\0';
+    return r->figure == (int)figure;
+}
+
 static osc_status fill_and_write(const emergence_set *set, emergence_figure figure,
                                  scatter_panel *panel, panel_parts *parts, FILE *out)
 {
@@ -202,13 +220,16 @@ static osc_status fill_and_write(const emergence_set *set, emergence_figure figu
     size_t count = 0;
     for (size_t i = 0; i < EMERGENCE_RELATIONS; i++) {
         const emergence_relation *r = &emergence_relations[i];
-        if (r->figure < 0 || (figure != EMERGENCE_FIGURES && r->figure != (int)figure))
+        if (!is_of(r, figure) || !emergence_relates(&set->records, i))
             continue;
         OSC_TRY(fill_panel(&panel[count], &parts[count], set, r));
         count++;
     }
+    if (count == 0)
+        return osc_fail(OSC_ENOTFOUND, "the records have nothing for figure %s",
+                        emergence_figures[figure].key);
     name_series(panel, parts, count);
-    write_subtitle(subtitle, set);
+    write_subtitle(subtitle, set, figure);
     return scatter_write(&(scatter){
         .title = figure == EMERGENCE_FIGURES ? "How outlier features emerge"
                                              : emergence_figures[figure].title,

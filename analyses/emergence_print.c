@@ -12,18 +12,21 @@
 
 enum { POINT_COLUMNS = EMERGENCE_QUANTITIES + 4 };
 
-static void fill_columns(table_column *column)
+/* Of the quantities that the records have; returns the columns. */
+static size_t fill_columns(table_column *column, const emergence_family *records)
 {
     size_t n = 0;
     column[n++] = (table_column){ "model", "", TABLE_LEFT, TABLE_ALWAYS };
     for (size_t q = 0; q < EMERGENCE_QUANTITIES; q++) {
         const emergence_quantity_info *info = &emergence_quantities[q];
-        column[n++] = (table_column){ info->header, info->unit != NULL ? info->unit : "",
-                                      TABLE_RIGHT, TABLE_ALWAYS };
+        if (emergence_known(records, (emergence_quantity)q))
+            column[n++] = (table_column){ info->header, info->unit != NULL ? info->unit : "",
+                                          TABLE_RIGHT, TABLE_ALWAYS };
     }
     column[n++] = (table_column){ "source", "", TABLE_LEFT, TABLE_DATA };
     column[n++] = (table_column){ "complete", "", TABLE_LEFT, TABLE_DATA };
     column[n++] = (table_column){ "record", "", TABLE_LEFT, TABLE_DATA };
+    return n;
 }
 
 static void quantity_cell(table *t, table_format format, emergence_quantity q, double value)
@@ -44,7 +47,8 @@ static void point_rows(table *t, const emergence_set *set, const emergence_famil
         const emergence_point *p = &family->point[i];
         table_cell(t, "%s%s", p->name, published && format != TABLE_CSV ? ", published" : "");
         for (size_t q = 0; q < EMERGENCE_QUANTITIES; q++)
-            quantity_cell(t, format, (emergence_quantity)q, p->value[q]);
+            if (emergence_known(&set->records, (emergence_quantity)q))
+                quantity_cell(t, format, (emergence_quantity)q, p->value[q]);
         table_cell(t, "%s", published ? published_source : "record");
         table_cell(t, "%s", p->incomplete ? "no" : "yes");
         table_cell(t, "%s", published ? "" : set->result[i].path);
@@ -58,20 +62,19 @@ static void add_note(void *user, const char *text)
 
 static void note_points(table *t, const emergence_set *set)
 {
-    const feature_rule *rule = &set->options.outliers.rule;
     const outlier_result *first = &set->result[0];
     char text[512];
     if (emergence_alike(set)) {
         record_protocol_text(text, sizeof text, &first->info, first->protocol, first->scheme);
         table_note(t, "%s; alpha %g.", text, first->info.alpha);
     }
-    table_note(t, "Outlier: |x| >= alpha in >= %g %% of the %s and at >= %g %% of the %s.",
-               100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
-               100 * rule->min_positions,
-               rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
+    table_note(t, "Outlier: |x| >= alpha %s.",
+               outliers_rule_text(text, sizeof text, &set->options.outliers.rule, ">="));
     table_note(t, "Layers and positions: %s, 0 without outliers; median: of the most common "
                "outlier.", set->options.mean ? "mean over the outliers"
                                              : "of the most common outlier");
+    if (emergence_known(&set->records, EMERGENCE_MMR))
+        table_note(t, "%s", emergence_measures);
     if (set->published.count > 0)
         table_note(t, "Published: %s; in no statistic or curve of the records.",
                    published_source);
@@ -82,8 +85,8 @@ osc_status emergence_write_points(const emergence_set *set, table_format format,
 {
     table *t;
     table_column columns[POINT_COLUMNS];
-    fill_columns(columns);
-    OSC_TRY(table_create(&t, NULL, columns, POINT_COLUMNS));
+    size_t count = fill_columns(columns, &set->records);
+    OSC_TRY(table_create(&t, NULL, columns, count));
     point_rows(t, set, &set->records, format);
     point_rows(t, set, &set->published, format);
     note_points(t, set);
@@ -137,23 +140,14 @@ static void ranks_cells(table *t, table_format format, const ranks_result *r)
     p_cell(t, format, r->least_p);
 }
 
-static void parameters_cell(table *t, const emergence_relation *r, const fit_result *fit)
-{
-    char text[400] = "-", part[128];
-    size_t used = 0;
-    for (size_t i = 0; i < (fit->refused[0] == '\0' ? fit->parameters : 0); i++)
-        used += (size_t)snprintf(text + used, sizeof text - used, "%s%s", i > 0 ? ", " : "",
-                                 emergence_parameter_text(part, sizeof part, r, fit, i));
-    table_cell(t, "%s", text);
-}
-
 static void fit_cells(table *t, table_format format, const emergence_relation *r,
                       const fit_result *fit)
 {
+    char parameters[384];
     bool fitted = fit->refused[0] == '\0';
     const emergence_quantity_info *y = &emergence_quantities[r->y];
     table_cell(t, "%s", fitted ? fit_form_name(fit->form) : "none");
-    parameters_cell(t, r, fit);
+    table_cell(t, "%s", emergence_parameters_text(parameters, sizeof parameters, r, fit));
     for (size_t i = 0; i < FIT_PARAMETERS_MOST; i++) {
         bool known = fitted && i < fit->parameters;
         table_number(t, format, 4, known ? fit->value[i] : NAN);
@@ -177,19 +171,22 @@ static void relation_rows(table *t, const emergence_set *set, const emergence_fa
     char text[64];
     for (size_t i = 0; i < EMERGENCE_RELATIONS; i++) {
         const emergence_relation *r = &emergence_relations[i];
+        if (!emergence_relates(family, i))
+            continue;
         table_cell(t, "%s%s", emergence_relation_text(text, sizeof text, r),
                    published && format != TABLE_CSV ? ", published" : "");
-        table_cell(t, "%s", r->figure < 0 ? "" : emergence_figures[r->figure].key);
+        table_cell(t, "%s", r->figure < 0 ? "" : emergence_figures[r->figure].number);
         table_cell(t, "%s", published ? published_source : "records");
         ranks_cells(t, format, &family->outcome[i].ranks);
         fit_cells(t, format, r, &family->outcome[i].fit);
     }
 }
 
-/* Why a relation has no correlation, or no curve; "" if it has. */
-static const char *refusal(const emergence_outcome *o, bool curve)
+/* Why a relation has no correlation, or no curve; "" if it has, or is not shown. */
+static const char *refusal(const emergence_family *family, size_t i, bool curve)
 {
-    return curve ? o->fit.refused : o->ranks.refused;
+    const emergence_outcome *o = &family->outcome[i];
+    return !emergence_relates(family, i) ? "" : curve ? o->fit.refused : o->ranks.refused;
 }
 
 /* "No curve: all values of y are equal (layers by parameters, ...)": a line per reason. */
@@ -197,14 +194,14 @@ static void note_refusals(table *t, const emergence_family *family, const char *
                           bool curve)
 {
     for (size_t i = 0; i < EMERGENCE_RELATIONS; i++) {
-        char list[400] = "", name[64];
-        const char *why = refusal(&family->outcome[i], curve);
+        char list[800] = "", name[64];
+        const char *why = refusal(family, i, curve);
         size_t used = 0;
         bool first = why[0] != '\0';
         for (size_t j = 0; j < i; j++)
-            first &= strcmp(refusal(&family->outcome[j], curve), why) != 0;
+            first &= strcmp(refusal(family, j, curve), why) != 0;
         for (size_t j = i; j < EMERGENCE_RELATIONS && first && used < sizeof list; j++)
-            if (strcmp(refusal(&family->outcome[j], curve), why) == 0)
+            if (strcmp(refusal(family, j, curve), why) == 0)
                 used += (size_t)snprintf(list + used, sizeof list - used, "%s%s", j > i ? ", " : "",
                                          emergence_relation_text(name, sizeof name,
                                                                  &emergence_relations[j]));
@@ -217,7 +214,7 @@ static void note_refusals(table *t, const emergence_family *family, const char *
 /* Curves whose steepness may as well be none. */
 static void note_flat(table *t, const emergence_family *family, const char *whose)
 {
-    char list[400] = "", name[64];
+    char list[800] = "", name[64];
     size_t used = 0;
     for (size_t i = 0; i < EMERGENCE_RELATIONS && used < sizeof list; i++)
         if (fit_shows_nothing(&family->outcome[i].fit))
@@ -225,7 +222,8 @@ static void note_flat(table *t, const emergence_family *family, const char *whos
                                      emergence_relation_text(name, sizeof name,
                                                              &emergence_relations[i]));
     if (used > 0)
-        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose, list);
+        table_note(t, "No rise is shown%s, the interval of the slope or rate holds 0: %s.", whose,
+                   list);
 }
 
 /* What so few points can show at best. */

@@ -3,27 +3,21 @@
 #include "analyses/emergence.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "analyses/record_text.h"
 
-/* Appends as far as there is room. */
-__attribute__((format(printf, 3, 4)))
-static void append(char *text, size_t size, const char *format, ...)
-{
-    size_t used = strlen(text);
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text + used, size - used, format, arguments);
-    va_end(arguments);
-}
+const char emergence_measures[] =
+    "He kurtosis over neurons and max/median ratio (MMR; He et al. 2024): of block inputs, the "
+    "block with the largest. Inf-norm, that of the largest module, and kurtosis, mean over "
+    "modules: of module outputs (Bondarenko et al. 2023). Massive features: with activations "
+    "|x| > 100 and 1000 times the median (Sun et al. 2024).";
 
 /* --- relations ---------------------------------------------------------------------------- */
 
 const char *emergence_relation_text(char *text, size_t size, const emergence_relation *r)
 {
-    snprintf(text, size, "%s by %s", emergence_quantities[r->y].key,
+    snprintf(text, size, "%s by %s", emergence_quantities[r->y].header,
              emergence_quantities[r->x].key);
     return text;
 }
@@ -53,8 +47,9 @@ static void value_text(char *text, size_t size, double value, bool is_size, doub
         snprintf(text, size, "%.3g", scale * value);
 }
 
-const char *emergence_parameter_text(char *text, size_t size, const emergence_relation *r,
-                                     const fit_result *fit, size_t i)
+/* "midpoint 1.2B [570M, 2.5B]"; returns what snprintf does. */
+static size_t parameter_text(char *text, size_t size, const emergence_relation *r,
+                             const fit_result *fit, size_t i)
 {
     const char *unit = emergence_quantities[r->y].unit;
     bool is_size = emergence_quantities[r->x].log && is_named(fit, i, "midpoint");
@@ -65,21 +60,33 @@ const char *emergence_parameter_text(char *text, size_t size, const emergence_re
         unit = NULL;
     for (int j = 0; j < 3; j++)
         value_text(part[j], sizeof part[j], value[j], is_size, unit != NULL ? 100 : 1);
-    snprintf(text, size, "%s %s [%s, %s]%s%s", fit_parameter_name(fit->form, i), part[0], part[1],
-             part[2], unit != NULL ? " " : "", unit != NULL ? unit : "");
+    return (size_t)snprintf(text, size, "%s %s [%s, %s]%s%s", fit_parameter_name(fit->form, i),
+                            part[0], part[1], part[2], unit != NULL ? " " : "",
+                            unit != NULL ? unit : "");
+}
+
+const char *emergence_parameters_text(char *text, size_t size, const emergence_relation *r,
+                                      const fit_result *fit)
+{
+    size_t used = 0;
+    snprintf(text, size, "-");
+    for (size_t i = 0; i < (fit->refused[0] == '\0' ? fit->parameters : 0) && used < size; i++) {
+        if (i > 0)
+            used += (size_t)snprintf(text + used, size - used, ", ");
+        if (used < size)
+            used += parameter_text(text + used, size - used, r, fit, i);
+    }
     return text;
 }
 
 const char *emergence_fit_text(char *text, size_t size, const emergence_relation *r,
                                const fit_result *fit)
 {
-    char part[128];
-    if (fit->refused[0] != '\0') {
+    char parameters[384];
+    if (fit->refused[0] != '\0')
         snprintf(text, size, "no curve: %s", fit->refused);
-        return text;
-    }
-    snprintf(text, size, "%s", fit_form_name(fit->form));
-    for (size_t i = 0; i < fit->parameters; i++)
-        append(text, size, ", %s", emergence_parameter_text(part, sizeof part, r, fit, i));
+    else
+        snprintf(text, size, "%s, %s", fit_form_name(fit->form),
+                 emergence_parameters_text(parameters, sizeof parameters, r, fit));
     return text;
 }

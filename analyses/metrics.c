@@ -11,7 +11,7 @@ typedef struct {
     size_t  modules, states;
 } totals;
 
-static osc_status add_sequence(void *user, const osc_record_measured *of)
+static osc_status add_sequence(void *user, const osc_record_metrics_row *of)
 {
     totals *t = user;
     for (size_t m = 0; m < t->modules; m++) {
@@ -38,7 +38,7 @@ static osc_status read_totals(totals *t, osc_record *record)
     t->ratio = t->kurtosis + modules;
     t->median = t->ratio + states;
     t->top = t->median + states;
-    return osc_record_measures_each(record, add_sequence, t);
+    return osc_record_metrics_each(record, add_sequence, t);
 }
 
 /* --- He et al. --------------------------------------------------------------------------- */

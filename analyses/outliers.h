@@ -57,6 +57,11 @@ osc_status outliers_write_metrics(const outlier_result *results, size_t count,
 osc_status outliers_write_json(const outlier_result *results, size_t count,
                                const outlier_options *options, FILE *out);
 
+/* "in >= 25 % of the blocks and at >= 6 % of the (block, position) pairs", with that sign;
+ * returns `text`. */
+const char *outliers_rule_text(char *text, size_t size, const feature_rule *rule,
+                               const char *sign);
+
 /* --- the rule on the command line --------------------------------------------------- */
 
 /* The texts of options that name one of several things. */

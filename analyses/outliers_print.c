@@ -172,13 +172,21 @@ static void note_without(table *t, const outlier_result *r)
                are_outliers(r) ? "" : ", which are not the outliers of this table");
 }
 
+const char *outliers_rule_text(char *text, size_t size, const feature_rule *rule,
+                               const char *sign)
+{
+    snprintf(text, size, "in %s %g %% of the %s and at %s %g %% of the %s", sign,
+             100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
+             sign, 100 * rule->min_positions,
+             rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
+    return text;
+}
+
 static void note_rule(table *t, const feature_rule *rule)
 {
-    table_note(t, "Outlier: a feature that reaches it in >= %g %% of the %s and at >= %g %% of "
-               "the %s.",
-               100 * rule->min_layers, rule->layers == LAYERS_BLOCK ? "blocks" : "tracked tensors",
-               100 * rule->min_positions,
-               rule->positions == POSITIONS_PAIRS ? "(block, position) pairs" : "positions");
+    char text[160];
+    table_note(t, "Outlier: a feature that reaches it %s.",
+               outliers_rule_text(text, sizeof text, rule, ">="));
     table_note(t, "Layers, positions, quartiles: of the most common outlier; mean: over all "
                "outliers.");
     table_note(t, "Top-1: largest attention probability, mean over blocks, heads and queries; "

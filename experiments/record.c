@@ -21,7 +21,7 @@ typedef struct {
     const char *points, *track, *raw, *without, *shard;
     double      alpha, interval;
     size_t      event_cap;
-    bool        resume, force, no_measures;
+    bool        resume, force, no_metrics;
 } record_options;
 
 /* One recording under way. */
@@ -159,7 +159,7 @@ static osc_status open_all(recording *r, const record_options *o, char **path)
                        longest * sizeof *r->nll);
     if (r->nll == NULL)
         return OSC_ENOMEM;
-    r->recording.measures = !o->no_measures && osc_session_summarizes(r->session);
+    r->recording.metrics = !o->no_metrics && osc_session_summarizes(r->session);
     OSC_TRY(osc_store_digest(osc_model_store(r->input.model), r->weights, cli_progress()));
     fill_info(r);
     osc_observer_shape shape = osc_model_shape(r->input.model);
@@ -256,8 +256,8 @@ static int record(int argc, char **argv)
           "(default: 20000000)", &o.event_cap, 0, 0x1p53 },
         { "without", 0, CLI_TEXT, "LIST|RECORD", "keep the attention top-1 mass also without these "
           "features, 7,63 or a record's outliers", &o.without, 0, 0 },
-        { "no-measures", 0, CLI_SWITCH, NULL, "leave out the measures of the residual stream and "
-          "of modules' outputs", &o.no_measures, 0, 0 },
+        { "no-metrics", 0, CLI_SWITCH, NULL, "leave out the metrics of the residual stream and "
+          "of modules' outputs", &o.no_metrics, 0, 0 },
         { "shard", 0, CLI_TEXT, "I/N", "record share I of N of the sequences, for 'merge' "
           "(default: all)", &o.shard, 0, 0 },
         { "resume", 0, CLI_SWITCH, NULL, "continue an interrupted record", &o.resume, 0, 0 },

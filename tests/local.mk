@@ -1,9 +1,9 @@
 TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_report.sh
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh %D%/test_report.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_report.sh
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh %D%/test_report.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -138,10 +138,10 @@ check_PROGRAMS += %D%/test_figures
   %D%/run.h
 %C%_test_figures_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_figures_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-check_PROGRAMS += %D%/test_ablate
-%C%_test_ablate_SOURCES = %D%/test_ablate.c %D%/paths.h %D%/reference.h %D%/run.h \
+
 check_PROGRAMS += %D%/test_ablate_reference
-%C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h %D%/run.h \
+%C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h \
+  %D%/run.h \
   experiments/ablate_choose.c experiments/ablate_measure.c experiments/ablate_observe.c \
   experiments/ablate_passes.c experiments/measure.c experiments/run.c experiments/stop.c \
   experiments/without.c
@@ -152,6 +152,7 @@ check_PROGRAMS += %D%/test_ablation
 %C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h
 %C%_test_ablation_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablation_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_statistics
 %C%_test_statistics_SOURCES = %D%/test_statistics.c %D%/run.h
 %C%_test_statistics_CFLAGS  = $(TEST_CFLAGS)

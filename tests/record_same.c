@@ -43,7 +43,8 @@ static herr_t visit_attribute(hid_t object, const char *name, const H5A_info_t *
     (void)info;
     const pair *p = user;
     if (strcmp(name, "time") == 0 || strcmp(name, "threads") == 0 ||
-        (p->merged && strcmp(name, "merged") == 0) || strcmp(name, "DIMENSION_LIST") == 0 || strcmp(name, "REFERENCE_LIST") == 0)
+        (p->merged && strcmp(name, "merged") == 0) ||
+        strcmp(name, "DIMENSION_LIST") == 0 || strcmp(name, "REFERENCE_LIST") == 0)
         return 0;
     hid_t one = H5Aopen(object, name, H5P_DEFAULT), two = H5Aopen(p->other, name, H5P_DEFAULT);
     ck_assert_msg(two >= 0, "%s: attribute %s is missing", p->name, name);

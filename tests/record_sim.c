@@ -52,7 +52,7 @@ osc_recorder_options sim_options(const char *path)
         },
         .points = SIM_POINTS, .track = SIM_TRACK, .raw = SIM_RAW,
         .without = sim_without, .without_count = SIM_WITHOUT,
-        .measures = true, .event_cap = 1000000, .interval = 1e9,
+        .metrics = true, .event_cap = 1000000, .interval = 1e9,
     };
 }
 
@@ -182,7 +182,7 @@ osc_summary sim_summary(osc_point point, size_t layer, size_t sequence)
     return s;
 }
 
-static osc_status run_measures(const osc_hooks *hooks, osc_point point, int layer, size_t sequence)
+static osc_status run_metrics(const osc_hooks *hooks, osc_point point, int layer, size_t sequence)
 {
     osc_observer *observer = osc_hooks_observer(hooks);
     const osc_observer_options *options = osc_observer_get_options(observer);
@@ -243,20 +243,20 @@ osc_status sim_run(const osc_hooks *hooks, size_t first, size_t count, double *n
 {
     const size_t *offset = offsets + base;
     for (size_t s = first; s < first + count; s++)
-        OSC_TRY(run_measures(hooks, OSC_AT_EMBED, -1, s));
+        OSC_TRY(run_metrics(hooks, OSC_AT_EMBED, -1, s));
     for (size_t layer = 0; layer < SIM_LAYERS; layer++) {
         for (size_t s = first; s < first + count; s++) {
             size_t rows = offset[s + 1] - offset[s];
             for (int p = OSC_AT_QKV_IN; p <= OSC_AT_RESID_POST; p++)
                 if (p != OSC_AT_SCORES && p != OSC_AT_PATTERN) {
                     OSC_TRY(run_tensor(hooks, (osc_point)p, layer, s, rows));
-                    OSC_TRY(run_measures(hooks, (osc_point)p, (int)layer, s));
+                    OSC_TRY(run_metrics(hooks, (osc_point)p, (int)layer, s));
                 }
             run_top1(osc_hooks_observer(hooks), layer, base + s, rows);
         }
     }
     for (size_t s = first; s < first + count; s++)
-        OSC_TRY(run_measures(hooks, OSC_AT_FINAL_NORM, -1, s));
+        OSC_TRY(run_metrics(hooks, OSC_AT_FINAL_NORM, -1, s));
     for (size_t s = first; s < first + count; s++)
         for (size_t t = offset[s]; t < offset[s + 1]; t++)
             nll[t - offset[first]] = sim_nll(base + s, t - offset[s]);

@@ -18,7 +18,7 @@ static char path[RECORDS][80];
 static char *paths[RECORDS];
 
 /* Record `i`: models of growing size, the first two of one name; `spoil`: 1 another alpha,
- * 2 an incomplete run, 3 another scheme. */
+ * 2 an incomplete run, 3 another scheme, 4 no measures. */
 static void make_record(int i, int spoil)
 {
     osc_recorder_options options = sim_options(path[i]);
@@ -26,6 +26,7 @@ static void make_record(int i, int spoil)
     snprintf(digest, sizeof digest, "w%d", i);
     snprintf(name, sizeof name, "opt-%d", i < 2 ? 0 : i);
     options.overwrite = true;
+    options.measures = spoil != 4;
     options.info.model = name;
     options.info.weights_sha256 = digest;
     options.info.parameters = 1000000u << i;
@@ -222,6 +223,8 @@ START_TEST(test_json)
     json_t *midpoint = json_object_get(json_object_get(json_object_get(layers, "fit"),
                                                        "parameters"), "midpoint");
     ck_assert_double_eq_tol(json_real_value(json_object_get(midpoint, "value")), 9.0769326, 1e-4);
+    ck_assert_uint_eq(json_array_size(json_object_get(root, "published_relations")),
+                      EMERGENCE_RELATIONS);
     json_t *flat = relation_of(json_object_get(root, "relations"), "parameters", "layers");
     ck_assert_str_eq(json_string_value(json_object_get(json_object_get(flat, "fit"), "refused")),
                      "all values of y are equal");
@@ -245,7 +248,7 @@ START_TEST(test_tables)
         ck_ok(emergence_write_relations(&set, (table_format)format, memory_open(&file)));
         text = memory_close(&file);
         if (format == TABLE_CSV)
-            ck_assert_uint_eq(xml_count(text, "\n"), 1 + 2 * EMERGENCE_RELATIONS);
+            ck_assert_uint_eq(xml_count(text, "\n"), 1 + EMERGENCE_RELATIONS + 7);
         else
             ck_assert_uint_eq(xml_count(text, "layers by perplexity, published"), 1);
         ck_assert_uint_eq(xml_count(text, "all values of y are equal") > 0, true);
@@ -258,7 +261,7 @@ END_TEST
 /* A mark for every point, open for an incomplete record, and one of each in the legend. */
 static void check_figures(const emergence_set *set, bool incomplete)
 {
-    static const size_t panels[] = { 2, 2, 1, 1, 6 };
+    static const size_t panels[] = { 2, 2, 1, 1, 5, 5, 6 };
     for (int figure = 0; figure <= EMERGENCE_FIGURES; figure++) {
         memory_file file;
         ck_ok(emergence_draw(set, (emergence_figure)figure, memory_open(&file)));
@@ -270,7 +273,8 @@ static void check_figures(const emergence_set *set, bool incomplete)
         ck_assert_uint_eq(xml_count(svg, "<circle"), RECORDS * panels[figure] + 1 + incomplete);
         ck_assert_uint_eq(xml_count(svg, "fill=\"#ffffff\" stroke=\"#0072b2\""),
                           incomplete ? panels[figure] + 1 : 0);
-        ck_assert_uint_eq(xml_count(svg, "published") > 0, set->published.count > 0);
+        ck_assert_uint_eq(xml_count(svg, ">GPT-J 6B<") > 0,   /* has none of the measures */
+                          set->published.count > 0 && panels[figure] != 5);
         ck_assert_uint_eq(xml_count(svg, "no room for"), 0);
         free(svg);
     }
@@ -290,6 +294,36 @@ START_TEST(test_figures)
 }
 END_TEST
 
+/* Quantities that no record has are not shown. */
+START_TEST(test_without_measures)
+{
+    emergence_set set = read_set(&defaults);
+    ck_assert(emergence_known(&set.records, EMERGENCE_MMR));
+    ck_assert(emergence_has_figure(&set, EMERGENCE_METRICS_SIZE));
+    ck_assert_double_eq(set.records.point[0].value[EMERGENCE_MASSIVE], 1);   /* feature 7 */
+    emergence_free(&set);
+
+    memory_file file;
+    make_record(3, 4);
+    ck_ok(emergence_read(&set, paths + 3, 1, &defaults));
+    ck_assert(!emergence_known(&set.records, EMERGENCE_MMR));
+    ck_assert(!emergence_has_figure(&set, EMERGENCE_METRICS_SIZE));
+    ck_assert(emergence_has_figure(&set, EMERGENCE_3A));
+    ck_assert_int_eq(emergence_draw(&set, EMERGENCE_METRICS_SIZE, memory_open(&file)),
+                     OSC_ENOTFOUND);
+    free(memory_close(&file));
+    ck_ok(emergence_draw(&set, EMERGENCE_FIGURES, memory_open(&file)));
+    char *svg = memory_close(&file);
+    ck_assert_uint_eq(xml_count(svg, "<circle"), 6 + 1);
+    free(svg);
+    ck_ok(emergence_write_points(&set, TABLE_TEXT, memory_open(&file)));
+    char *text = memory_close(&file);
+    ck_assert_uint_eq(xml_count(text, "MMR"), 0);
+    free(text);
+    emergence_free(&set);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("emergence");
@@ -302,7 +336,8 @@ int main(void)
     tcase_add_test(tc, test_json);
     tcase_add_test(tc, test_tables);
     tcase_add_test(tc, test_twice);
-    tcase_add_loop_test(tc, test_figures, 0, 4);   /* spoils the records: comes last */
+    tcase_add_loop_test(tc, test_figures, 0, 4);   /* from here on record 3 is spoiled */
+    tcase_add_test(tc, test_without_measures);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

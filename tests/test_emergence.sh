@@ -87,9 +87,9 @@ for format in md csv latex; do
     works "relations as $format" "layers by perplexity" $family --relations --format $format
 done
 works "CSV has every relation" "refused" $family --relations --format csv --published
-is "of both" "$(wc -l <"$work/out")" 15
+is "of both" "$(wc -l <"$work/out")" 25
 works "published" "^FSEQ 6.7B, published .* 100.0 .* 75.0 .* 40.00" $family --published
-is "its statistics" "$(grep -c '^count by perplexity, published .*-0.966  2.6e-05  exact' \
+is "its statistics" "$(grep -c '^outliers by perplexity, published .*-0.966  2.6e-05  exact' \
     "$work/out")" 1
 is "those of the records stay" \
     "$(grep -c "^layers by perplexity  .*$(grep '^layers by perplexity' "$work/first" | tr -s ' ' |
@@ -131,15 +131,16 @@ for key in points relations published published_relations rule notes; do
     is "JSON has $key" "$(grep -c "^  \"$key\":" all.json)" 1
 done
 is "points have quantities" "$(grep -c '"median":' all.json)" 14
-is "relations have statistics" "$(grep -c '"spearman":' all.json)" 14
+is "relations have statistics" "$(grep -c '"spearman":' all.json)" 34
 is "why there is no fit" \
     "$(grep -c '"refused": "2 distinct x in 4 points; 2 parameters need at least 3"' all.json)" 2
 
 # --- figures ---------------------------------------------------------------------------
 works "figures" "^opt" $family --plot opt
-is "four files" "$(echo opt-3?.svg opt-4?.svg)" "opt-3a.svg opt-3b.svg opt-4a.svg opt-4b.svg"
+is "six files" "$(echo opt-*.svg)" \
+    "opt-3a.svg opt-3b.svg opt-4a.svg opt-4b.svg opt-metrics-perplexity.svg opt-metrics-size.svg"
 works "one sheet" "^opt" $family --plot sheet.svg --published
-for file in opt-3a.svg opt-3b.svg opt-4a.svg opt-4b.svg sheet.svg; do
+for file in opt-3a.svg opt-3b.svg opt-4a.svg opt-4b.svg opt-metrics-*.svg sheet.svg; do
     is "$file is whole" "$(head -c 5 $file) $(tail -n 1 $file)" "<?xml </svg>"
     if command -v xmllint >/dev/null; then
         is "$file is XML" "$(xmllint --noout $file 2>&1)" ""

@@ -1,4 +1,4 @@
-/* Measures of outliers without a threshold: against values computed by their definitions
+/* Metrics of outliers without a threshold: against values computed by their definitions
  * in float64 (tests/data/README.md), and of simulated records. */
 #include <config.h>
 #include "run.h"
@@ -164,7 +164,7 @@ START_TEST(test_without)
     osc_recorder_options options = sim_options(sim_a);
     options.overwrite = true;
     for (int empty = 0; empty < 2; empty++) {
-        options.measures = empty == 1;
+        options.metrics = empty == 1;
         must(sim_record_all(&options, 4, empty == 1 ? 0 : SIM_SEQUENCES));
         must(osc_record_open(&record, sim_a));
         must(metrics_read(&m, record));

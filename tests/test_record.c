@@ -193,7 +193,7 @@ START_TEST(test_round_trip)
 }
 END_TEST
 
-/* --- measures --------------------------------------------------------------------- */
+/* --- metrics --------------------------------------------------------------------- */
 
 static double plain_kurtosis(osc_point point, size_t layer, size_t s)
 {
@@ -209,7 +209,7 @@ static double plain_kurtosis(osc_point point, size_t layer, size_t s)
     return fourth / n / (pow(second / (n - 1), 2) + 1e-6);
 }
 
-static osc_status check_measured(void *user, const osc_record_measured *of)
+static osc_status check_row(void *user, const osc_record_metrics_row *of)
 {
     size_t *next = user;
     ck_assert_uint_eq(of->sequence, (*next)++);
@@ -235,7 +235,7 @@ static osc_status check_measured(void *user, const osc_record_measured *of)
     return OSC_OK;
 }
 
-START_TEST(test_measures)
+START_TEST(test_metrics)
 {
     osc_record *record;
     sim_make(sim_a);
@@ -254,7 +254,7 @@ START_TEST(test_measures)
         ck_assert_int_eq(layer, places[i].layer);
     }
     size_t sequences = 0;
-    ck_ok(osc_record_measures_each(record, check_measured, &sequences));
+    ck_ok(osc_record_metrics_each(record, check_row, &sequences));
     ck_assert_uint_eq(sequences, SIM_SEQUENCES);
     const osc_residual_stats *stats;
     ck_ok(osc_record_residual(record, &stats));
@@ -272,11 +272,11 @@ START_TEST(test_measures)
 }
 END_TEST
 
-START_TEST(test_no_measures)
+START_TEST(test_no_metrics)
 {
     osc_recorder_options options = sim_options(sim_a);
     options.overwrite = true;
-    options.measures = false;
+    options.metrics = false;
     ck_ok(sim_record_all(&options, 4, SIM_SEQUENCES));
     osc_record *record;
     const osc_residual_stats *stats;
@@ -284,7 +284,7 @@ START_TEST(test_no_measures)
     ck_ok(osc_record_open(&record, sim_a));
     ck_assert_uint_eq(osc_record_module_points(record), 0);
     ck_assert_int_eq(osc_record_residual(record, &stats), OSC_ENOTFOUND);
-    ck_assert_int_eq(osc_record_measures_each(record, check_measured, &sequences), OSC_ENOTFOUND);
+    ck_assert_int_eq(osc_record_metrics_each(record, check_row, &sequences), OSC_ENOTFOUND);
     osc_record_close(record);
     osc_recorder *recorder;
     options = sim_options(sim_a);
@@ -503,8 +503,8 @@ int main(void)
     TCase *tc = tcase_create("record");
     tcase_set_timeout(tc, 120);
     tcase_add_test(tc, test_round_trip);
-    tcase_add_test(tc, test_measures);
-    tcase_add_test(tc, test_no_measures);
+    tcase_add_test(tc, test_metrics);
+    tcase_add_test(tc, test_no_metrics);
     tcase_add_test(tc, test_without);
     tcase_add_test(tc, test_raw);
     tcase_add_test(tc, test_grouping);

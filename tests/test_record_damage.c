@@ -9,7 +9,7 @@
 #include "base/file.h"
 #include "record_sim.h"
 
-static osc_status ignore(void *user, const osc_record_measured *of)
+static osc_status ignore(void *user, const osc_record_metrics_row *of)
 {
     (void)user;
     (void)of;
@@ -37,7 +37,7 @@ static osc_status read_all(const char *path)
     if (status == OSC_OK)
         status = osc_record_residual(record, &residual);
     if (status == OSC_OK)
-        status = osc_record_measures_each(record, ignore, NULL);
+        status = osc_record_metrics_each(record, ignore, NULL);
     if (status == OSC_OK)
         status = osc_record_top1_without(record, &without);
     if (status == OSC_OK)

@@ -139,7 +139,7 @@ START_TEST(test_stopped_run)
     osc_recorder *recorder;
     osc_recorder_options options = sim_options(sim_a);
     options.overwrite = true;
-    options.measures = _i == 1;
+    options.metrics = _i == 1;
     ck_ok(sim_open(&recorder, &options));
     osc_hooks *hooks;
     double nll[SIM_SEQUENCES * SIM_LENGTH];

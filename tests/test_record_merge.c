@@ -211,7 +211,7 @@ CHANGE_OPTION(event_cap, 5)
 CHANGE_OPTION(points, SIM_TRACK)
 CHANGE_OPTION(track, 1u << OSC_AT_QKV_IN)
 CHANGE_OPTION(raw, 0)
-CHANGE_OPTION(measures, false)
+CHANGE_OPTION(metrics, false)
 CHANGE_OPTION(without_count, 0)
 static void other_feature(osc_recorder_options *o)
 {
@@ -242,7 +242,7 @@ START_TEST(test_refusals)
                          "'qkv_in+out_in+fc1_in+fc2_in' there" },
         { change_track, "track is 'qkv_in' here, 'qkv_in+out_in+fc1_in' there" },
         { change_raw, "raw is '' here, 'out_in+fc1_out' there" },
-        { change_measures, "modules is '' here, 'qkv_in+attn_out+resid_post+final_norm' there" },
+        { change_metrics, "modules is '' here, 'qkv_in+attn_out+resid_post+final_norm' there" },
         { change_without_count, "features in /attention/without are 0 here, 3 there" },
         { other_feature, "feature number 1 in /attention/without is 16 here, 17 there" },
     };
@@ -355,7 +355,7 @@ START_TEST(test_old_record)
     ck_assert_str_eq(info->merged, "");
     osc_record_close(record);
     osc_recorder_options options = sim_options(name[0]);
-    options.measures = false;
+    options.metrics = false;
     options.resume = true;
     ck_ok(sim_record_all(&options, 2, SIM_SEQUENCES));
     options.path = sim_a;

@@ -46,8 +46,7 @@ typedef struct {
 typedef struct {
     osc_cpu_part *part;
     uint32_t *peak, *median;  /* [tokens] bits of max|x| and of the median of |x| of each row */
-    float    *near;           /* [room] values close to the median of all */
-    size_t    room, bytes;
+    size_t    bytes;
 } osc_cpu_reduction;
 
 struct osc_cpu_i8;

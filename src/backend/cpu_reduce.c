@@ -9,10 +9,8 @@
 enum {
     PIECE = 16384,        /* values of one task of a summary */
     ROWS = 16,            /* rows of one task */
-    OCTAVES = 16,         /* a row's median is seldom so far below its largest value */
-    SHARE = 256,          /* one value in so many is few enough to look at one by one */
-    SHARE_LEAST = 1024,
 };
+static const double MARGIN = 1.0 / 32;
 
 static size_t pieces(const osc_limits *limits)
 {
@@ -21,16 +19,12 @@ static size_t pieces(const osc_limits *limits)
 
 osc_status osc_cpu_reduction_plan(osc_cpu_reduction *reduction, const osc_limits *limits)
 {
-    reduction->room = limits->tokens * limits->widest / SHARE + SHARE_LEAST;
     reduction->part = osc_alloc(pieces(limits), sizeof *reduction->part);
     reduction->peak = osc_alloc(limits->tokens, sizeof *reduction->peak);
     reduction->median = osc_alloc(limits->tokens, sizeof *reduction->median);
-    reduction->near = osc_alloc(reduction->room, sizeof *reduction->near);
     reduction->bytes = pieces(limits) * sizeof *reduction->part
-                     + limits->tokens * 2 * sizeof *reduction->peak
-                     + reduction->room * sizeof *reduction->near;
-    if (reduction->part == NULL || reduction->peak == NULL || reduction->median == NULL
-        || reduction->near == NULL)
+                     + limits->tokens * 2 * sizeof *reduction->peak;
+    if (reduction->part == NULL || reduction->peak == NULL || reduction->median == NULL)
         return OSC_ENOMEM;
     return OSC_OK;
 }
@@ -40,7 +34,6 @@ void osc_cpu_reduction_free(osc_cpu_reduction *reduction)
     osc_free(reduction->part);
     osc_free(reduction->peak);
     osc_free(reduction->median);
-    osc_free(reduction->near);
 }
 
 osc_status osc_cpu_summarize(osc_device *device, osc_summary *summary, const void *x, size_t count)
@@ -68,114 +61,115 @@ osc_status osc_cpu_summarize(osc_device *device, osc_summary *summary, const voi
 
 /* --- medians ------------------------------------------------------------------------- */
 
-/* Where a value of known rank is: `rank` values or fewer are below `low`, more than
- * `rank` are below `high`, of which there are `upto`. */
+/* Values to select from: one row, counted by the thread that asks, or all, by all threads. */
 typedef struct {
+    const osc_device *device;
+    const float      *x;
+    size_t            rows, width;
+} sample;
+
+static size_t count_below(const sample *s, uint32_t limit)
+{
+    const osc_cpu_reduce_vec *reduce = s->device->vec->reduce;
+    size_t below = 0;
+    if (s->rows == 1)
+        return reduce->count_below(s->x, s->width, limit);
+#pragma omp parallel for num_threads(s->device->threads) schedule(static) reduction(+ : below)
+    for (size_t r = 0; r < s->rows; r++)
+        below += reduce->count_below(s->x + r * s->width, s->width, limit);
+    return below;
+}
+
+static uint32_t largest_below(const sample *s, uint32_t limit)
+{
+    const osc_cpu_reduce_vec *reduce = s->device->vec->reduce;
+    uint32_t best = 0;
+    if (s->rows == 1)
+        return reduce->largest_below(s->x, s->width, limit);
+#pragma omp parallel for num_threads(s->device->threads) schedule(static) reduction(max : best)
+    for (size_t r = 0; r < s->rows; r++) {
+        uint32_t of_row = reduce->largest_below(s->x + r * s->width, s->width, limit);
+        best = of_row > best ? of_row : best;
+    }
+    return best;
+}
+
+/* Where the value of a known rank is: `below` values, `rank` at most, are below `low`, and
+ * `upto`, more than `rank`, are below `high`. */
+typedef struct {
+    size_t   rank;
     uint32_t low, high;
-    size_t   upto;
+    size_t   below, upto;
 } bracket;
 
-static void narrow(bracket *b, size_t rank, uint32_t pivot, size_t below_pivot)
+/* True if the value is below the pivot. */
+static bool narrow(bracket *b, const sample *s, uint32_t pivot)
 {
-    if (below_pivot > rank) {
+    size_t below = count_below(s, pivot);
+    if (below > b->rank) {
         b->high = pivot;
-        b->upto = below_pivot;
+        b->upto = below;
     } else {
         b->low = pivot;
+        b->below = below;
     }
+    return below > b->rank;
 }
 
-static uint32_t middle_of(const bracket *b)
+/* A little to one side of where the value would be if they lay evenly, then to the
+ * other: two turns leave a sixteenth of the bracket if they nearly do. */
+static uint32_t pivot_of(const bracket *b, bool above)
 {
-    return b->low + (b->high - b->low) / 2;
+    double share = ((double)(b->rank - b->below) + 0.5) / (double)(b->upto - b->below);
+    double span = (double)(b->high - b->low), at = span * (share + (above ? MARGIN : -MARGIN));
+    return b->low + (at < 1 ? 1 : at > span - 1 ? (uint32_t)span - 1 : (uint32_t)at);
 }
 
-/* Magnitude number `rank`, from 0, of x[n] in rising order. */
-static uint32_t select_in(const osc_cpu_reduce_vec *reduce, const float *x, size_t n, size_t rank,
-                          bracket b)
+/* The magnitude of that rank. */
+static uint32_t select_in(bracket *b, const sample *s)
 {
-    while (b.upto - 1 != rank && b.high - b.low > 1) {
-        uint32_t pivot = middle_of(&b);
-        narrow(&b, rank, pivot, reduce->count_below(x, n, pivot));
-    }
-    return b.upto - 1 == rank ? reduce->largest_below(x, n, b.high) : b.low;
+    for (bool above = true; b->upto - 1 != b->rank && b->high - b->low > 1; above = !above)
+        narrow(b, s, pivot_of(b, above));
+    return b->upto - 1 == b->rank ? largest_below(s, b->high) : b->low;
 }
 
-static uint32_t row_median(const osc_cpu_reduce_vec *reduce, const float *x, size_t n,
-                           uint32_t peak)
+static uint32_t row_median(const osc_device *device, const float *x, size_t width, uint32_t peak)
 {
-    size_t rank = (n - 1) / 2;
-    bracket b = { 0, peak + 1, n };
-    if (peak > (uint32_t)OCTAVES << 23) {
-        uint32_t guess = peak - ((uint32_t)OCTAVES << 23);
-        narrow(&b, rank, guess, reduce->count_below(x, n, guess));
-    }
-    return select_in(reduce, x, n, rank, b);
+    /* Octaves below the row's largest value, first without outliers, then with. */
+    static const uint32_t octaves[] = { 4, 8, 16 };
+    sample s = { device, x, 1, width };
+    bracket b = { .rank = (width - 1) / 2, .high = peak + 1, .upto = width };
+    for (size_t i = 0; i < sizeof octaves / sizeof *octaves && peak > octaves[i] << 23; i++)
+        if (!narrow(&b, &s, peak - (octaves[i] << 23)))
+            break;
+    return select_in(&b, &s);
 }
 
 static void measure_rows(osc_device *device, const float *x, size_t rows, size_t width)
 {
-    const osc_cpu_reduce_vec *reduce = device->vec->reduce;
     osc_cpu_reduction *to = &device->reduction;
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic, ROWS)
     for (size_t r = 0; r < rows; r++) {
-        to->peak[r] = reduce->peak(x + r * width, width);
-        to->median[r] = row_median(reduce, x + r * width, width, to->peak[r]);
+        to->peak[r] = device->vec->reduce->peak(x + r * width, width);
+        to->median[r] = row_median(device, x + r * width, width, to->peak[r]);
     }
-}
-
-static size_t count_all(const osc_device *device, const float *x, size_t rows, size_t width,
-                        uint32_t limit)
-{
-    size_t below = 0;
-#pragma omp parallel for num_threads(device->threads) schedule(static) reduction(+ : below)
-    for (size_t r = 0; r < rows; r++)
-        below += device->vec->reduce->count_below(x + r * width, width, limit);
-    return below;
-}
-
-/* The values of [low, high) into `near`, in any order. */
-static size_t gather_all(osc_device *device, const float *x, size_t rows, size_t width,
-                         const bracket *b)
-{
-    float *near = device->reduction.near;
-    size_t found = 0;
-#pragma omp parallel for num_threads(device->threads) schedule(dynamic, ROWS)
-    for (size_t r = 0; r < rows; r++) {
-        float *here = osc_cpu_scratch(device);
-        size_t n = device->vec->reduce->gather(here, x + r * width, width, b->low, b->high), at;
-#pragma omp atomic capture
-        { at = found; found += n; }
-        for (size_t i = 0; i < n; i++)
-            near[at + i] = here[i];
-    }
-    return found;
 }
 
 /* The median of all lies between the least and the greatest of the rows' medians, since
  * in every row as many values are on either side of its own. */
-static uint32_t median_of_rows(osc_device *device, const float *x, size_t rows, size_t width)
+static uint32_t median_of_rows(const osc_device *device, const float *x, size_t rows, size_t width)
 {
     const osc_cpu_reduction *of = &device->reduction;
-    size_t count = rows * width, rank = (count - 1) / 2;
-    bracket b = { of->median[0], of->median[0], count };
+    uint32_t low = of->median[0], high = of->median[0];
     for (size_t r = 1; r < rows; r++) {
-        b.low = of->median[r] < b.low ? of->median[r] : b.low;
-        b.high = of->median[r] > b.high ? of->median[r] : b.high;
+        low = of->median[r] < low ? of->median[r] : low;
+        high = of->median[r] > high ? of->median[r] : high;
     }
-    b.high++;
-    size_t below = count_all(device, x, rows, width, b.low);
-    while (b.upto - below > of->room && b.high - b.low > 1) {
-        uint32_t pivot = middle_of(&b);
-        size_t under = count_all(device, x, rows, width, pivot);
-        narrow(&b, rank, pivot, under);
-        below = under > rank ? below : under;
-    }
-    if (b.high - b.low == 1)
-        return b.low;
-    size_t found = gather_all(device, x, rows, width, &b);
-    b.upto = found;
-    return select_in(device->vec->reduce, of->near, found, rank - below, b);
+    sample s = { device, x, rows, width };
+    bracket b = { .rank = (rows * width - 1) / 2, .low = low, .high = high + 1 };
+    b.below = count_below(&s, b.low);
+    b.upto = count_below(&s, b.high);
+    return select_in(&b, &s);
 }
 
 /* --- the residual stream ---------------------------------------------------------------- */

@@ -75,32 +75,6 @@ static uint32_t largest_below(const float *x, size_t n, uint32_t limit)
     return (uint32_t)best;
 }
 
-/* Four vectors at a time, nearly all of which hold nothing of the range. */
-static size_t gather(float *y, const float *x, size_t n, uint32_t low, uint32_t high)
-{
-    int32_t from = (int32_t)low, to = (int32_t)high;
-    size_t found = 0, i = 0;
-    for (; i < n; i += 64) {
-        size_t end = i + 64 < n ? i + 64 : n;
-        int32_t any = end - i < 64;
-        if (!any) {
-            i16v in = { 0 };
-            for (size_t v = 0; v < 4; v++) {
-                i16v m = magnitudes16(x + i + 16 * v);
-                in |= (m >= from) & (m < to);
-            }
-            for (size_t lane = 0; lane < 16; lane++)
-                any |= in[lane];
-        }
-        for (size_t j = i; any && j < end; j++) {
-            int32_t m = magnitude(x[j]);
-            if (m >= from && m < to)
-                y[found++] = x[j];
-        }
-    }
-    return found;
-}
-
 static void powers(double power[4], const float *x, size_t n)
 {
     d8 sum[4] = { { 0 } };
@@ -158,7 +132,6 @@ const osc_cpu_reduce_vec NAME1(OSC_VEC) = {
     .peak = peak,
     .count_below = count_below,
     .largest_below = largest_below,
-    .gather = gather,
     .powers = powers,
     .squares = squares,
 };

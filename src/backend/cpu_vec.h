@@ -21,8 +21,6 @@ typedef struct {
     uint32_t (*peak)(const float *x, size_t n);                          /* the largest */
     size_t   (*count_below)(const float *x, size_t n, uint32_t limit);
     uint32_t (*largest_below)(const float *x, size_t n, uint32_t limit); /* 0 if there is none */
-    /* y = the values with low <= magnitude < high, in order; returns how many. */
-    size_t   (*gather)(float *y, const float *x, size_t n, uint32_t low, uint32_t high);
     /* power[p] = sum of x^(p+1). */
     void     (*powers)(double power[4], const float *x, size_t n);
     /* sumsq[c] += sum over the rows of x^2, for columns 0..width-1 of x [rows, stride]. */

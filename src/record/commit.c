@@ -67,11 +67,11 @@ osc_status osc_record_replace(const char *path, bool copy, uint64_t bytes, osc_r
 static osc_status check_observed(osc_recorder *recorder)
 {
     size_t sequences = recorder->head.info.sequences_done - recorder->opened_with;
-    if (recorder->measures.count != sequences * osc_measures_of_sequence(&recorder->layout))
+    if (recorder->metrics.count != sequences * osc_metrics_of_sequence(&recorder->layout))
         return osc_fail(OSC_EINVAL, "%s: modules and the residual stream were observed %llu times, "
                         "%zu times a sequence was expected of %zu; the last committed state "
-                        "stands", recorder->path, (unsigned long long)recorder->measures.count,
-                        osc_measures_of_sequence(&recorder->layout), sequences);
+                        "stands", recorder->path, (unsigned long long)recorder->metrics.count,
+                        osc_metrics_of_sequence(&recorder->layout), sequences);
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++) {
         for (size_t l = 0; recorder->layout.points >> p & 1u && l < recorder->layout.layers; l++) {
             const osc_column_stats *stats = osc_observer_stats(recorder->observer, (osc_point)p, l);

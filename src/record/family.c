@@ -95,8 +95,8 @@ static osc_status check_complete(const osc_shard *shard)
     const osc_record_info *info = &shard->head.info;
     if (info->complete && info->sequences_done == info->sequences)
         return OSC_OK;
-    return osc_fail(OSC_EINVAL, "%s: shard %zu of %zu is incomplete: %zu of %zu sequences are done; "
-                    "'record --resume' goes on", shard->path, info->shard, info->shards,
+    return osc_fail(OSC_EINVAL, "%s: shard %zu of %zu is incomplete: %zu of %zu sequences are "
+                    "done; 'record --resume' goes on", shard->path, info->shard, info->shards,
                     info->sequences_done, info->sequences);
 }
 
@@ -114,8 +114,8 @@ static osc_status check_place(const osc_shard *family, size_t count, size_t i)
         return osc_fail(OSC_EINVAL, "%s and %s are both shard %zu of %zu", family[i - 1].path,
                         family[i].path, info->shard, info->shards);
     if (info->shard != i + 1)
-        return osc_fail(OSC_EINVAL, "shard %zu of %zu is missing: %zu record%s given, one of them %s, "
-                        "shard %zu", i + 1, info->shards, count, count == 1 ? " is" : "s are",
+        return osc_fail(OSC_EINVAL, "shard %zu of %zu is missing: %zu record%s given, one of them "
+                        "%s, shard %zu", i + 1, info->shards, count, count == 1 ? " is" : "s are",
                         family[i].path, info->shard);
     size_t next = i == 0 ? 0 : family[i - 1].head.info.first_sequence
                              + family[i - 1].head.info.sequences;

@@ -262,7 +262,9 @@ static void value_text(char text[OSC_RECORD_NAMES], const osc_record_head *head,
     switch (a->form) {
     case TEXT: snprintf(text, OSC_RECORD_NAMES, "%s", text_at(head, a->offset)); break;
     case ID:   snprintf(text, OSC_RECORD_NAMES, "%d", *(const int32_t *)at(head, a->offset)); break;
-    case REAL: snprintf(text, OSC_RECORD_NAMES, "%.17g", *(const double *)at(head, a->offset)); break;
+    case REAL:
+        snprintf(text, OSC_RECORD_NAMES, "%.17g", *(const double *)at(head, a->offset));
+        break;
     default:
         snprintf(text, OSC_RECORD_NAMES, "%llu", (unsigned long long)size_at(head, a));
     }

@@ -32,22 +32,22 @@ const osc_record_column osc_record_columns[OSC_RECORD_COLUMNS] = {
     COLUMN(value, OSC_H5_F32, "the value, at least alpha in magnitude", "activation"),
 };
 
-#define MEASURE(group, name, kind, columns, fill, description, units) \
+#define METRIC(group, name, kind, columns, fill, description, units) \
     { group, name, kind, columns, fill, description, units }
-const osc_record_measure osc_record_measures[OSC_RECORD_MEASURES] = {
-    [OSC_INF_NORM] = MEASURE("modules", "inf_norm", OSC_H5_F32, OSC_OF_MODULE, NAN,
+const osc_record_metric osc_record_metrics[OSC_RECORD_METRICS] = {
+    [OSC_INF_NORM] = METRIC("modules", "inf_norm", OSC_H5_F32, OSC_OF_MODULE, NAN,
         "largest magnitude of the module's output", "activation"),
-    [OSC_KURTOSIS] = MEASURE("modules", "kurtosis", OSC_H5_F64, OSC_OF_MODULE, NAN,
+    [OSC_KURTOSIS] = METRIC("modules", "kurtosis", OSC_H5_F64, OSC_OF_MODULE, NAN,
         "kurtosis of the module's output, not in excess: mean((x - mean)^4) / (var^2 + 1e-6)", "1"),
-    [OSC_RATIO] = MEASURE("residual", "ratio", OSC_H5_F64, OSC_OF_STATE, NAN,
+    [OSC_RATIO] = METRIC("residual", "ratio", OSC_H5_F64, OSC_OF_STATE, NAN,
         "max|x| / median|x| over the features of a position, sum over the positions", "1"),
-    [OSC_MEDIAN] = MEASURE("residual", "median", OSC_H5_F32, OSC_OF_STATE, NAN,
+    [OSC_MEDIAN] = METRIC("residual", "median", OSC_H5_F32, OSC_OF_STATE, NAN,
         "median of |x| over positions and features (of two middle ones the lower)", "activation"),
-    [OSC_TOP_VALUE] = MEASURE("residual", "top", OSC_H5_F32, OSC_OF_TOP, NAN,
+    [OSC_TOP_VALUE] = METRIC("residual", "top", OSC_H5_F32, OSC_OF_TOP, NAN,
         "the values of the largest magnitudes, falling", "activation"),
-    [OSC_TOP_POSITION] = MEASURE("residual", "top_position", OSC_H5_I32, OSC_OF_TOP, -1,
+    [OSC_TOP_POSITION] = METRIC("residual", "top_position", OSC_H5_I32, OSC_OF_TOP, -1,
         "their positions in the sequence", "index"),
-    [OSC_TOP_FEATURE] = MEASURE("residual", "top_feature", OSC_H5_I32, OSC_OF_TOP, -1,
+    [OSC_TOP_FEATURE] = METRIC("residual", "top_feature", OSC_H5_I32, OSC_OF_TOP, -1,
         "their features", "index"),
 };
 
@@ -73,10 +73,10 @@ size_t osc_record_module_column(const osc_record_layout *layout, osc_point point
     return (size_t)layer * each + (size_t)__builtin_popcount(before);
 }
 
-size_t osc_record_measure_columns(const osc_record_layout *layout, osc_measure measure)
+size_t osc_record_metric_columns(const osc_record_layout *layout, osc_metric metric)
 {
     size_t states = layout->layers + 1;
-    switch (osc_record_measures[measure].columns) {
+    switch (osc_record_metrics[metric].columns) {
     case OSC_OF_MODULE: return osc_record_modules(layout);
     case OSC_OF_STATE:  return states;
     default:            return states * OSC_RESIDUAL_TOP;
@@ -295,11 +295,11 @@ static osc_status each_without(const osc_record_layout *layout, osc_record_datas
     return fn(user, &sum);
 }
 
-static osc_status each_measure(const osc_record_layout *layout, osc_measure measure,
+static osc_status each_metric(const osc_record_layout *layout, osc_metric metric,
                                osc_record_dataset_fn fn, void *user)
 {
-    const osc_record_measure *of = &osc_record_measures[measure];
-    size_t columns = osc_record_measure_columns(layout, measure);
+    const osc_record_metric *of = &osc_record_metrics[metric];
+    size_t columns = osc_record_metric_columns(layout, metric);
     osc_record_dataset dataset = matrix(of->kind, 64, columns, "sequence",
                                         of->columns == OSC_OF_MODULE ? "module" : "state");
     dataset.dim[0] = 0;
@@ -368,8 +368,8 @@ osc_status osc_record_each(const osc_record_layout *layout, osc_record_dataset_f
     if (layout->without > 0)
         OSC_TRY(each_without(layout, fn, user));
     if (layout->modules != 0) {
-        for (size_t m = 0; m < OSC_RECORD_MEASURES; m++)
-            OSC_TRY(each_measure(layout, (osc_measure)m, fn, user));
+        for (size_t m = 0; m < OSC_RECORD_METRICS; m++)
+            OSC_TRY(each_metric(layout, (osc_metric)m, fn, user));
         OSC_TRY(each_residual(layout, fn, user));
     }
     for (unsigned p = 0; p < OSC_POINT_COUNT; p++)

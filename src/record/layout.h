@@ -96,14 +96,14 @@ typedef struct {
     osc_record_columns_of columns;
     double      fill;
     const char *description, *units;
-} osc_record_measure;
+} osc_record_metric;
 typedef enum {
     OSC_INF_NORM, OSC_KURTOSIS, OSC_RATIO, OSC_MEDIAN, OSC_TOP_VALUE, OSC_TOP_POSITION,
-    OSC_TOP_FEATURE, OSC_RECORD_MEASURES
-} osc_measure;
-extern const osc_record_measure osc_record_measures[OSC_RECORD_MEASURES];
+    OSC_TOP_FEATURE, OSC_RECORD_METRICS
+} osc_metric;
+extern const osc_record_metric osc_record_metrics[OSC_RECORD_METRICS];
 /* Values of one sequence. */
-size_t osc_record_measure_columns(const osc_record_layout *layout, osc_measure measure);
+size_t osc_record_metric_columns(const osc_record_layout *layout, osc_metric metric);
 
 /* Names of the points in `bits` joined by '+', in the order of a run; "" if none. */
 void osc_record_join(char text[OSC_RECORD_NAMES], unsigned bits);

@@ -9,9 +9,10 @@ libosc_a_SOURCES += %D%/record.h \
   %D%/h5.c %D%/h5.h \
   %D%/info.c %D%/info.h \
   %D%/layout.c %D%/layout.h \
-  %D%/measured.c %D%/measures.c %D%/measures.h %D%/merge.c \
+  %D%/merge.c \
+  %D%/metrics.c %D%/metrics.h \
   %D%/raw.c \
-  %D%/read.c %D%/reader.h \
+  %D%/read.c %D%/read_metrics.c %D%/reader.h \
   %D%/record.c \
   %D%/recorder.c %D%/recorder_state.h \
   %D%/resume.c \

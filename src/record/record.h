@@ -63,9 +63,9 @@ typedef struct {
      * columns of qkv_in zeroed (osc_observer_options).  Must outlive the recorder. */
     const uint32_t *without;
     size_t          without_count;
-    /* Also /modules and /residual: measures of the outputs of the model's modules and of the
+    /* Also /modules and /residual: metrics of the outputs of the model's modules and of the
      * residual stream, which the backend must be able to summarize. */
-    bool            measures;
+    bool            metrics;
     uint64_t        event_cap;   /* events kept at most; the rest is counted */
     bool            resume;      /* continue the file at `path` if there is one; comes first */
     bool            overwrite;   /* replace it; without either an existing file is OSC_EINVAL */
@@ -75,9 +75,9 @@ typedef struct {
 } osc_recorder_options;
 
 /* Opens a recording of the sequences of `corpus`, all or a share (osc_corpus_share) as
- * `info` says, and commits an empty record (or, with resume, checks that the
- * file at `path` is of the same model, text and options, naming the first
- * difference, and takes up its state).  `corpus` must outlive the recorder.
+ * `info` says, and commits an empty record (or, with resume, checks that the file at
+ * `path` is of the same model, text and options, naming the first difference, and takes
+ * up its state).  `corpus` must outlive the recorder.
  * Whatever happens later, the file at `path` is a complete HDF5 file: a commit
  * writes PATH.tmp, syncs it and renames it.  PATH.lock is locked until the end: a
  * second recorder of the same path is OSC_EINVAL.  Else OSC_EINVAL, OSC_EIO, OSC_EFORMAT,
@@ -164,7 +164,7 @@ typedef struct {
 } osc_record_without;
 osc_status osc_record_top1_without(osc_record *record, osc_record_without *without);
 
-/* Points in /modules, final_norm too; 0 in a record without measures, in which the
+/* Points in /modules, final_norm too; 0 in a record without metrics, in which the
  * functions below give OSC_ENOTFOUND. */
 unsigned osc_record_module_points(const osc_record *record);
 /* Columns of /modules; and the module of a column, of block `layer` or -1. */
@@ -184,10 +184,10 @@ typedef struct {
     const float   *median;                        /* [states] of |x| */
     const float   *top;                           /* [states * OSC_RESIDUAL_TOP], NaN: no more */
     const int32_t *top_position, *top_feature;
-} osc_record_measured;
+} osc_record_metrics_row;
 /* `fn` gets them in order; the arrays live until it returns. */
-osc_status osc_record_measures_each(osc_record *record,
-                                    osc_status (*fn)(void *user, const osc_record_measured *of),
+osc_status osc_record_metrics_each(osc_record *record,
+                                    osc_status (*fn)(void *user, const osc_record_metrics_row *of),
                                     void *user);
 
 /* /outliers: `fn` gets the events in file order, a batch at a time. */
@@ -204,8 +204,9 @@ osc_status osc_record_events(osc_record *record,
 uint64_t osc_record_event_count(const osc_record *record);
 uint64_t osc_record_events_dropped(const osc_record *record);
 
-/* /sequences, of sequence number `sequence` of this record, from 0: ids and nll, both [*count], into arrays of
- * sequence_length elements given by the caller (either may be NULL). */
+/* /sequences, of sequence number `sequence` of this record, from 0: ids and nll, both
+ * [*count], into arrays of sequence_length elements given by the caller (either may be
+ * NULL). */
 osc_status osc_record_sequence(osc_record *record, size_t sequence, size_t *count,
                                int32_t *ids, double *nll);
 

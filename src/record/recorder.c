@@ -10,7 +10,8 @@
 enum {
     COMMIT_SHARE = 50,               /* a commit may take one part in so many of the time */
     PENDING_EVENTS = 1 << 20,        /* more waiting for a commit force one, */
-    PENDING_IDS = 1 << 22,           /* so that memory does not grow with the text */
+    PENDING_IDS = 1 << 22,           /* so that memory does not grow with the text, */
+    PENDING_BYTES = 64 << 20,        /* nor with the number of short sequences */
 };
 
 /* --- life -------------------------------------------------------------------------------- */
@@ -39,7 +40,7 @@ static osc_status on_summary(void *user, osc_point point, int layer, size_t sequ
 {
     osc_recorder *recorder = user;
     OSC_TRY(check_running(recorder, sequence));
-    return osc_measures_summary(&recorder->measures, &recorder->layout, point, layer,
+    return osc_metrics_summary(&recorder->metrics, &recorder->layout, point, layer,
                                 sequence - recorder->committed, summary);
 }
 
@@ -48,7 +49,7 @@ static osc_status on_residual(void *user, size_t state, size_t sequence,
 {
     osc_recorder *recorder = user;
     OSC_TRY(check_running(recorder, sequence));
-    return osc_measures_residual(&recorder->measures, &recorder->layout, state,
+    return osc_metrics_residual(&recorder->metrics, &recorder->layout, state,
                                  sequence - recorder->committed, residual);
 }
 
@@ -77,7 +78,7 @@ static osc_status check_sizes(const osc_recorder_options *options,
         info->layers > INT16_MAX || info->hidden == 0 || info->hidden > OSC_RECORD_WIDEST)
         return osc_fail(OSC_EINVAL, "a model of %zu layers of width %zu with %zu heads cannot be "
                         "recorded", info->layers, info->hidden, info->heads);
-    if (options->measures && (shape->modules == 0 || shape->hidden != info->hidden))
+    if (options->metrics && (shape->modules == 0 || shape->hidden != info->hidden))
         return osc_fail(OSC_EINVAL, "the residual stream of width %zu cannot be measured, width "
                         "%zu was expected", shape->hidden, info->hidden);
     if (corpus->longest > info->sequence_length || info->sequence_length > OSC_RECORD_LONGEST)
@@ -91,8 +92,8 @@ static osc_status check_sizes(const osc_recorder_options *options,
         && (info->shard < 1 || info->shard > info->shards
             || info->first_sequence > info->corpus_sequences
             || info->sequences > info->corpus_sequences - info->first_sequence))
-        return osc_fail(OSC_EINVAL, "shard %zu of %zu, %zu sequences from number %zu of %zu, cannot "
-                        "be recorded", info->shard, info->shards, info->sequences,
+        return osc_fail(OSC_EINVAL, "shard %zu of %zu, %zu sequences from number %zu of %zu, "
+                        "cannot be recorded", info->shard, info->shards, info->sequences,
                         info->first_sequence, info->corpus_sequences);
     return OSC_OK;
 }
@@ -102,7 +103,7 @@ static void set_up(osc_recorder *recorder, const osc_recorder_options *options,
 {
     recorder->head = (osc_record_head){
         .info = options->info, .points = options->points, .track = options->track,
-        .raw = options->raw, .modules = options->measures ? shape->modules : 0,
+        .raw = options->raw, .modules = options->metrics ? shape->modules : 0,
         .event_cap = options->event_cap,
     };
     osc_record_info *info = &recorder->head.info;
@@ -182,7 +183,7 @@ void osc_recorder_free(osc_recorder *recorder)
     osc_raw_close(&recorder->raw);
     osc_counter_free(&recorder->counter);
     osc_observer_free(recorder->observer);
-    osc_measures_free(&recorder->measures);
+    osc_metrics_free(&recorder->metrics);
     osc_free(recorder->events.event);
     osc_free(recorder->nll);
     osc_lock_release(recorder->lock, recorder->path);
@@ -215,7 +216,9 @@ static bool is_time(const osc_recorder *recorder)
 {
     const osc_record_info *info = &recorder->head.info;
     const size_t *offset = recorder->corpus->offset;
-    if (recorder->events.count > PENDING_EVENTS ||
+    uint64_t waiting = (info->sequences_done - recorder->committed)
+                      * osc_metrics_bytes(&recorder->layout);
+    if (recorder->events.count > PENDING_EVENTS || waiting > PENDING_BYTES ||
         offset[info->sequences_done] - offset[recorder->committed] > PENDING_IDS)
         return true;
     double passed = osc_recorder_now() - recorder->committed_at;

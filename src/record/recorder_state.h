@@ -6,7 +6,7 @@
 
 #include "record/counter.h"
 #include "record/info.h"
-#include "record/measures.h"
+#include "record/metrics.h"
 
 /* Values for /raw since the last commit: an unnamed file beside the record.  The
  * tensor (sequence, point, layer) starts at a multiple of `stride` bytes. */
@@ -33,7 +33,7 @@ struct osc_recorder {
     size_t             committed;       /* sequences in the file */
     uint64_t           events_committed;
     osc_event_list     events;
-    osc_measures       measures;
+    osc_metrics       metrics;
     double            *nll;             /* of the ids of sequences committed .. done-1 */
     size_t             nll_room;
     double             committed_at;    /* osc_recorder_now() when the last one ended */

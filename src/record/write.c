@@ -197,7 +197,7 @@ static osc_status write_residual(osc_recorder *recorder, const osc_h5_file *file
     size_t done = recorder->head.info.sequences_done;
     OSC_TRY(osc_h5_write(file, "/residual/sumsq", OSC_H5_F64, NULL, stats->sumsq));
     OSC_TRY(osc_h5_write(file, "/residual/massive", OSC_H5_U64, NULL, stats->massive));
-    return osc_measures_write(&recorder->measures, &recorder->layout, file, recorder->committed,
+    return osc_metrics_write(&recorder->metrics, &recorder->layout, file, recorder->committed,
                               done - recorder->committed);
 }
 
@@ -268,7 +268,7 @@ uint64_t osc_recorder_write_bytes(const osc_recorder *recorder)
         event += osc_h5_size(osc_record_columns[c].kind);
     sequence += recorder->layout.length * (sizeof(int32_t) + sizeof(double))
               + recorder->raw.tensors * recorder->raw.stride
-              + osc_measures_bytes(&recorder->layout);
+              + osc_metrics_bytes(&recorder->layout);
     uint64_t data = event * recorder->events.count
                   + sequence * (recorder->head.info.sequences_done - recorder->committed);
     return data + data / 16 + SLACK_BYTES;

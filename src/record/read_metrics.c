@@ -6,7 +6,7 @@
 
 static osc_status absent(const osc_record *record)
 {
-    return osc_fail(OSC_ENOTFOUND, "%s: has no measures of modules and of the residual stream",
+    return osc_fail(OSC_ENOTFOUND, "%s: has no metrics of modules and of the residual stream",
                     record->path);
 }
 
@@ -70,15 +70,15 @@ osc_status osc_record_residual(osc_record *record, const osc_residual_stats **st
 enum { ROWS = 64 };      /* read at once: those of a chunk */
 
 typedef struct {
-    void  *row[OSC_RECORD_MEASURES];         /* [ROWS, columns] */
-    size_t columns[OSC_RECORD_MEASURES];
+    void  *row[OSC_RECORD_METRICS];         /* [ROWS, columns] */
+    size_t columns[OSC_RECORD_METRICS];
 } batch;
 
 static osc_status allocate(batch *b, const osc_record_layout *layout)
 {
-    for (size_t m = 0; m < OSC_RECORD_MEASURES; m++) {
-        b->columns[m] = osc_record_measure_columns(layout, (osc_measure)m);
-        b->row[m] = osc_alloc(ROWS * b->columns[m], osc_h5_size(osc_record_measures[m].kind));
+    for (size_t m = 0; m < OSC_RECORD_METRICS; m++) {
+        b->columns[m] = osc_record_metric_columns(layout, (osc_metric)m);
+        b->row[m] = osc_alloc(ROWS * b->columns[m], osc_h5_size(osc_record_metrics[m].kind));
         if (b->row[m] == NULL)
             return OSC_ENOMEM;
     }
@@ -87,9 +87,9 @@ static osc_status allocate(batch *b, const osc_record_layout *layout)
 
 static osc_status read_rows(batch *b, const osc_record *record, size_t first, size_t count)
 {
-    for (size_t m = 0; m < OSC_RECORD_MEASURES; m++) {
+    for (size_t m = 0; m < OSC_RECORD_METRICS; m++) {
         char path[OSC_RECORD_PATH];
-        const osc_record_measure *of = &osc_record_measures[m];
+        const osc_record_metric *of = &osc_record_metrics[m];
         hsize_t start[3] = { first, 0, 0 }, extent[3] = { count, b->columns[m], 1 };
         if (of->columns == OSC_OF_TOP) {
             extent[1] = record->layout.layers + 1;
@@ -102,14 +102,14 @@ static osc_status read_rows(batch *b, const osc_record *record, size_t first, si
     return OSC_OK;
 }
 
-static const void *row_of(const batch *b, osc_measure m, size_t row)
+static const void *row_of(const batch *b, osc_metric m, size_t row)
 {
-    return (const char *)b->row[m] + row * b->columns[m] * osc_h5_size(osc_record_measures[m].kind);
+    return (const char *)b->row[m] + row * b->columns[m] * osc_h5_size(osc_record_metrics[m].kind);
 }
 
-static osc_record_measured measured(const batch *b, size_t sequence, size_t row)
+static osc_record_metrics_row row_at(const batch *b, size_t sequence, size_t row)
 {
-    return (osc_record_measured){
+    return (osc_record_metrics_row){
         .sequence = sequence,
         .inf_norm = row_of(b, OSC_INF_NORM, row), .kurtosis = row_of(b, OSC_KURTOSIS, row),
         .ratio = row_of(b, OSC_RATIO, row), .median = row_of(b, OSC_MEDIAN, row),
@@ -118,8 +118,8 @@ static osc_record_measured measured(const batch *b, size_t sequence, size_t row)
     };
 }
 
-osc_status osc_record_measures_each(osc_record *record,
-                                    osc_status (*fn)(void *user, const osc_record_measured *of),
+osc_status osc_record_metrics_each(osc_record *record,
+                                    osc_status (*fn)(void *user, const osc_record_metrics_row *of),
                                     void *user)
 {
     if (record->layout.modules == 0)
@@ -133,11 +133,11 @@ osc_status osc_record_measures_each(osc_record *record,
         status = read_rows(&b, record, first, count);
         osc_h5_quiet_end(quiet);
         for (size_t i = 0; i < count && status == OSC_OK; i++) {
-            osc_record_measured of = measured(&b, first + i, i);
+            osc_record_metrics_row of = row_at(&b, first + i, i);
             status = fn(user, &of);
         }
     }
-    for (size_t m = 0; m < OSC_RECORD_MEASURES; m++)
+    for (size_t m = 0; m < OSC_RECORD_METRICS; m++)
         osc_free(b.row[m]);
     return status;
 }
