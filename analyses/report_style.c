@@ -44,6 +44,7 @@ const char *const report_style[] = {
     "  font-weight: 400; white-space: nowrap; }",
     "td { white-space: normal; }",
     ".number { white-space: nowrap; text-align: right; }",
+    "thead .number { white-space: normal; }",
     "th:first-child, td:first-child { padding-left: 0.2rem; }",
     "caption { text-align: left; font-size: 0.9rem; font-weight: 650; padding: 0.4rem 0.2rem; }",
     ".notes + .table { margin-top: 1rem; }",

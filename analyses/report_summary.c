@@ -47,10 +47,10 @@ static void say_outliers(FILE *out, const outlier_result *r)
         return;
     }
     list_features(features, sizeof features, &r->features);
-    put_item(out, "%.256s%s has %zu outlier feature%s (%s); the most common reaches %g in %.1f %% "
-             "of the layers and at %.1f %% of the positions.", r->model, scheme, r->summary.count,
-             r->summary.count == 1 ? "" : "s", features, r->info.alpha, 100 * common->layers,
-             100 * common->positions);
+    put_item(out, "%.256s%s has %zu outlier feature%s (%s); the most common reaches %g in "
+             "%.1f\u00a0%% of the layers and at %.1f\u00a0%% of the positions.", r->model, scheme,
+             r->summary.count, r->summary.count == 1 ? "" : "s", features, r->info.alpha,
+             100 * common->layers, 100 * common->positions);
 }
 
 static osc_status say_ablation(FILE *out, const ablation *a)
@@ -88,7 +88,7 @@ static void say_schemes(FILE *out, const scheme_cells *cells, size_t group)
     }
     if (least != NULL && least != most)
         put_item(out, "Of the matmul schemes tried, %.100s changes the perplexity of %.256s (%.2f) "
-                 "by %+.2f %%, %.100s by %+.2f %%%s.", least->scheme, least->model, least->base,
+                 "by %+.2f\u00a0%%, %.100s by %+.2f\u00a0%%%s.", least->scheme, least->model, least->base,
                  100 * (least->relative - 1), most->scheme, 100 * (most->relative - 1),
                  schemes > 2 ? "; the others lie between" : "");
 }

@@ -107,9 +107,9 @@ has "the sweep's title, as text" "<h1>A &lt;b&gt;sweep&lt;/b&gt; of two</h1>" $p
 for section in summary outliers coverage metrics emergence ablation schemes thresholds provenance definitions; do
     has "section $section" "<section id=\"$section\">" $page
 done
-is "figures" "$(grep -c '<svg ' $page)" 5
-is "each has a title and a description" "$(grep -c '^<title>.*</title><desc>.\{20,\}</desc>' $page)" 5
-is "numbered captions" "$(grep -o '<b>Figure [0-9]*' $page | tr -dc '0-9\n' | tr '\n' ' ')" "1 2 3 4 5 "
+is "figures" "$(grep -c '<svg ' $page)" 6
+is "each has a title and a description" "$(grep -c '^<title>.*</title><desc>.\{20,\}</desc>' $page)" 6
+is "numbered captions" "$(grep -o '<b>Figure [0-9]*' $page | tr -dc '0-9\n' | tr '\n' ' ')" "1 2 3 4 5 6 "
 has "outliers" '<th scope="row">opt-mini-2m</th><td class="number">2.4M</td>' $page
 has "schemes" '<th scope="row">llm-int8</th>' $page
 has "a scheme of another file, beside them" '<th scope="row">q8-0</th>' $page
