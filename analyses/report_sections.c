@@ -266,7 +266,7 @@ static osc_status write_schemes(report *r, FILE *out)
         return OSC_OK;
     return report_figure(r, out, draw_schemes, &r->schemes, "The same numbers: a mark per model "
                          "and scheme; left of 0 the perplexity is below that without "
-                         "quantization, which is noise.");
+                         "quantization.");
 }
 
 static osc_status draw_study(const void *user, FILE *out)

@@ -77,7 +77,7 @@ const char *const report_style[] = {
     "  nav { background: none; border: 1px solid var(--line); }",
     "  h2, h3, figcaption { break-after: avoid; }",
     "  h2 { margin-top: 1.8rem; }",
-    "  .picture, .table, tr, dt { break-inside: avoid; }",
+    "  .picture, .table, figcaption, h2, h3, tr, dt, dd { break-inside: avoid; }",
     "  figure { margin: 1rem 0 1.4rem; }",
     "  dt { break-after: avoid; }",
     "  p, li { orphans: 3; widows: 3; }",

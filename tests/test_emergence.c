@@ -26,7 +26,7 @@ static void make_record(int i, int spoil)
     snprintf(digest, sizeof digest, "w%d", i);
     snprintf(name, sizeof name, "opt-%d", i < 2 ? 0 : i);
     options.overwrite = true;
-    options.measures = spoil != 4;
+    options.metrics = spoil != 4;
     options.info.model = name;
     options.info.weights_sha256 = digest;
     options.info.parameters = 1000000u << i;
