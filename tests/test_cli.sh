@@ -258,6 +258,7 @@ fails "coverage without a record" 2 "no record given" coverage
 # --- the defaults -----------------------------------------------------------------------
 for command in $commands; do
     set --
+    test $command != merge || continue      # there is nothing to merge by default
     test $command != compare || set -- --sequences 1 --length 256   # all schemes: a minute else
     test $command != report || set -- -q
     run "$command" "$@"

@@ -67,18 +67,18 @@ osc_status osc_record_residual(osc_record *record, const osc_residual_stats **st
 
 /* --- rows ------------------------------------------------------------------------------- */
 
-enum { ROWS = 64 };      /* read at once: those of a chunk */
+enum { ROWS = 64 };      /* read at once: those of a chunk, or all if there are fewer */
 
 typedef struct {
-    void  *row[OSC_RECORD_METRICS];         /* [ROWS, columns] */
+    void  *row[OSC_RECORD_METRICS];         /* [rows, columns] */
     size_t columns[OSC_RECORD_METRICS];
 } batch;
 
-static osc_status allocate(batch *b, const osc_record_layout *layout)
+static osc_status allocate(batch *b, const osc_record_layout *layout, size_t rows)
 {
     for (size_t m = 0; m < OSC_RECORD_METRICS; m++) {
         b->columns[m] = osc_record_metric_columns(layout, (osc_metric)m);
-        b->row[m] = osc_alloc(ROWS * b->columns[m], osc_h5_size(osc_record_metrics[m].kind));
+        b->row[m] = osc_alloc(rows * b->columns[m], osc_h5_size(osc_record_metrics[m].kind));
         if (b->row[m] == NULL)
             return OSC_ENOMEM;
     }
@@ -126,7 +126,7 @@ osc_status osc_record_metrics_each(osc_record *record,
         return absent(record);
     batch b = { .columns = { 0 } };
     size_t total = record->head.info.sequences_done;
-    osc_status status = allocate(&b, &record->layout);
+    osc_status status = allocate(&b, &record->layout, total < ROWS ? total : ROWS);
     for (size_t first = 0; first < total && status == OSC_OK; first += ROWS) {
         size_t count = total - first < ROWS ? total - first : ROWS;
         osc_h5_quiet quiet = osc_h5_quiet_begin();

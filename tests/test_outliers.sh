@@ -1,4 +1,4 @@
-# TAP: outliers --metrics as a user runs it, of a record with the metrics and of one without.
+# TAP: outliers --metrics as a user runs it, of records with the metrics and without.
 program=$(pwd)/outlierscope
 share=$(cd "$OSC_SHARE" && pwd) || exit 99
 data=$(cd "$OSC_TESTS/data" && pwd) || exit 99
@@ -50,6 +50,6 @@ report 4 "$wrong" "and nulls where there are none"
 
 "$program" record -q --model "$share/opt-mini-2m" --sequences 2 --resume -o without.h5 \
     --tokens "$data/text/sampled-16x256.tokens" >out 2>err
-wrong=
-test $? = 1 && grep -q "recorded with modules '', this run has 'qkv_in+" err || wrong=$(cat err)
+status=$? wrong=
+test $status = 1 && grep -q "recorded with modules '', this run has 'qkv_in+" err || wrong=$(cat err)
 report 5 "$wrong" "a record without them is not resumed with"
