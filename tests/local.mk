@@ -1,15 +1,9 @@
 TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh %D%/test_report.sh
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh %D%/test_report.sh
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_metrics.sh %D%/test_report.sh
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
+  %D%/test_emergence.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh %D%/test_report.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -173,6 +167,7 @@ check_PROGRAMS += %D%/test_emergence
 %C%_test_emergence_SOURCES = %D%/test_emergence.c $(RECORD_SIM) %D%/memory_file.h %D%/xml.h
 %C%_test_emergence_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_emergence_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_reduce
 %C%_test_reduce_SOURCES = %D%/test_reduce.c %D%/near.h %D%/run.h
 %C%_test_reduce_CFLAGS  = $(TEST_CFLAGS)
