@@ -88,7 +88,7 @@ const char *const report_style[] = {
     "  table { font-size: 7.6pt; max-width: 100%; }",
     "  thead { display: table-header-group; }",
     "  th, td { padding: 0.2rem 0.38rem; white-space: normal; overflow-wrap: break-word; }",
-    "  tbody th { overflow-wrap: anywhere; min-width: 5em; }",
+    "  tbody th { overflow-wrap: anywhere; min-width: 10em; }",
     "  .number { white-space: nowrap; overflow-wrap: normal; }",
     "  thead .number { white-space: normal; }",
     "  .notice { border-color: var(--line); }",
