@@ -27,7 +27,7 @@ libanalyses_a_SOURCES = \
   %D%/ranks.c %D%/ranks.h \
   %D%/record_text.c %D%/record_text.h \
   %D%/report.c %D%/report.h %D%/report_page.c %D%/report_provenance.c %D%/report_read.c \
-  %D%/report_sections.c %D%/report_source.c %D%/report_style.c \
+  %D%/report_sections.c %D%/report_source.c %D%/report_style.c %D%/report_summary.c \
   %D%/rng.c %D%/rng.h \
   %D%/scatter.c %D%/scatter.h %D%/scatter_axis.c %D%/scatter_parts.h %D%/scatter_points.c \
   %D%/schemes.c %D%/schemes.h %D%/schemes_plot.c %D%/schemes_study.c %D%/schemes_table.c \

@@ -82,11 +82,12 @@ typedef struct {
     osc_status (*write)(report *r, FILE *out);
 } report_section;
 
-/* --- report_sections.c, report_provenance.c ---------------------------------------- */
+/* --- report_sections.c, report_summary.c, report_provenance.c ---------------------- */
 
 /* In the order of the page; ends with an id of NULL. */
 extern const report_section report_sections[];
 
+osc_status report_write_summary(report *r, FILE *out);
 osc_status report_write_provenance(report *r, FILE *out);
 
 /* --- report_style.c ---------------------------------------------------------------- */

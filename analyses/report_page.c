@@ -46,7 +46,8 @@ static void put_caption(FILE *out, const char *what, size_t number, const char *
 {
     char text[2048];
     vsnprintf(text, sizeof text, format, args);
-    fprintf(out, "<figure>\n<figcaption><b>%s %zu.</b> ", what, number);
+    fprintf(out, "<figure class=\"%s\">\n<figcaption><b>%s %zu.</b> ",
+            strcmp(what, "Table") == 0 ? "tables" : "picture", what, number);
     markup_text(out, text);
     fputs("</figcaption>\n", out);
 }

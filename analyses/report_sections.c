@@ -120,6 +120,19 @@ static osc_status draw_emergence(const void *user, FILE *out)
     return emergence_draw(user, EMERGENCE_FIGURES, out);
 }
 
+static osc_status draw_metrics(const void *user, FILE *out)
+{
+    return emergence_draw(user, EMERGENCE_METRICS_PERPLEXITY, out);
+}
+
+static bool have_metrics(const emergence_set *set)
+{
+    bool some = false;
+    for (size_t i = 0; i < set->records.count; i++)
+        some |= set->result[i].metrics.recorded;
+    return some;
+}
+
 static osc_status write_family(report *r, FILE *out, const emergence_set *set)
 {
     OSC_TRY(report_figure(r, out, draw_emergence, set, "Emergence over the models of this report, "
@@ -127,7 +140,10 @@ static osc_status write_family(report *r, FILE *out, const emergence_set *set)
                           "most common outlier feature affects, by size and by perplexity; how "
                           "large it is; how many there are. A curve stands only where the points "
                           "support one, with its 95 %% confidence band."));
-    report_begin_table(r, out, "The points of the figure.");
+    if (have_metrics(set))
+        OSC_TRY(report_figure(r, out, draw_metrics, set, "The other measures of outliers over the "
+                              "same models, by perplexity."));
+    report_begin_table(r, out, "The points of the figures.");
     OSC_TRY(emergence_write_points(set, TABLE_HTML, out));
     report_end(out);
     report_begin_table(r, out, "How the quantities go together: rank correlations and curves.");
@@ -250,7 +266,7 @@ static osc_status write_schemes(report *r, FILE *out)
         return OSC_OK;
     return report_figure(r, out, draw_schemes, &r->schemes, "The same numbers: a mark per model "
                          "and scheme; left of 0 the perplexity is below that without "
-                         "quantization, which is noise.");
+                         "quantization.");
 }
 
 static osc_status draw_study(const void *user, FILE *out)
@@ -324,6 +340,7 @@ static osc_status write_notices(report *r, FILE *out)
 }
 
 const report_section report_sections[] = {
+    { "summary", "Summary", report_write_summary },
     { "outliers", "Outlier features", write_outliers },
     { "coverage", "Where outlier features are", write_coverage },
     { "metrics", "Other measures of outliers", write_metrics },

@@ -131,14 +131,25 @@ bool schemes_comparable(const scheme_cell *a, const scheme_cell *b)
         && a->scored == b->scored;
 }
 
+/* Can cell number `index` be compared with all cells before it that are of this group? */
+static bool fits(const scheme_cells *cells, size_t index, size_t group)
+{
+    bool all = true;
+    for (size_t i = 0; i < index && all; i++)
+        all = cells->cell[i].group != group
+            || schemes_comparable(&cells->cell[i], &cells->cell[index]);
+    return all;
+}
+
 void schemes_relate(scheme_cells *cells)
 {
     cells->groups = 0;
     for (size_t i = 0; i < cells->count; i++) {
-        size_t j = 0;
-        while (j < i && !schemes_comparable(&cells->cell[i], &cells->cell[j]))
-            j++;
-        cells->cell[i].group = j < i ? cells->cell[j].group : cells->groups++;
+        size_t group = 0;
+        while (group < cells->groups && !fits(cells, i, group))
+            group++;
+        cells->cell[i].group = group;
+        cells->groups += group == cells->groups;
     }
     for (size_t i = 0; i < cells->count; i++) {
         scheme_cell *cell = &cells->cell[i];

@@ -83,9 +83,9 @@ static void write_subtitle(char *text, size_t size, const scheme_cells *cells)
         same &= c->sequences == first->sequences && c->length == first->length
              && strcmp(c->protocol, first->protocol) == 0;
     }
-    int used = snprintf(text, size, "Perplexity with weights and inputs of all linear layers "
-                        "quantized, against that of the same model as stored (scheme none). The "
-                        "scale is linear below %g %% and logarithmic beyond.", DOTPLOT_LINEAR);
+    int used = snprintf(text, size, "Perplexity with the linear layers under each scheme, against "
+                        "that of the same model as stored (scheme none). The scale is linear "
+                        "below %g %% and logarithmic beyond.", DOTPLOT_LINEAR);
     if (same)
         snprintf(text + used, size - (size_t)used, " %zu sequence%s of at most %zu ids, "
                  "protocol %s.", first->sequences, first->sequences == 1 ? "" : "s",

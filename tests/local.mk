@@ -5,12 +5,6 @@ TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += $(SCRIPT_TESTS)
-TESTS = $(check_PROGRAMS) %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
-TEST_EXTENSIONS = .sh
-SH_LOG_COMPILER = $(SHELL)
-dist_check_SCRIPTS += %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
@@ -140,6 +134,17 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+check_PROGRAMS += %D%/test_schemes
+%C%_test_schemes_SOURCES = %D%/test_schemes.c %D%/memory_file.h %D%/run.h
+%C%_test_schemes_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_schemes_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
+check_PROGRAMS += %D%/test_figures
+%C%_test_figures_SOURCES = %D%/test_figures.c %D%/svg_check.c %D%/svg_check.h %D%/memory_file.h \
+  %D%/run.h
+%C%_test_figures_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_figures_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_ablate_reference
 %C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h \
   %D%/run.h \
@@ -148,12 +153,6 @@ check_PROGRAMS += %D%/test_ablate_reference
   experiments/without.c
 %C%_test_ablate_reference_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablate_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
-
-check_PROGRAMS += %D%/test_figures
-%C%_test_figures_SOURCES = %D%/test_figures.c %D%/svg_check.c %D%/svg_check.h %D%/memory_file.h \
-  %D%/run.h
-%C%_test_figures_CFLAGS  = $(TEST_CFLAGS)
-%C%_test_figures_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
 check_PROGRAMS += %D%/test_ablation
 %C%_test_ablation_SOURCES = %D%/test_ablation.c %D%/memory_file.h %D%/run.h

@@ -104,12 +104,12 @@ is "a page" "$status $(cat out) $(cat err)" "0  outlierscope report: wrote r/rep
 page=r/report.html
 well "page" $page
 has "the sweep's title, as text" "<h1>A &lt;b&gt;sweep&lt;/b&gt; of two</h1>" $page
-for section in outliers coverage emergence ablation schemes thresholds provenance definitions; do
+for section in summary outliers coverage metrics emergence ablation schemes thresholds provenance definitions; do
     has "section $section" "<section id=\"$section\">" $page
 done
-is "figures" "$(grep -c '<svg ' $page)" 5
-is "each has a title and a description" "$(grep -c '^<title>.*</title><desc>.\{20,\}</desc>' $page)" 5
-is "numbered captions" "$(grep -o '<b>Figure [0-9]*' $page | tr -dc '0-9\n' | tr '\n' ' ')" "1 2 3 4 5 "
+is "figures" "$(grep -c '<svg ' $page)" 6
+is "each has a title and a description" "$(grep -c '^<title>.*</title><desc>.\{20,\}</desc>' $page)" 6
+is "numbered captions" "$(grep -o '<b>Figure [0-9]*' $page | tr -dc '0-9\n' | tr '\n' ' ')" "1 2 3 4 5 6 "
 has "outliers" '<th scope="row">opt-mini-2m</th><td class="number">2.4M</td>' $page
 has "schemes" '<th scope="row">llm-int8</th>' $page
 has "a scheme of another file, beside them" '<th scope="row">q8-0</th>' $page
@@ -119,6 +119,7 @@ has "command lines" "<code>outlierscope record -q --model $two" $page
 for digest in weights tokenizer text; do
     has "digest of $digest" "$digest SHA-256 <code>[0-9a-f]\{64\}</code>" $page
 done
+has "what zeroing does" "<li>Taking [0-9]* features out of opt-mini-2m multiplies .* by [0-9]*\.[0-9]*; without as many random ones by" $page
 nll=$(sed -n 's/^ *"perplexity": \([0-9]*\.[0-9]\{3\}\).*/\1/p' r/cells/schemes.json | head -n 1)
 has "the perplexity of the file" "<td class=\"number\">$nll" $page
 has "no colours of the screen on paper" "@media print" $page
@@ -172,6 +173,7 @@ for file in cells/cut.h5 cells/text.h5 cells/nothing.json cells/half.json cells/
     has "$file is named" "<dt>$file</dt><dd>[^<]" $page
 done
 has "why a row is refused" "row 1: &quot;scored&quot; is not a whole number" $page
+has "a cell in two files counts once" "12 perplexities of models" $page
 has "numbers that contradict" "another file has [0-9.]* for the same text" $page
 
 # --- a folder with one kind of results -------------------------------------------------
