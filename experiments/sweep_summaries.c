@@ -18,7 +18,9 @@ enum { EXTRA_WORDS = 16, WORD = 1200 };
 typedef enum {
     FROM_CELLS,       /* a function, tables/NAME.FORMAT */
     FROM_RECORDS,     /* a command over all finished records, tables/NAME.FORMAT */
-    FROM_EACH         /* a command over each record, figures/CELL.NAME.svg with --plot */
+    PLOT_OF_RECORDS,  /* the same with --plot, figures/NAME.svg */
+    PLOT_OF_EACH,     /* a command over each record with --plot, figures/CELL.NAME.svg */
+    FROM_FOLDER       /* a command over the sweep's folder, NAME.html */
 } summary_source;
 
 typedef struct {
@@ -34,7 +36,11 @@ static const summary summaries[] = {
     { "perplexity", FROM_CELLS, sweep_write_perplexity, { NULL } },
     { "schemes", FROM_CELLS, sweep_write_schemes, { NULL } },
     { "ablation", FROM_CELLS, sweep_write_ablation, { NULL } },
-    { "coverage", FROM_EACH, NULL, { "coverage" } },
+    { "metrics", FROM_RECORDS, NULL, { "outliers", "--sort", "parameters", "--metrics" } },
+    { "emergence", FROM_RECORDS, NULL, { "emergence" } },
+    { "emergence", PLOT_OF_RECORDS, NULL, { "emergence" } },
+    { "coverage", PLOT_OF_EACH, NULL, { "coverage" } },
+    { "report", FROM_FOLDER, NULL, { "report", "." } },
 };
 
 static const struct { table_format format; const char *name; } formats[] = {
@@ -133,7 +139,16 @@ static osc_status run_over_all(const sweep *s, const summary *m)
     return OSC_OK;
 }
 
-static osc_status run_over_each(const sweep *s, const summary *m)
+static osc_status plot_all(const sweep *s, const summary *m)
+{
+    char file[WORD], plot[] = "--plot";
+    snprintf(file, sizeof file, "figures/%s.svg", m->name);
+    if (s->count == 0)
+        return OSC_OK;
+    return run_over(s, m, (char *[]){ plot, file, NULL }, 0, s->count - 1);
+}
+
+static osc_status plot_each(const sweep *s, const summary *m)
 {
     for (size_t i = 0; i < s->count; i++) {
         char file[WORD], plot[] = "--plot";
@@ -143,15 +158,30 @@ static osc_status run_over_each(const sweep *s, const summary *m)
     return OSC_OK;
 }
 
+static osc_status run_over_folder(const sweep *s, const summary *m)
+{
+    char file[WORD], output[] = "-o", *word[EXTRA_WORDS + 3] = { NULL };
+    size_t count = 0;
+    snprintf(file, sizeof file, "%s.html", m->name);
+    for (; m->words[count] != NULL; count++)
+        word[count] = (char *)m->words[count];
+    word[count] = output;
+    word[count + 1] = file;
+    return run_command(s, word);
+}
+
 /* --- all ------------------------------------------------------------------------------------ */
 
 static osc_status make(const sweep *s, const summary *m)
 {
     size_t rows = 1;
-    if (m->source == FROM_RECORDS)
-        return run_over_all(s, m);
-    if (m->source == FROM_EACH)
-        return run_over_each(s, m);
+    switch (m->source) {
+    case FROM_RECORDS: return run_over_all(s, m);
+    case PLOT_OF_RECORDS: return plot_all(s, m);
+    case PLOT_OF_EACH: return plot_each(s, m);
+    case FROM_FOLDER: return run_over_folder(s, m);
+    case FROM_CELLS: break;
+    }
     for (size_t f = 0; f < FORMATS && rows > 0; f++)
         OSC_TRY(write_table(&rows, s, m, f));
     return OSC_OK;
