@@ -227,7 +227,3 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_tex
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
 %C%_bench_store_SOURCES   = %D%/bench_store.c %D%/bench.h
 %C%_bench_store_LDADD     = $(OSC_LIBS)
-
-# Sweeps, and the scripts for a cluster.
-TESTS              += %D%/test_sweep.sh %D%/slurm.sh
-dist_check_SCRIPTS += %D%/test_sweep.sh %D%/slurm.sh
