@@ -406,8 +406,8 @@ START_TEST(test_plot)
     ck_assert_ptr_nonnull(strstr(text, "model &amp; co"));
     ck_assert_ptr_nonnull(strstr(text, "&lt;by hand&gt;"));
     ck_assert_ptr_null(strstr(text, "nan"));
-    /* A triangle for every draw of every step in two panels, and in the legend. */
-    ck_assert_uint_eq(count_of(text, "<polygon") + count_of(text, "<path"), 2 * 6 * a.steps + 1);
+    /* A mark for every draw of every step in two panels, and in the legend. */
+    ck_assert_uint_eq(count_of(text, " fill=\"#56b4e9\""), 2 * 6 * a.steps + 1);
     free(text);
     ablation_free(&a);
 }
