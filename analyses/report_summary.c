@@ -88,8 +88,8 @@ static void say_schemes(FILE *out, const scheme_cells *cells, size_t group)
     }
     if (least != NULL && least != most)
         put_item(out, "Of the matmul schemes tried, %.100s changes the perplexity of %.256s (%.2f) "
-                 "by %+.2f\u00a0%%, %.100s by %+.2f\u00a0%%%s.", least->scheme, least->model, least->base,
-                 100 * (least->relative - 1), most->scheme, 100 * (most->relative - 1),
+                 "by %+.2f\u00a0%%, %.100s by %+.2f\u00a0%%%s.", least->scheme, least->model,
+                 least->base, 100 * (least->relative - 1), most->scheme, 100 * (most->relative - 1),
                  schemes > 2 ? "; the others lie between" : "");
 }
 
