@@ -128,6 +128,13 @@ check_PROGRAMS += %D%/test_errors
 %C%_test_errors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_errors_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
 
+if HAVE_CUDA
+check_PROGRAMS += %D%/test_cuda
+%C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/run.h
+%C%_test_cuda_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_cuda_LDADD   = $(TEST_LIBS)
+endif
+
 endif
 
 # Benches: built and run by `make bench` alone.
@@ -141,3 +148,10 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
 %C%_bench_text_LDADD      = $(OSC_LIBS)
 %C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
+
+if HAVE_CUDA
+EXTRA_PROGRAMS += %D%/bench_cuda
+CLEANFILES     += %D%/bench_cuda
+%C%_bench_cuda_SOURCES = %D%/bench_cuda.c %D%/bench.h
+%C%_bench_cuda_LDADD   = $(OSC_LIBS)
+endif
