@@ -3,21 +3,13 @@
  * running maximum and sum.  The largest probability of a query is 1 / sum at the end,
  * since the exponent of the maximum is 0. */
 #include <config.h>
-#include "cuda/backend.h"
-#include "cuda/element.cuh"
-#include "cuda/mma.cuh"
+#include "cuda/attention.cuh"
+#include "cuda/attention_wgmma.h"
 
 enum {
-    WARP = 32, WARPS = 4, THREADS = WARPS * WARP,
-    QUERIES = 64, KEYS = 64,
+    WARPS = 4, THREADS = WARPS * WARP,
+    QUERIES = 64,
     ROW_PAD = 8          /* elements: rows then start 16 bytes apart modulo the banks */
-};
-
-struct attention_args {
-    size_t tokens, head_size, width;     /* width: heads * head_size */
-    float  scale;
-    double *mass;                        /* [heads, tiles] */
-    bool   vectors;                      /* rows can be copied 16 bytes at a time */
 };
 
 /* --- tiles --------------------------------------------------------------------------------- */
@@ -95,110 +87,7 @@ static __device__ __forceinline__ void weigh(float (&o)[D / 8][4], const float (
     }
 }
 
-/* Keys after a query do not count; `query` is that of this lane's first row. */
-static __device__ __forceinline__ void mask(float (&s)[KEYS / 8][4], size_t query, size_t key)
-{
-    int lane = threadIdx.x % WARP;
-#pragma unroll
-    for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-        for (int j = 0; j < 4; j++)
-            if (key + n * 8 + lane % 4 * 2 + j % 2 > query + j / 2 * 8)
-                s[n][j] = -INFINITY;
-}
-
-static __device__ __forceinline__ float quad_max(float v)
-{
-    v = fmaxf(v, __shfl_xor_sync(~0u, v, 1));
-    return fmaxf(v, __shfl_xor_sync(~0u, v, 2));
-}
-
-static __device__ __forceinline__ float quad_sum(float v)
-{
-    v += __shfl_xor_sync(~0u, v, 1);
-    return v + __shfl_xor_sync(~0u, v, 2);
-}
-
-/* s becomes exp(scale (s - max)); max and sum of this lane's two rows move on, and o
- * is rescaled.  `sum` is this lane's part: the quad's are added at the end. */
-template <int D>
-static __device__ __forceinline__ void soften(float (&s)[KEYS / 8][4], float (&o)[D / 8][4],
-                                              float (&largest)[2], float (&sum)[2], float factor)
-{
-#pragma unroll
-    for (int r = 0; r < 2; r++) {
-        float most = largest[r];
-#pragma unroll
-        for (int n = 0; n < KEYS / 8; n++)
-            most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
-        most = quad_max(most);
-        float shrink = exp2f((largest[r] - most) * factor);
-        largest[r] = most;
-        sum[r] *= shrink;
-#pragma unroll
-        for (int n = 0; n < KEYS / 8; n++)
-#pragma unroll
-            for (int j = 0; j < 2; j++) {
-                float e = exp2f((s[n][2 * r + j] - most) * factor);
-                s[n][2 * r + j] = e;
-                sum[r] += e;
-            }
-#pragma unroll
-        for (int d = 0; d < D / 8; d++) {
-            o[d][2 * r] *= shrink;
-            o[d][2 * r + 1] *= shrink;
-        }
-    }
-}
-
 /* --- the kernel ------------------------------------------------------------------------------ */
-
-/* Sum over the block's queries of 1 / sum, in a fixed order. */
-static __device__ void add_mass(const attention_args &args, const float (&sum)[2], size_t query)
-{
-    __shared__ double parts[WARPS];
-    int lane = threadIdx.x % WARP;
-    double mass = 0.0;
-    if (lane % 4 == 0)
-        for (int r = 0; r < 2; r++)
-            if (query + r * 8 < args.tokens)
-                mass += 1.0 / (double)sum[r];
-    for (int offset = 4; offset < WARP; offset *= 2)
-        mass += __shfl_xor_sync(~0u, mass, offset);
-    if (lane == 0)
-        parts[threadIdx.x / WARP] = mass;
-    __syncthreads();
-    if (threadIdx.x == 0)
-        args.mass[blockIdx.y * gridDim.x + gridDim.x - 1 - blockIdx.x]
-            = parts[0] + parts[1] + parts[2] + parts[3];
-}
-
-template <typename T, int D>
-static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&sum)[2],
-                             const attention_args &args, size_t query)
-{
-    int lane = threadIdx.x % WARP;
-    for (int r = 0; r < 2; r++) {
-        if (query + r * 8 >= args.tokens)
-            continue;
-        T *row = head + (query + r * 8) * args.width;
-        float inverse = 1.0f / sum[r];
-#pragma unroll
-        for (int d = 0; d < D / 8; d++) {
-            int column = d * 8 + lane % 4 * 2;
-            T first = from_float<T>(o[d][2 * r] * inverse);
-            T second = from_float<T>(o[d][2 * r + 1] * inverse);
-            if (args.vectors && column < (int)args.head_size) {
-                *(uint32_t *)(row + column) = pack(first, second);
-            } else {
-                if (column < (int)args.head_size)
-                    row[column] = first;
-                if (column + 1 < (int)args.head_size)
-                    row[column + 1] = second;
-            }
-        }
-    }
-}
 
 template <typename T, int D>
 static __global__ void __launch_bounds__(THREADS)
@@ -207,10 +96,10 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     extern __shared__ uint4 bytes[];
     const int TILE = KEYS * (D + ROW_PAD);
     T *keys = (T *)bytes, *values = keys + 2 * TILE;   /* two of each, filled in turn */
-    size_t tile = gridDim.x - 1 - blockIdx.x;          /* the longest rows first */
+    unsigned tile = gridDim.x - 1 - blockIdx.x;        /* the longest rows first */
     size_t head = blockIdx.y * args.head_size;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    size_t query = tile * QUERIES + warp * 16 + lane / 4;
+    unsigned query = tile * QUERIES + warp * 16 + lane / 4;
     float factor = args.scale * 1.44269504088896341f;
 
     /* queries pass through the first tile of values into registers */
@@ -230,7 +119,7 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     copies_end();
 
     float out[D / 8][4] = { { 0.0f } }, largest[2] = { -INFINITY, -INFINITY }, sum[2] = { 0, 0 };
-    for (size_t t = 0; t <= tile; t++) {
+    for (unsigned t = 0; t <= tile; t++) {
         int now = t % 2 * TILE, next = TILE - now;
         if (t < tile) {
             fetch<T, D>(keys + next, k + head, args, (t + 1) * KEYS);
@@ -256,7 +145,7 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     sum[1] = quad_sum(sum[1]);
     store<T, D>(o + head, out, sum, args, query);
     if (args.mass != NULL)
-        add_mass(args, sum, query);
+        add_mass<WARPS>(args, sum, query);
 }
 
 /* --- heads wider than the tiles ------------------------------------------------------------- */
@@ -339,7 +228,7 @@ template <typename T>
 static osc_status launch_wide(osc_device *device, void *o, const void *q, const void *k,
                               const void *v, const attention_args &args, size_t heads)
 {
-    size_t bytes = args.tokens * sizeof(float);
+    size_t bytes = (args.tokens + 3) / 4 * 4 * sizeof(float);   /* read in fours */
     dim3 grid((unsigned)args.tokens, (unsigned)heads);
     OSC_TRY(allow_shared(attend_wide<T>, bytes));
     attend_wide<T><<<grid, THREADS, bytes, device->stream>>>((T *)o, (const T *)q, (const T *)k,
@@ -356,6 +245,8 @@ static osc_status dispatch(osc_device *device, void *o, const void *q, const voi
                          args->top1 == NULL ? NULL : device->mass,
                          size % 8 == 0 && is_aligned16(o) && is_aligned16(q) && is_aligned16(k)
                              && is_aligned16(v) };
+    if (device->hopper && a.vectors && (size == 64 || size == 128))
+        return osc_cuda_attention_wgmma(device, o, q, k, v, args);
     size_t parts = size <= 128 ? (args->tokens + QUERIES - 1) / QUERIES : args->tokens;
     OSC_TRY(size <= 32 ? (launch<T, 32>(device, o, q, k, v, a, args->heads))
           : size <= 64 ? (launch<T, 64>(device, o, q, k, v, a, args->heads))

@@ -76,8 +76,8 @@ for model in opt-mini-8m opt-mini-2m; do
     "$build/outlierscope" perplexity --model "$share/$model" --format json -q \
         >"$out/$model-none-cpu.json"
     perplexity "$share/$model" none cuda 0.005
-    perplexity "$share/$model" none cuda:dtype=bf16 0.02
 done
+perplexity "$share/opt-mini-8m" none cuda:dtype=bf16 0.02
 for run in cpu cuda cuda2; do
     step "record-$run" "$build/outlierscope" record --model "$share/opt-mini-8m" -q \
         --backend "${run%2}" --without 1,2,3 -o "$out/$run.h5"
@@ -90,8 +90,10 @@ for run in cpu cuda; do
 done
 if test $sanitize = yes; then
     for tool in memcheck racecheck initcheck; do
-        CK_RUN_CASE=operations step "$tool" compute-sanitizer --tool $tool --error-exitcode 9 \
-            "$build/tests/test_cuda"
+        for part in operations attention; do
+            CK_RUN_CASE=$part step "$tool-$part" timeout 240 compute-sanitizer --tool $tool \
+                --error-exitcode 9 "$build/tests/test_cuda"
+        done
     done
 fi
 exit $failed

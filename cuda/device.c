@@ -54,6 +54,9 @@ static osc_status choose(osc_device *device)
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device->index),
                  "asking for the compute capability");
     device->capability = 10 * major + minor;
+#ifdef HAVE_SM90A
+    device->hopper = device->capability == 90;
+#endif
     if (device->capability < CUDA_OLDEST)
         return osc_fail(OSC_EUNSUP, "CUDA: the GPU has compute capability %d.%d, at least "
                         "%d.%d is needed", major, minor, CUDA_OLDEST / 10, CUDA_OLDEST % 10);

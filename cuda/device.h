@@ -33,6 +33,7 @@ struct osc_device {
     osc_dtype    dtype;                   /* of activations and loaded weights */
     int          index;                   /* CUDA device */
     int          capability;              /* 90 for sm_90 */
+    bool         hopper;                  /* kernels for sm_90a are built and run here */
     int          processors;              /* multiprocessors */
     size_t       threads;                 /* of the host, as asked for */
     cudaStream_t stream;

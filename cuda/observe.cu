@@ -9,45 +9,48 @@
 
 enum {
     WARP = 32, WARPS = 8, THREADS = WARPS * WARP,
-    SLICES = 32,             /* at most */
-    SLICE_ROWS = 32,         /* at least */
+    BATCH = 4,               /* rows that a warp reads at once */
     BINS = OSC_HISTOGRAM_BINS, BIN_BIAS = 127 + OSC_HISTOGRAM_LOWEST
 };
+constexpr size_t SLICES = 32;        /* at most */
+constexpr size_t SLICE_ROWS = 32;    /* at least */
+constexpr size_t BLOCKS = 512;       /* about so many, whatever the device: sums are in this order */
 
 /* What one slice found in one column. */
 struct slice {
     double   sum, sumsq, sum4;
     float    min, max;
-    uint64_t count_ge;
+    uint32_t count_ge, unused;
 };
 
 struct osc_cuda_observer {
     slice    *parts;         /* [SLICES, widest] */
-    uint32_t *hot;           /* [widest] columns with hits in this call, ascending */
-    uint8_t  *is_hot;        /* [widest] */
-    uint32_t *hot_count;
     uint64_t *row_start;     /* [tokens] where a row's hits begin */
+    uint32_t *row_hits;      /* [tokens] hits of a row, 0 between calls */
+    uint32_t *hot;           /* [widest] columns with hits in this call, ascending */
+    uint32_t *is_hot;        /* [widest] */
+    uint32_t *hot_count;
     unsigned *arrived;       /* blocks that are done, 0 between kernels */
 };
 
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 {
-    struct osc_cuda_observer *o;
-    size_t wide = limits->widest;
+    size_t wide = limits->widest, rows = limits->tokens;
+    size_t words = 2 * rows + rows + 2 * wide + 2;
     void *memory;
-    size_t parts = SLICES * wide * sizeof *o->parts, starts = limits->tokens * sizeof *o->row_start;
-    OSC_TRY(osc_cuda_own(device, &memory, parts + starts + wide * 5 + 8));
-    o = (struct osc_cuda_observer *)osc_alloc(1, sizeof *o);
+    struct osc_cuda_observer *o = (struct osc_cuda_observer *)osc_alloc(1, sizeof *o);
     if (o == NULL)
         return OSC_ENOMEM;
     device->observer = o;
+    OSC_TRY(osc_cuda_own(device, &memory, SLICES * wide * sizeof *o->parts + words * 4));
     o->parts = (slice *)memory;
     o->row_start = (uint64_t *)(o->parts + SLICES * wide);
-    o->hot = (uint32_t *)(o->row_start + limits->tokens);
-    o->hot_count = o->hot + wide;
+    o->row_hits = (uint32_t *)(o->row_start + rows);
+    o->hot = o->row_hits + rows;
+    o->is_hot = o->hot + wide;
+    o->hot_count = o->is_hot + wide;
     o->arrived = o->hot_count + 1;
-    o->is_hot = (uint8_t *)(o->arrived + 1);
-    OSC_CUDA_TRY(cudaMemsetAsync(o->hot_count, 0, 8, device->stream), "planning");
+    OSC_CUDA_TRY(cudaMemsetAsync(o->row_start, 0, words * 4, device->stream), "planning");
     return OSC_OK;
 }
 
@@ -65,19 +68,22 @@ static __device__ void add(slice &to, const slice &from)
 
 static __device__ slice nothing(void)
 {
-    slice s = { 0.0, 0.0, 0.0, INFINITY, -INFINITY, 0 };
+    slice s = { 0.0, 0.0, 0.0, INFINITY, -INFINITY, 0, 0 };
     return s;
 }
 
-static __device__ __forceinline__ void take(slice &s, float v, float alpha)
+/* Returns whether it is a hit. */
+static __device__ __forceinline__ unsigned take(slice &s, float v, float alpha)
 {
+    unsigned hit = fabsf(v) >= alpha;
     double square = (double)v * v;
     s.sum += v;
     s.sumsq += square;
     s.sum4 += square * square;
     s.min = v < s.min ? v : s.min;
     s.max = v > s.max ? v : s.max;
-    s.count_ge += fabsf(v) >= alpha;
+    s.count_ge += hit;
+    return hit;
 }
 
 static __device__ __forceinline__ int bin_of(float v)
@@ -102,15 +108,30 @@ static __device__ void add_bins(uint64_t *histogram, const uint16_t *counters)
         atomicAdd((unsigned long long *)&histogram[bin], (unsigned long long)sum);
 }
 
-/* COUNT neighbouring columns a lane, every WARPS-th row of the slice a warp. */
+/* One value of each of BATCH rows in COUNT columns. */
+template <typename T, int COUNT> struct batch {
+    struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
+    piece row[BATCH];
+
+    __device__ void read(const T *x, size_t width, size_t first, size_t last)
+    {
+#pragma unroll
+        for (int b = 0; b < BATCH; b++)
+            if (first + b * WARPS < last)
+                row[b] = *(const piece *)(x + (first + b * WARPS) * width);
+    }
+};
+
+/* COUNT neighbouring columns a lane, every WARPS-th row of the slice a warp.  Counters
+ * of the histogram are each thread's own, [BINS, THREADS]. */
 template <typename T, int COUNT>
 static __global__ void __launch_bounds__(THREADS)
-reduce_columns(slice *parts, uint64_t *histogram, const T *x, size_t rows, size_t width,
-               size_t slice_rows, float alpha)
+reduce_columns(slice *parts, uint64_t *histogram, uint32_t *row_hits, const T *x, size_t rows,
+               size_t width, size_t slice_rows, float alpha)
 {
-    struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
     enum { COLUMNS = WARP * COUNT };
     __shared__ union {
+        uint4    words[BINS * THREADS / 8];
         uint16_t counters[BINS * THREADS];
         slice    warps[WARPS][COLUMNS];
     } shared;
@@ -118,23 +139,38 @@ reduce_columns(slice *parts, uint64_t *histogram, const T *x, size_t rows, size_
     size_t column = blockIdx.x * (size_t)COLUMNS + lane * COUNT;
     size_t first = blockIdx.y * slice_rows;
     size_t last = first + slice_rows < rows ? first + slice_rows : rows;
+    bool inside = column < width;
     slice own[COUNT];
 #pragma unroll
     for (int j = 0; j < COUNT; j++)
         own[j] = nothing();
-    for (int i = 0; i < BINS; i++)
-        shared.counters[i * THREADS + threadIdx.x] = 0;
-    if (column < width)
-#pragma unroll 4
-        for (size_t r = first + warp; r < last; r += WARPS) {
-            piece p = *(const piece *)(x + r * width + column);
 #pragma unroll
-            for (int j = 0; j < COUNT; j++) {
-                float v = to_float(p.at[j]);
-                take(own[j], v, alpha);
-                shared.counters[bin_of(v) * THREADS + threadIdx.x]++;
+    for (int i = 0; i < BINS / 8; i++)
+        shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
+    __syncthreads();
+    for (size_t r = first + warp; r < last; r += BATCH * WARPS) {
+        batch<T, COUNT> some;
+        if (inside)
+            some.read(x + column, width, r, last);
+#pragma unroll
+        for (int b = 0; b < BATCH; b++) {
+            if (r + b * WARPS >= last)
+                break;
+            unsigned found = 0;
+            if (inside)
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    float v = to_float(some.row[b].at[j]);
+                    found += take(own[j], v, alpha);
+                    shared.counters[bin_of(v) * THREADS + threadIdx.x]++;
+                }
+            if (row_hits != NULL && __any_sync(~0u, found)) {
+                found = __reduce_add_sync(~0u, found);
+                if (lane == 0)
+                    atomicAdd(&row_hits[r + b * WARPS], found);
             }
         }
+    }
     __syncthreads();
     add_bins(histogram, shared.counters);
     __syncthreads();
@@ -191,78 +227,71 @@ static __device__ uint64_t prefix(uint64_t value, uint64_t *total)
     return before + sum - value;
 }
 
-static __device__ void list_hot(uint32_t *hot, uint32_t *hot_count, const uint8_t *is_hot,
+/* Every thread looks at a run of neighbours, so that one prefix does for all. */
+static __device__ void list_hot(uint32_t *hot, uint32_t *hot_count, const uint32_t *is_hot,
                                 size_t width)
 {
-    uint64_t count = 0, here;
-    for (size_t i = 0; i < width; i += THREADS) {
-        size_t column = i + threadIdx.x;
-        bool found = column < width && ((const volatile uint8_t *)is_hot)[column];
-        uint64_t at = prefix(found, &here);
-        if (found)
-            hot[count + at] = (uint32_t)column;
-        count += here;
-    }
+    size_t run = (width + THREADS - 1) / THREADS, first = threadIdx.x * run;
+    size_t last = first + run < width ? first + run : width;
+    uint64_t found = 0, total;
+    for (size_t i = first; i < last; i++)
+        found += __ldcg(&is_hot[i]);
+    uint64_t at = prefix(found, &total);
+    for (size_t i = first; i < last; i++)
+        if (__ldcg(&is_hot[i]))
+            hot[at++] = (uint32_t)i;
     if (threadIdx.x == 0)
-        *hot_count = (uint32_t)count;
+        *hot_count = (uint32_t)total;
 }
 
-static __global__ void add_slices(osc_column_stats stats, const slice *parts, size_t slices,
-                                  uint8_t *is_hot, uint32_t *hot, uint32_t *hot_count,
-                                  unsigned *arrived)
+/* Where the hits of every row go, behind the *filled ones that are there. */
+static __device__ void place_rows(uint64_t *row_start, uint32_t *row_hits, size_t rows,
+                                  uint64_t *filled, uint64_t *end)
+{
+    size_t run = (rows + THREADS - 1) / THREADS, first = threadIdx.x * run;
+    size_t last = first + run < rows ? first + run : rows;
+    uint64_t found = 0, total, before = *filled;
+    for (size_t i = first; i < last; i++)
+        found += __ldcg(&row_hits[i]);
+    uint64_t at = before + prefix(found, &total);
+    for (size_t i = first; i < last; i++) {
+        row_start[i] = at;
+        at += __ldcg(&row_hits[i]);
+        row_hits[i] = 0;
+    }
+    if (threadIdx.x == 0) {      /* all have read *filled: prefix() is a barrier */
+        *filled = before + total;
+        *end = before + total;
+    }
+}
+
+/* Adds the slices in order; if hits are wanted (end is not NULL), the block that comes
+ * last prepares for them. */
+static __global__ void add_slices(osc_column_stats stats, osc_cuda_observer o, size_t slices,
+                                  size_t rows, uint64_t *filled, uint64_t *end)
 {
     size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, width = stats.width;
     if (i < width) {
-        slice sum = parts[i];
+        slice sum = o.parts[i];
         for (size_t s = 1; s < slices; s++)
-            add(sum, parts[s * width + i]);
+            add(sum, o.parts[s * width + i]);
         stats.sum[i] += sum.sum;
         stats.sumsq[i] += sum.sumsq;
         stats.sum4[i] += sum.sum4;
         stats.min[i] = sum.min < stats.min[i] ? sum.min : stats.min[i];
         stats.max[i] = sum.max > stats.max[i] ? sum.max : stats.max[i];
         stats.count_ge[i] += sum.count_ge;
-        is_hot[i] = sum.count_ge > 0;
+        o.is_hot[i] = sum.count_ge > 0;
     }
-    if (hot != NULL && is_last_block(arrived))
-        list_hot(hot, hot_count, is_hot, width);
+    if (end == NULL || !is_last_block(o.arrived))
+        return;
+    list_hot(o.hot, o.hot_count, o.is_hot, width);
+    place_rows(o.row_start, o.row_hits, rows, filled, end);
 }
 
 /* --- hits ----------------------------------------------------------------------------------------- */
 
-/* Counts the hits of every row, a row a warp; the last block says where they go. */
-template <typename T>
-static __global__ void count_rows(uint64_t *row_start, uint64_t *filled, uint64_t *end,
-                                  const T *x, size_t rows, size_t width, const uint32_t *hot,
-                                  const uint32_t *hot_count, float alpha, unsigned *arrived)
-{
-    size_t row = blockIdx.x * (size_t)WARPS + threadIdx.x / WARP;
-    int lane = threadIdx.x % WARP;
-    unsigned found = 0;
-    if (row < rows)
-        for (uint32_t h = lane; h < *hot_count; h += WARP)
-            found += fabsf(to_float(x[row * width + hot[h]])) >= alpha;
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        found += __shfl_xor_sync(~0u, found, offset);
-    if (row < rows && lane == 0)
-        row_start[row] = found;
-    if (!is_last_block(arrived))
-        return;
-    uint64_t count = *filled, here;
-    __syncthreads();
-    for (size_t i = 0; i < rows; i += THREADS) {
-        size_t r = i + threadIdx.x;
-        uint64_t at = prefix(r < rows ? ((volatile uint64_t *)row_start)[r] : 0, &here);
-        if (r < rows)
-            row_start[r] = count + at;
-        count += here;
-    }
-    if (threadIdx.x == 0) {
-        *filled = count;
-        *end = count;
-    }
-}
-
+/* A row a warp. */
 template <typename T>
 static __global__ void write_hits(osc_hit *hits, const uint64_t *row_start, const T *x,
                                   size_t rows, size_t width, const uint32_t *hot,
@@ -289,55 +318,52 @@ static __global__ void write_hits(osc_hit *hits, const uint64_t *row_start, cons
 
 template <typename T>
 static osc_status launch_columns(osc_device *device, osc_column_stats *stats, const void *x,
-                                 size_t rows, size_t width, float alpha, size_t slices,
-                                 size_t slice_rows)
+                                 size_t rows, float alpha, uint64_t *end)
 {
     const struct osc_cuda_observer *o = device->observer;
+    size_t width = stats->width;
     bool vectors = width % 4 == 0 && ((uintptr_t)x & 7) == 0;
-    size_t columns = WARP * (vectors ? 4 : 1);
-    dim3 grid((unsigned)((width + columns - 1) / columns), (unsigned)slices);
+    size_t columns = WARP * (vectors ? 4 : 1), across = (width + columns - 1) / columns;
+    size_t slices = (BLOCKS + across - 1) / across;
+    slices = slices < SLICES ? slices : SLICES;
+    size_t slice_rows = (rows + slices - 1) / slices;
+    slice_rows = slice_rows > SLICE_ROWS ? slice_rows : SLICE_ROWS;
+    slices = (rows + slice_rows - 1) / slice_rows;
+    dim3 grid((unsigned)across, (unsigned)slices);
+    uint32_t *row_hits = end == NULL ? NULL : o->row_hits;
     if (vectors)
         reduce_columns<T, 4><<<grid, THREADS, 0, device->stream>>>(
-            o->parts, stats->histogram, (const T *)x, rows, width, slice_rows, alpha);
+            o->parts, stats->histogram, row_hits, (const T *)x, rows, width, slice_rows, alpha);
     else
         reduce_columns<T, 1><<<grid, THREADS, 0, device->stream>>>(
-            o->parts, stats->histogram, (const T *)x, rows, width, slice_rows, alpha);
+            o->parts, stats->histogram, row_hits, (const T *)x, rows, width, slice_rows, alpha);
+    OSC_TRY(osc_cuda_launched("column statistics"));
+    add_slices<<<(unsigned)((width + THREADS - 1) / THREADS), THREADS, 0, device->stream>>>(
+        *stats, *o, slices, rows, device->hits->filled, end);
     return osc_cuda_launched("column statistics");
 }
 
 template <typename T>
 static osc_status launch_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end)
+                              float alpha)
 {
     const struct osc_cuda_observer *o = device->observer;
-    const struct osc_cuda_hits *h = device->hits;
     unsigned blocks = (unsigned)((rows + WARPS - 1) / WARPS);
-    count_rows<<<blocks, THREADS, 0, device->stream>>>(o->row_start, h->filled, end, (const T *)x,
-                                                       rows, width, o->hot, o->hot_count, alpha,
-                                                       o->arrived);
-    write_hits<<<blocks, THREADS, 0, device->stream>>>(h->hits, o->row_start, (const T *)x, rows,
-                                                       width, o->hot, o->hot_count, alpha);
+    write_hits<<<blocks, THREADS, 0, device->stream>>>(device->hits->hits, o->row_start,
+                                                       (const T *)x, rows, width, o->hot,
+                                                       o->hot_count, alpha);
     return osc_cuda_launched("hits");
 }
 
 osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const void *x,
                             size_t rows, size_t width, float alpha, const osc_hits_route *route)
 {
-    const struct osc_cuda_observer *o = device->observer;
-    size_t slice_rows = (rows + SLICES - 1) / SLICES;
-    if (slice_rows < SLICE_ROWS)
-        slice_rows = SLICE_ROWS;
-    size_t slices = (rows + slice_rows - 1) / slice_rows;
-    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_columns, device, stats, x, rows, width, alpha, slices,
-                              slice_rows));
-    add_slices<<<(unsigned)((width + THREADS - 1) / THREADS), THREADS, 0, device->stream>>>(
-        *stats, o->parts, slices, o->is_hot, route == NULL ? NULL : o->hot, o->hot_count,
-        o->arrived);
-    OSC_TRY(osc_cuda_launched("column statistics"));
+    uint64_t *end = NULL;
+    if (route != NULL)
+        OSC_TRY(osc_cuda_hits_begin(device, rows * width, &end));
+    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_columns, device, stats, x, rows, alpha, end));
     if (route == NULL)
         return OSC_OK;
-    uint64_t *end;
-    OSC_TRY(osc_cuda_hits_begin(device, rows * width, &end));
-    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha, end));
+    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha));
     return osc_cuda_hits_end(device, route, rows * width);
 }

@@ -5,10 +5,13 @@
 
 constexpr size_t WARP = 32, ROW_THREADS = 512, ROW_SHARED = 48 << 10;
 
-/* Threads for a row of `vectors` pieces: whole warps, one piece each if they suffice. */
+/* Threads for a row of `vectors` pieces: whole warps, four pieces a thread if it has so
+ * many, since short rows wait more for each other than for memory. */
 static unsigned threads_for(size_t vectors)
 {
-    size_t threads = (vectors + WARP - 1) / WARP * WARP;
+    size_t threads = (vectors / 4 + WARP - 1) / WARP * WARP;
+    if (threads == 0)
+        threads = WARP;
     return (unsigned)(threads < ROW_THREADS ? threads : ROW_THREADS);
 }
 

@@ -130,7 +130,7 @@ check_PROGRAMS += %D%/test_errors
 
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
-%C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/run.h
+%C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
 %C%_test_cuda_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_cuda_LDADD   = $(TEST_LIBS)
 endif

@@ -9,6 +9,8 @@
 #include "base/alloc.h"
 #include "base/half.h"
 #include "near.h"
+#include "osc.h"
+#include "paths.h"
 #include "run.h"
 
 enum { TOKENS = 300, HEADS = 5, WIDEST = 30000, VOCABULARY = 1100 };
@@ -386,13 +388,15 @@ static void check_attention(size_t tokens, size_t heads, size_t size, float scal
 
 START_TEST(test_attention)
 {
-    static const size_t tokens[] = { 1, 2, 63, 64, 65, TOKENS };
+    static const size_t tokens[] = { 1, 2, 64, 65, 129, TOKENS };
     static const size_t sizes[] = { 1, 16, 20, 32, 48, 64, 80, 96, 113, 128, 160 };
     open_both(_i);
     for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
         for (size_t t = 0; t < sizeof tokens / sizeof *tokens; t++)
             check_attention(tokens[t], s % 2 ? HEADS : 1, sizes[s], 0.3f);
     check_attention(TOKENS, 2, 64, 1e5f);
+    check_attention(TOKENS, 2, 128, 1e5f);
+    check_attention(TOKENS, 2, 80, 1e5f);
     close_both();
 }
 END_TEST
@@ -580,6 +584,56 @@ START_TEST(test_no_memory)
 }
 END_TEST
 
+/* --- whole models ------------------------------------------------------------------- */
+
+enum { SEQUENCES = 6, LENGTH = 200 };
+
+static void run_model(double *nll, const osc_model *model, const osc_corpus *corpus,
+                      size_t *weight_bytes)
+{
+    osc_session *session;
+    osc_session_options options = { .backend = "cuda", .longest = LENGTH, .chunk = 2 };
+    must(osc_session_open(&session, model, &options));
+    for (size_t i = 0; i < SEQUENCES; i += 2)
+        must(osc_session_run(session, corpus, i, 2, NULL, nll + i * LENGTH));
+    *weight_bytes = osc_session_weight_bytes(session);
+    osc_session_close(session);
+}
+
+/* With little free memory the blocks' weights take turns in two buffers: the same bits. */
+START_TEST(test_turns)
+{
+    static int32_t ids[SEQUENCES * LENGTH];
+    static size_t offset[SEQUENCES + 1];
+    static double resident[SEQUENCES * LENGTH], moving[SEQUENCES * LENGTH];
+    size_t all, two, piece = (size_t)1 << 34;
+    void *hog[256];
+    size_t hogs = 0;
+    osc_model *model;
+    must(osc_model_open(&model, in_share("opt-mini-2m")));
+    osc_corpus corpus = { .ids = ids, .offset = offset, .count = SEQUENCES, .longest = LENGTH,
+                          .length = LENGTH, .protocol = OSC_TOKENS, .bos = -1, .digest = "" };
+    for (size_t i = 0; i < SEQUENCES * LENGTH; i++)
+        ids[i] = (int32_t)(i * 7919 % osc_model_config(model)->vocabulary);
+    for (size_t i = 0; i <= SEQUENCES; i++)
+        offset[i] = i * LENGTH;
+    run_model(resident, model, &corpus, &all);
+    must(osc_backend_find(&cuda, "cuda"));
+    must(cuda->open(&gpu, 1));
+    for (; piece >= (size_t)1 << 28; piece /= 2)
+        while (hogs < 256 && cuda->alloc(gpu, &hog[hogs], piece) == OSC_OK)
+            hogs++;
+    cuda->release(gpu, hog[--hogs]);         /* 256 MiB or more for the session */
+    run_model(moving, model, &corpus, &two);
+    ck_assert_uint_lt(two, all);
+    ck_assert_int_eq(memcmp(resident, moving, sizeof moving), 0);
+    while (hogs > 0)
+        cuda->release(gpu, hog[--hogs]);
+    cuda->close(gpu);
+    osc_model_close(model);
+}
+END_TEST
+
 /* A CUDA context does not survive a fork. */
 static int run_here(Suite *suite)
 {
@@ -610,11 +664,18 @@ int main(void)
     tcase_add_loop_test(operations, test_clear, 0, TYPES);
     tcase_add_loop_test(operations, test_matmul, 0, TYPES);
     tcase_add_loop_test(operations, test_head, 0, TYPES);
-    tcase_add_loop_test(operations, test_attention, 0, TYPES);
     tcase_add_loop_test(operations, test_observe, 0, TYPES);
     tcase_add_loop_test(operations, test_hits_in_turn, 0, TYPES);
     tcase_add_loop_test(operations, test_repeats, 0, TYPES);
     tcase_add_loop_test(operations, test_no_memory, 0, 1);
     suite_add_tcase(suite, operations);
+    TCase *attention = tcase_create("attention");
+    tcase_set_timeout(attention, 300);
+    tcase_add_loop_test(attention, test_attention, 0, TYPES);
+    suite_add_tcase(suite, attention);
+    TCase *models = tcase_create("models");
+    tcase_set_timeout(models, 300);
+    tcase_add_test(models, test_turns);
+    suite_add_tcase(suite, models);
     return run_here(suite);
 }
