@@ -14,6 +14,7 @@ enum {
 };
 constexpr size_t SLICES = 32;        /* at most */
 constexpr size_t SLICE_ROWS = 32;    /* at least */
+constexpr size_t GROUP = 8;          /* slices, columns or rows that a thread reads at once */
 constexpr size_t BLOCKS = 512;       /* about so many, whatever the device: sums are in this order */
 
 /* What one slice found in one column. */
@@ -72,24 +73,21 @@ static __device__ slice nothing(void)
     return s;
 }
 
-/* Returns whether it is a hit. */
-static __device__ __forceinline__ unsigned take(slice &s, float v, float alpha)
+/* NaN is passed over by minimum and maximum. */
+static __device__ __forceinline__ void take(slice &s, float v)
 {
-    unsigned hit = fabsf(v) >= alpha;
     double square = (double)v * v;
     s.sum += v;
     s.sumsq += square;
     s.sum4 += square * square;
-    s.min = v < s.min ? v : s.min;
-    s.max = v > s.max ? v : s.max;
-    s.count_ge += hit;
-    return hit;
+    s.min = fminf(v, s.min);
+    s.max = fmaxf(v, s.max);
 }
 
 static __device__ __forceinline__ int bin_of(float v)
 {
-    int bin = (int)(__float_as_uint(v) >> 23 & 0xff) - BIN_BIAS;
-    return bin < 0 ? 0 : bin >= BINS ? BINS - 1 : bin;
+    int exponent = (int)(__float_as_uint(fabsf(v)) >> 23);
+    return min(max(exponent, (int)BIN_BIAS), BIN_BIAS + BINS - 1) - BIN_BIAS;
 }
 
 /* Adds the threads' counters [BINS, THREADS] up into `histogram`. */
@@ -140,6 +138,7 @@ reduce_columns(slice *parts, uint64_t *histogram, uint32_t *row_hits, const T *x
     size_t first = blockIdx.y * slice_rows;
     size_t last = first + slice_rows < rows ? first + slice_rows : rows;
     bool inside = column < width;
+    uint16_t *mine = shared.counters + threadIdx.x;
     slice own[COUNT];
 #pragma unroll
     for (int j = 0; j < COUNT; j++)
@@ -157,12 +156,21 @@ reduce_columns(slice *parts, uint64_t *histogram, uint32_t *row_hits, const T *x
             if (r + b * WARPS >= last)
                 break;
             unsigned found = 0;
+            float most = 0.0f;
             if (inside)
 #pragma unroll
                 for (int j = 0; j < COUNT; j++) {
                     float v = to_float(some.row[b].at[j]);
-                    found += take(own[j], v, alpha);
-                    shared.counters[bin_of(v) * THREADS + threadIdx.x]++;
+                    take(own[j], v);
+                    most = fmaxf(most, fabsf(v));
+                    mine[bin_of(v) * THREADS]++;
+                }
+            if (most >= alpha)     /* few rows of few columns */
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    unsigned hit = fabsf(to_float(some.row[b].at[j])) >= alpha;
+                    own[j].count_ge += hit;
+                    found += hit;
                 }
             if (row_hits != NULL && __any_sync(~0u, found)) {
                 found = __reduce_add_sync(~0u, found);
@@ -178,12 +186,12 @@ reduce_columns(slice *parts, uint64_t *histogram, uint32_t *row_hits, const T *x
     for (int j = 0; j < COUNT; j++)
         shared.warps[warp][lane * COUNT + j] = own[j];
     __syncthreads();
-    size_t mine = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
-    if (threadIdx.x < COLUMNS && mine < width) {
+    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
+    if (threadIdx.x < COLUMNS && column < width) {
         slice sum = shared.warps[0][threadIdx.x];
         for (int w = 1; w < WARPS; w++)
             add(sum, shared.warps[w][threadIdx.x]);
-        parts[blockIdx.y * width + mine] = sum;
+        parts[blockIdx.y * width + column] = sum;
     }
 }
 
@@ -227,41 +235,62 @@ static __device__ uint64_t prefix(uint64_t value, uint64_t *total)
     return before + sum - value;
 }
 
-/* Every thread looks at a run of neighbours, so that one prefix does for all. */
+/* GROUP neighbours of an array of another block's words; 0 beyond the end. */
+static __device__ void read_group(uint32_t (&group)[GROUP], const uint32_t *words, size_t first,
+                                  size_t count)
+{
+#pragma unroll
+    for (size_t j = 0; j < GROUP; j++)
+        group[j] = first + j < count ? __ldcg(&words[first + j]) : 0;
+}
+
 static __device__ void list_hot(uint32_t *hot, uint32_t *hot_count, const uint32_t *is_hot,
                                 size_t width)
 {
-    size_t run = (width + THREADS - 1) / THREADS, first = threadIdx.x * run;
-    size_t last = first + run < width ? first + run : width;
-    uint64_t found = 0, total;
-    for (size_t i = first; i < last; i++)
-        found += __ldcg(&is_hot[i]);
-    uint64_t at = prefix(found, &total);
-    for (size_t i = first; i < last; i++)
-        if (__ldcg(&is_hot[i]))
-            hot[at++] = (uint32_t)i;
+    uint64_t count = 0, here;
+    for (size_t base = 0; base < width; base += THREADS * GROUP) {
+        size_t first = base + threadIdx.x * GROUP;
+        uint32_t found[GROUP], sum = 0;
+        read_group(found, is_hot, first, width);
+#pragma unroll
+        for (size_t j = 0; j < GROUP; j++)
+            sum += found[j];
+        uint64_t at = count + prefix(sum, &here);
+#pragma unroll
+        for (size_t j = 0; j < GROUP; j++)
+            if (found[j])
+                hot[at++] = (uint32_t)(first + j);
+        count += here;
+    }
     if (threadIdx.x == 0)
-        *hot_count = (uint32_t)total;
+        *hot_count = (uint32_t)count;
 }
 
 /* Where the hits of every row go, behind the *filled ones that are there. */
 static __device__ void place_rows(uint64_t *row_start, uint32_t *row_hits, size_t rows,
                                   uint64_t *filled, uint64_t *end)
 {
-    size_t run = (rows + THREADS - 1) / THREADS, first = threadIdx.x * run;
-    size_t last = first + run < rows ? first + run : rows;
-    uint64_t found = 0, total, before = *filled;
-    for (size_t i = first; i < last; i++)
-        found += __ldcg(&row_hits[i]);
-    uint64_t at = before + prefix(found, &total);
-    for (size_t i = first; i < last; i++) {
-        row_start[i] = at;
-        at += __ldcg(&row_hits[i]);
-        row_hits[i] = 0;
+    uint64_t count = *filled, here;
+    for (size_t base = 0; base < rows; base += THREADS * GROUP) {
+        size_t first = base + threadIdx.x * GROUP;
+        uint32_t found[GROUP], sum = 0;
+        read_group(found, row_hits, first, rows);
+#pragma unroll
+        for (size_t j = 0; j < GROUP; j++)
+            sum += found[j];
+        uint64_t at = count + prefix(sum, &here);
+#pragma unroll
+        for (size_t j = 0; j < GROUP; j++)
+            if (first + j < rows) {
+                row_start[first + j] = at;
+                row_hits[first + j] = 0;
+                at += found[j];
+            }
+        count += here;
     }
     if (threadIdx.x == 0) {      /* all have read *filled: prefix() is a barrier */
-        *filled = before + total;
-        *end = before + total;
+        *filled = count;
+        *end = count;
     }
 }
 
@@ -272,9 +301,17 @@ static __global__ void add_slices(osc_column_stats stats, osc_cuda_observer o, s
 {
     size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, width = stats.width;
     if (i < width) {
-        slice sum = o.parts[i];
-        for (size_t s = 1; s < slices; s++)
-            add(sum, o.parts[s * width + i]);
+        slice sum = nothing();
+        for (size_t first = 0; first < slices; first += GROUP) {
+            slice some[GROUP];       /* all on their way before the first is needed */
+#pragma unroll
+            for (size_t s = 0; s < GROUP; s++)
+                some[s] = o.parts[min(first + s, slices - 1) * width + i];
+#pragma unroll
+            for (size_t s = 0; s < GROUP; s++)
+                if (first + s < slices)
+                    add(sum, some[s]);
+        }
         stats.sum[i] += sum.sum;
         stats.sumsq[i] += sum.sumsq;
         stats.sum4[i] += sum.sum4;

@@ -607,7 +607,7 @@ START_TEST(test_turns)
     static size_t offset[SEQUENCES + 1];
     static double resident[SEQUENCES * LENGTH], moving[SEQUENCES * LENGTH];
     size_t all, two, piece = (size_t)1 << 34;
-    void *hog[256];
+    void *hog[256], *reserve;
     size_t hogs = 0;
     osc_model *model;
     must(osc_model_open(&model, in_share("opt-mini-2m")));
@@ -620,10 +620,11 @@ START_TEST(test_turns)
     run_model(resident, model, &corpus, &all);
     must(osc_backend_find(&cuda, "cuda"));
     must(cuda->open(&gpu, 1));
-    for (; piece >= (size_t)1 << 28; piece /= 2)
+    must(cuda->alloc(gpu, &reserve, (size_t)1 << 29));
+    for (; piece >= (size_t)1 << 26; piece /= 2)
         while (hogs < 256 && cuda->alloc(gpu, &hog[hogs], piece) == OSC_OK)
             hogs++;
-    cuda->release(gpu, hog[--hogs]);         /* 256 MiB or more for the session */
+    cuda->release(gpu, reserve);
     run_model(moving, model, &corpus, &two);
     ck_assert_uint_lt(two, all);
     ck_assert_int_eq(memcmp(resident, moving, sizeof moving), 0);

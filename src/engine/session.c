@@ -7,6 +7,8 @@
 /* A chunk is large enough that reading and converting a block's weights costs
  * little beside using them, and small enough for memory and progress. */
 static const size_t CHUNK_TOKENS = 8192, CHUNK_BYTES = (size_t)64 << 20, CHUNK_MOST = 65536;
+/* Where weights and accumulators travel to a device, they do so once per chunk. */
+static const size_t DEVICE_TOKENS = 32768, DEVICE_BYTES = (size_t)1 << 30;
 
 osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t size,
                            size_t *total)
@@ -139,9 +141,10 @@ static osc_status plan(osc_session *s)
 static size_t usual_chunk(const osc_session *s)
 {
     size_t bytes = s->longest * s->config->hidden * osc_dtype_size(s->backend->dtype);
-    size_t fit = CHUNK_TOKENS / s->longest;
-    if (CHUNK_BYTES / bytes < fit)
-        fit = CHUNK_BYTES / bytes;
+    size_t fit = (s->backend->host ? CHUNK_TOKENS : DEVICE_TOKENS) / s->longest;
+    size_t most = s->backend->host ? CHUNK_BYTES : DEVICE_BYTES;
+    if (most / bytes < fit)
+        fit = most / bytes;
     return fit > 0 ? fit : 1;
 }
 

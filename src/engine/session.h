@@ -20,7 +20,8 @@ typedef struct {
     const char *scheme;           /* NULL: "none"; "llm-int8:threshold=6" */
     size_t      threads;          /* 0: all processors */
     size_t      longest;          /* ids of the longest sequence of any run */
-    size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB */
+    size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB;
+                                     32768 and 1 GiB where the backend is not the host's */
     bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
     const osc_progress *progress; /* told of ids done, of all ids of the corpus; may be NULL */
     const char *label;            /* what the progress is called; NULL: "forward pass" */
