@@ -96,8 +96,8 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     extern __shared__ uint4 bytes[];
     const int TILE = KEYS * (D + ROW_PAD);
     T *keys = (T *)bytes, *values = keys + 2 * TILE;   /* two of each, filled in turn */
-    unsigned tile = gridDim.x - 1 - blockIdx.x;        /* the longest rows first */
-    size_t head = blockIdx.y * args.head_size;
+    unsigned tile = gridDim.y - 1 - blockIdx.y;        /* the longest rows first */
+    size_t head = blockIdx.x * args.head_size;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     unsigned query = tile * QUERIES + warp * 16 + lane / 4;
     float factor = args.scale * 1.44269504088896341f;
@@ -145,7 +145,7 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     sum[1] = quad_sum(sum[1]);
     store<T, D>(o + head, out, sum, args, query);
     if (args.mass != NULL)
-        add_mass<WARPS>(args, sum, query);
+        add_mass<WARPS>(args.mass + blockIdx.x * gridDim.y + tile, args, sum, query);
 }
 
 /* --- heads wider than the tiles ------------------------------------------------------------- */
@@ -190,17 +190,21 @@ static __global__ void attend_wide(T *o, const T *q, const T *k, const T *v,
 
 /* --- launching -------------------------------------------------------------------------------- */
 
+/* A warp a head, in a fixed order. */
 static __global__ void add_masses(double *top1, const double *mass, size_t tiles)
 {
     double sum = 0.0;
-    for (size_t i = 0; i < tiles; i++)
+    for (size_t i = threadIdx.x; i < tiles; i += WARP)
         sum += mass[blockIdx.x * tiles + i];
-    top1[blockIdx.x] += sum;
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        sum += __shfl_xor_sync(~0u, sum, offset);
+    if (threadIdx.x == 0)
+        top1[blockIdx.x] += sum;
 }
 
 osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, size_t parts)
 {
-    add_masses<<<(unsigned)heads, 1, 0, device->stream>>>(top1, device->mass, parts);
+    add_masses<<<(unsigned)heads, WARP, 0, device->stream>>>(top1, device->mass, parts);
     return osc_cuda_launched("top-1 mass");
 }
 
@@ -217,7 +221,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
                          const attention_args &args, size_t heads)
 {
     size_t bytes = 4 * KEYS * (D + ROW_PAD) * sizeof(T);
-    dim3 grid((unsigned)((args.tokens + QUERIES - 1) / QUERIES), (unsigned)heads);
+    dim3 grid((unsigned)heads, (unsigned)((args.tokens + QUERIES - 1) / QUERIES));
     OSC_TRY(allow_shared(attend<T, D>, bytes));
     attend<T, D><<<grid, THREADS, bytes, device->stream>>>((T *)o, (const T *)q, (const T *)k,
                                                            (const T *)v, args);

@@ -82,7 +82,8 @@ static __device__ __forceinline__ void soften(float (&s)[KEYS / 8][4], float (&o
 
 /* Sum over the block's queries of 1 / sum, in a fixed order. */
 template <int WARPS>
-static __device__ void add_mass(const attention_args &args, const float (&sum)[2], size_t query)
+static __device__ void add_mass(double *mass_of_tile, const attention_args &args,
+                                const float (&sum)[2], size_t query)
 {
     __shared__ double parts[WARPS];
     int lane = threadIdx.x % WARP;
@@ -101,7 +102,7 @@ static __device__ void add_mass(const attention_args &args, const float (&sum)[2
     double total = 0.0;
     for (int w = 0; w < WARPS; w++)
         total += parts[w];
-    args.mass[blockIdx.y * gridDim.x + gridDim.x - 1 - blockIdx.x] = total;
+    *mass_of_tile = total;
 }
 
 template <typename T, int D>

@@ -133,10 +133,10 @@ static __device__ __forceinline__ void fetch(char *tiles, const T *head, const a
     }
 }
 
-/* Copies so far but N groups are there for every thread, and for wgmma. */
-template <int N> static __device__ __forceinline__ void arrive(void)
+/* Copies so far are there for every thread, and for wgmma. */
+static __device__ __forceinline__ void arrive(void)
 {
-    copies_wait<N>();
+    copies_wait<0>();
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
     __syncthreads();
 }
@@ -188,8 +188,8 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
 {
     const int KEY_BYTES = D / 64 * TILE_BYTES;
     char *keys = tiles + GROUPS * KEY_BYTES, *values = keys + 2 * KEY_BYTES;
-    unsigned tile = gridDim.x - 1 - blockIdx.x;    /* the longest rows first */
-    size_t head = blockIdx.y * (size_t)D;
+    unsigned tile = gridDim.y - 1 - blockIdx.y;    /* the longest rows first */
+    size_t head = blockIdx.x * (size_t)D;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, group = threadIdx.x / GROUP;
     unsigned query = tile * QUERIES + warp * 16 + lane / 4;
     unsigned count = GROUPS * (tile + 1), left = (unsigned)((args.tokens + KEYS - 1) / KEYS);
@@ -208,14 +208,15 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
             out[i][j] = 0.0f;
     fetch<T, D, QUERIES>(tiles, q + head, args, tile * QUERIES);
     fetch<T, D, KEYS>(keys, k + head, args, 0);
+    fetch<T, D, KEYS>(values, v + head, args, 0);
     copies_end();
     for (unsigned t = 0; t < count; t++) {
         uint32_t now = t % 2 * KEY_BYTES, next = KEY_BYTES - now;
-        arrive<0>();
-        fetch<T, D, KEYS>(values + now, v + head, args, t * KEYS);
-        copies_end();
-        if (t + 1 < count)
+        arrive();                                  /* and all are done with the tile before */
+        if (t + 1 < count) {
             fetch<T, D, KEYS>(keys + next, k + head, args, (t + 1) * KEYS);
+            fetch<T, D, KEYS>(values + next, v + head, args, (t + 1) * KEYS);
+        }
         copies_end();
         score<T, D>(s, queries_at, keys_at + now);
         products_wait();
@@ -223,7 +224,6 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
             mask(s, query, t * KEYS);
         soften<D>(s, out, largest, sum, factor);
         pack_all<T>(p, s);
-        arrive<1>();
         weigh<T, D>(out, p, values_at + now);
         products_wait();
     }
@@ -231,7 +231,7 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
     sum[1] = quad_sum(sum[1]);
     store<T, D>(o + head, out, sum, args, query);
     if (args.mass != NULL)
-        add_mass<WARPS>(args, sum, query);
+        add_mass<WARPS>(args.mass + blockIdx.x * gridDim.y + tile, args, sum, query);
 }
 
 #endif
@@ -251,7 +251,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
                          const osc_attention *args)
 {
     size_t bytes = (GROUPS + 4) * (D / 64) * TILE_BYTES;
-    dim3 grid((unsigned)((args->tokens + QUERIES - 1) / QUERIES), (unsigned)args->heads);
+    dim3 grid((unsigned)args->heads, (unsigned)((args->tokens + QUERIES - 1) / QUERIES));
     attention_args a = { args->tokens, D, args->heads * D, args->scale,
                          args->top1 == NULL ? NULL : device->mass, true };
     OSC_CUDA_TRY(cudaFuncSetAttribute(attend_wgmma<T, D>,
@@ -261,7 +261,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
                                                                  (const T *)k, (const T *)v, a);
     OSC_TRY(osc_cuda_launched("attention"));
     return args->top1 == NULL ? OSC_OK
-                              : osc_cuda_add_masses(device, args->top1, args->heads, grid.x);
+                              : osc_cuda_add_masses(device, args->top1, args->heads, grid.y);
 }
 
 template <typename T>

@@ -2,7 +2,10 @@
 #include <config.h>
 #include "cuda/device.h"
 
-#include "base/alloc.h"
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
 #include "cuda/backend.h"
 #include "cuda/hits.h"
 
@@ -94,7 +97,13 @@ osc_status osc_cuda_open(osc_device **device, size_t threads, osc_dtype dtype)
     if (made == NULL)
         return OSC_ENOMEM;
     made->dtype = dtype;
-    made->threads = threads == 0 ? 1 : threads;
+    made->threads = threads;
+#ifdef _OPENMP
+    if (threads == 0)
+        made->threads = (size_t)omp_get_num_procs();
+#endif
+    if (made->threads == 0)
+        made->threads = 1;
     osc_status status = set_up(made);
     if (status != OSC_OK) {
         osc_cuda_close(made);

@@ -35,7 +35,7 @@ struct osc_device {
     int          capability;              /* 90 for sm_90 */
     bool         hopper;                  /* kernels for sm_90a are built and run here */
     int          processors;              /* multiprocessors */
-    size_t       threads;                 /* of the host, as asked for */
+    size_t       threads;                 /* of the host, which copy weights */
     cudaStream_t stream;
     cublasLtHandle_t lt;
     void        *workspace;               /* CUDA_WORKSPACE bytes, for work on `stream` */

@@ -1,9 +1,7 @@
+/* What hits.h says. */
 #include <config.h>
 #include "cuda/hits.h"
 
-#include <string.h>
-
-#include "base/alloc.h"
 #include "cuda/backend.h"
 
 osc_status osc_cuda_hits_open(osc_device *device)

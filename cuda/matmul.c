@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-#include "base/alloc.h"
 
 enum { PLANS = 512, PLAN_PROBES = 8, ALIGNED = 256 };
 

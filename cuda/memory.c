@@ -2,8 +2,6 @@
 #include <config.h>
 #include "cuda/backend.h"
 
-#include "base/alloc.h"
-
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
 enum { SPARE = 1 << 30 };

@@ -14,7 +14,8 @@ enum {
 };
 constexpr size_t SLICES = 32;        /* at most */
 constexpr size_t SLICE_ROWS = 32;    /* at least */
-constexpr size_t GROUP = 8;          /* slices, columns or rows that a thread reads at once */
+constexpr size_t GROUP = 8;          /* columns or rows that a thread reads at once */
+constexpr size_t SLICE_GROUP = 4;    /* slices, the same */
 constexpr size_t BLOCKS = 512;       /* about so many, whatever the device: sums are in this order */
 
 /* What one slice found in one column. */
@@ -31,13 +32,14 @@ struct osc_cuda_observer {
     uint32_t *hot;           /* [widest] columns with hits in this call, ascending */
     uint32_t *is_hot;        /* [widest] */
     uint32_t *hot_count;
-    unsigned *arrived;       /* blocks that are done, 0 between kernels */
+    unsigned *arrived;       /* [widest + 1] blocks that are done with some columns, and groups
+                                of columns that are done; 0 between kernels */
 };
 
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 {
     size_t wide = limits->widest, rows = limits->tokens;
-    size_t words = 2 * rows + rows + 2 * wide + 2;
+    size_t words = 2 * rows + rows + 2 * wide + 1 + wide + 1;
     void *memory;
     struct osc_cuda_observer *o = (struct osc_cuda_observer *)osc_alloc(1, sizeof *o);
     if (o == NULL)
@@ -120,91 +122,17 @@ template <typename T, int COUNT> struct batch {
     }
 };
 
-/* COUNT neighbouring columns a lane, every WARPS-th row of the slice a warp.  Counters
- * of the histogram are each thread's own, [BINS, THREADS]. */
-template <typename T, int COUNT>
-static __global__ void __launch_bounds__(THREADS)
-reduce_columns(slice *parts, uint64_t *histogram, uint32_t *row_hits, const T *x, size_t rows,
-               size_t width, size_t slice_rows, float alpha)
-{
-    enum { COLUMNS = WARP * COUNT };
-    __shared__ union {
-        uint4    words[BINS * THREADS / 8];
-        uint16_t counters[BINS * THREADS];
-        slice    warps[WARPS][COLUMNS];
-    } shared;
-    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    size_t column = blockIdx.x * (size_t)COLUMNS + lane * COUNT;
-    size_t first = blockIdx.y * slice_rows;
-    size_t last = first + slice_rows < rows ? first + slice_rows : rows;
-    bool inside = column < width;
-    uint16_t *mine = shared.counters + threadIdx.x;
-    slice own[COUNT];
-#pragma unroll
-    for (int j = 0; j < COUNT; j++)
-        own[j] = nothing();
-#pragma unroll
-    for (int i = 0; i < BINS / 8; i++)
-        shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
-    __syncthreads();
-    for (size_t r = first + warp; r < last; r += BATCH * WARPS) {
-        batch<T, COUNT> some;
-        if (inside)
-            some.read(x + column, width, r, last);
-#pragma unroll
-        for (int b = 0; b < BATCH; b++) {
-            if (r + b * WARPS >= last)
-                break;
-            unsigned found = 0;
-            float most = 0.0f;
-            if (inside)
-#pragma unroll
-                for (int j = 0; j < COUNT; j++) {
-                    float v = to_float(some.row[b].at[j]);
-                    take(own[j], v);
-                    most = fmaxf(most, fabsf(v));
-                    mine[bin_of(v) * THREADS]++;
-                }
-            if (most >= alpha)     /* few rows of few columns */
-#pragma unroll
-                for (int j = 0; j < COUNT; j++) {
-                    unsigned hit = fabsf(to_float(some.row[b].at[j])) >= alpha;
-                    own[j].count_ge += hit;
-                    found += hit;
-                }
-            if (row_hits != NULL && __any_sync(~0u, found)) {
-                found = __reduce_add_sync(~0u, found);
-                if (lane == 0)
-                    atomicAdd(&row_hits[r + b * WARPS], found);
-            }
-        }
-    }
-    __syncthreads();
-    add_bins(histogram, shared.counters);
-    __syncthreads();
-#pragma unroll
-    for (int j = 0; j < COUNT; j++)
-        shared.warps[warp][lane * COUNT + j] = own[j];
-    __syncthreads();
-    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
-    if (threadIdx.x < COLUMNS && column < width) {
-        slice sum = shared.warps[0][threadIdx.x];
-        for (int w = 1; w < WARPS; w++)
-            add(sum, shared.warps[w][threadIdx.x]);
-        parts[blockIdx.y * width + column] = sum;
-    }
-}
+/* --- columns with hits and their rows --------------------------------------------------------- */
 
-/* --- sums of slices and columns with hits ------------------------------------------------------ */
-
-/* True for all threads of the block that comes last; what the others wrote is visible. */
-static __device__ bool is_last_block(unsigned *arrived)
+/* True for all threads of the last of `blocks` blocks; what the others wrote is visible
+ * to __ldcg. */
+static __device__ bool is_last(unsigned *arrived, unsigned blocks)
 {
     __shared__ bool last;
     __threadfence();
     __syncthreads();
     if (threadIdx.x == 0)
-        last = atomicInc(arrived, gridDim.x - 1) == gridDim.x - 1;   /* back to 0 then */
+        last = atomicInc(arrived, blocks - 1) == blocks - 1;     /* back to 0 then */
     __syncthreads();
     if (last)
         __threadfence();
@@ -294,33 +222,127 @@ static __device__ void place_rows(uint64_t *row_start, uint32_t *row_hits, size_
     }
 }
 
-/* Adds the slices in order; if hits are wanted (end is not NULL), the block that comes
- * last prepares for them. */
-static __global__ void add_slices(osc_column_stats stats, osc_cuda_observer o, size_t slices,
-                                  size_t rows, uint64_t *filled, uint64_t *end)
+/* --- the kernel of statistics ------------------------------------------------------------------- */
+
+static __device__ slice read_slice(const slice *from)
 {
-    size_t i = blockIdx.x * (size_t)THREADS + threadIdx.x, width = stats.width;
-    if (i < width) {
-        slice sum = nothing();
-        for (size_t first = 0; first < slices; first += GROUP) {
-            slice some[GROUP];       /* all on their way before the first is needed */
+    slice s;
+    s.sum = __ldcg(&from->sum);
+    s.sumsq = __ldcg(&from->sumsq);
+    s.sum4 = __ldcg(&from->sum4);
+    s.min = __ldcg(&from->min);
+    s.max = __ldcg(&from->max);
+    s.count_ge = __ldcg(&from->count_ge);
+    return s;
+}
+
+/* Adds column i's slices in order. */
+static __device__ void add_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
+                                  size_t slices, size_t i)
+{
+    size_t width = stats.width;
+    slice sum = nothing();
+    for (size_t first = 0; first < slices; first += SLICE_GROUP) {
+        slice some[SLICE_GROUP];       /* all on their way before the first is needed */
 #pragma unroll
-            for (size_t s = 0; s < GROUP; s++)
-                some[s] = o.parts[min(first + s, slices - 1) * width + i];
+        for (size_t s = 0; s < SLICE_GROUP; s++)
+            some[s] = read_slice(&o.parts[min(first + s, slices - 1) * width + i]);
 #pragma unroll
-            for (size_t s = 0; s < GROUP; s++)
-                if (first + s < slices)
-                    add(sum, some[s]);
-        }
-        stats.sum[i] += sum.sum;
-        stats.sumsq[i] += sum.sumsq;
-        stats.sum4[i] += sum.sum4;
-        stats.min[i] = sum.min < stats.min[i] ? sum.min : stats.min[i];
-        stats.max[i] = sum.max > stats.max[i] ? sum.max : stats.max[i];
-        stats.count_ge[i] += sum.count_ge;
-        o.is_hot[i] = sum.count_ge > 0;
+        for (size_t s = 0; s < SLICE_GROUP; s++)
+            if (first + s < slices)
+                add(sum, some[s]);
     }
-    if (end == NULL || !is_last_block(o.arrived))
+    stats.sum[i] += sum.sum;
+    stats.sumsq[i] += sum.sumsq;
+    stats.sum4[i] += sum.sum4;
+    stats.min[i] = sum.min < stats.min[i] ? sum.min : stats.min[i];
+    stats.max[i] = sum.max > stats.max[i] ? sum.max : stats.max[i];
+    stats.count_ge[i] += sum.count_ge;
+    o.is_hot[i] = sum.count_ge > 0;
+}
+
+/* COUNT neighbouring columns a lane, every WARPS-th row of the slice a warp.  Counters
+ * of the histogram are each thread's own, [BINS, THREADS].  The block that comes last in
+ * its columns adds up the slices; if hits are wanted (end is not NULL), the one that is
+ * last of all prepares for them. */
+template <typename T, int COUNT>
+static __global__ void __launch_bounds__(THREADS, 4)
+observe_columns(const __grid_constant__ osc_column_stats stats,
+                const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
+                size_t slice_rows, float alpha, uint64_t *filled, uint64_t *end)
+{
+    const size_t width = stats.width;
+    enum { COLUMNS = WARP * COUNT };
+    __shared__ union {
+        uint4    words[BINS * THREADS / 8];
+        uint16_t counters[BINS * THREADS];
+        slice    warps[WARPS][COLUMNS];
+    } shared;
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    size_t column = blockIdx.x * (size_t)COLUMNS + lane * COUNT;
+    size_t first = blockIdx.y * slice_rows;
+    size_t last = first + slice_rows < rows ? first + slice_rows : rows;
+    bool inside = column < width;
+    uint16_t *mine = shared.counters + threadIdx.x;
+    slice own[COUNT];
+#pragma unroll
+    for (int j = 0; j < COUNT; j++)
+        own[j] = nothing();
+#pragma unroll
+    for (int i = 0; i < BINS / 8; i++)
+        shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
+    __syncthreads();
+    for (size_t r = first + warp; r < last; r += BATCH * WARPS) {
+        batch<T, COUNT> some;
+        if (inside)
+            some.read(x + column, width, r, last);
+#pragma unroll
+        for (int b = 0; b < BATCH; b++) {
+            if (r + b * WARPS >= last)
+                break;
+            unsigned found = 0;
+            float most = 0.0f;
+            if (inside)
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    float v = to_float(some.row[b].at[j]);
+                    take(own[j], v);
+                    most = fmaxf(most, fabsf(v));
+                    mine[bin_of(v) * THREADS]++;
+                }
+            if (most >= alpha)     /* few rows of few columns */
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    unsigned hit = fabsf(to_float(some.row[b].at[j])) >= alpha;
+                    own[j].count_ge += hit;
+                    found += hit;
+                }
+            if (end != NULL && __any_sync(~0u, found)) {
+                found = __reduce_add_sync(~0u, found);
+                if (lane == 0)
+                    atomicAdd(&o.row_hits[r + b * WARPS], found);
+            }
+        }
+    }
+    __syncthreads();
+    add_bins(stats.histogram, shared.counters);
+    __syncthreads();
+#pragma unroll
+    for (int j = 0; j < COUNT; j++)
+        shared.warps[warp][lane * COUNT + j] = own[j];
+    __syncthreads();
+    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
+    if (threadIdx.x < COLUMNS && column < width) {
+        slice sum = shared.warps[0][threadIdx.x];
+        for (int w = 1; w < WARPS; w++)
+            add(sum, shared.warps[w][threadIdx.x]);
+        o.parts[blockIdx.y * width + column] = sum;
+    }
+    if (!is_last(&o.arrived[blockIdx.x], gridDim.y))
+        return;
+    if (threadIdx.x < COLUMNS && column < width)
+        add_slices(stats, o, gridDim.y, column);
+    if (end == NULL || !is_last(&o.arrived[gridDim.x], gridDim.x))
         return;
     list_hot(o.hot, o.hot_count, o.is_hot, width);
     place_rows(o.row_start, o.row_hits, rows, filled, end);
@@ -367,16 +389,12 @@ static osc_status launch_columns(osc_device *device, osc_column_stats *stats, co
     slice_rows = slice_rows > SLICE_ROWS ? slice_rows : SLICE_ROWS;
     slices = (rows + slice_rows - 1) / slice_rows;
     dim3 grid((unsigned)across, (unsigned)slices);
-    uint32_t *row_hits = end == NULL ? NULL : o->row_hits;
     if (vectors)
-        reduce_columns<T, 4><<<grid, THREADS, 0, device->stream>>>(
-            o->parts, stats->histogram, row_hits, (const T *)x, rows, width, slice_rows, alpha);
+        observe_columns<T, 4><<<grid, THREADS, 0, device->stream>>>(
+            *stats, *o, (const T *)x, rows, slice_rows, alpha, device->hits->filled, end);
     else
-        reduce_columns<T, 1><<<grid, THREADS, 0, device->stream>>>(
-            o->parts, stats->histogram, row_hits, (const T *)x, rows, width, slice_rows, alpha);
-    OSC_TRY(osc_cuda_launched("column statistics"));
-    add_slices<<<(unsigned)((width + THREADS - 1) / THREADS), THREADS, 0, device->stream>>>(
-        *stats, *o, slices, rows, device->hits->filled, end);
+        observe_columns<T, 1><<<grid, THREADS, 0, device->stream>>>(
+            *stats, *o, (const T *)x, rows, slice_rows, alpha, device->hits->filled, end);
     return osc_cuda_launched("column statistics");
 }
 

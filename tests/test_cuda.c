@@ -665,11 +665,14 @@ int main(void)
     tcase_add_loop_test(operations, test_clear, 0, TYPES);
     tcase_add_loop_test(operations, test_matmul, 0, TYPES);
     tcase_add_loop_test(operations, test_head, 0, TYPES);
-    tcase_add_loop_test(operations, test_observe, 0, TYPES);
-    tcase_add_loop_test(operations, test_hits_in_turn, 0, TYPES);
     tcase_add_loop_test(operations, test_repeats, 0, TYPES);
     tcase_add_loop_test(operations, test_no_memory, 0, 1);
     suite_add_tcase(suite, operations);
+    TCase *observers = tcase_create("observers");
+    tcase_set_timeout(observers, 300);
+    tcase_add_loop_test(observers, test_observe, 0, TYPES);
+    tcase_add_loop_test(observers, test_hits_in_turn, 0, TYPES);
+    suite_add_tcase(suite, observers);
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);
     tcase_add_loop_test(attention, test_attention, 0, TYPES);
