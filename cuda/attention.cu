@@ -12,7 +12,7 @@ enum {
     ROW_PAD = 8          /* elements: rows then start 16 bytes apart modulo the banks */
 };
 
-/* --- tiles --------------------------------------------------------------------------------- */
+/* --- tiles -------------------------------------------------------------------------------- */
 
 /* Rows first .. first+63 of one head into a tile [64, D + ROW_PAD]; zeros beyond the
  * sequence and beyond the head. */
@@ -36,7 +36,7 @@ static __device__ void fetch(T *tile, const T *head, const attention_args &args,
     }
 }
 
-/* --- one tile of scores --------------------------------------------------------------------- */
+/* --- one tile of scores ------------------------------------------------------------------- */
 
 /* s[8][4] = q k^T of this warp's 16 queries and the tile's 64 keys. */
 template <typename T, int D>
@@ -87,7 +87,7 @@ static __device__ __forceinline__ void weigh(float (&o)[D / 8][4], const float (
     }
 }
 
-/* --- the kernel ------------------------------------------------------------------------------ */
+/* --- the kernel --------------------------------------------------------------------------- */
 
 template <typename T, int D>
 static __global__ void __launch_bounds__(THREADS)
@@ -148,7 +148,7 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
         add_mass<WARPS>(args.mass + blockIdx.x * gridDim.y + tile, args, sum, query);
 }
 
-/* --- heads wider than the tiles ------------------------------------------------------------- */
+/* --- heads wider than the tiles ----------------------------------------------------------- */
 
 /* One query and head a block, its scores in shared memory. */
 template <typename T>
@@ -188,7 +188,7 @@ static __global__ void attend_wide(T *o, const T *q, const T *k, const T *v,
         args.mass[blockIdx.y * gridDim.x + query] = 1.0 / (double)sum;
 }
 
-/* --- launching -------------------------------------------------------------------------------- */
+/* --- launching ---------------------------------------------------------------------------- */
 
 /* A warp a head, in a fixed order. */
 static __global__ void add_masses(double *top1, const double *mass, size_t tiles)

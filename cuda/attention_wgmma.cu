@@ -65,7 +65,8 @@ static __device__ __forceinline__ void products_wait(void)
 #define WEIGH_128(TYPE) \
     asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." TYPE "." TYPE " " LIST_64 \
                  ", {%64, %65, %66, %67}, %68, 1, 1, 1, 1;" \
-                 : SIXTEEN("+f", o, 0), SIXTEEN("+f", o, 4), SIXTEEN("+f", o, 8), SIXTEEN("+f", o, 12) \
+                 : SIXTEEN("+f", o, 0), SIXTEEN("+f", o, 4), SIXTEEN("+f", o, 8), \
+                   SIXTEEN("+f", o, 12) \
                  : "r"(p[0]), "r"(p[1]), "r"(p[2]), "r"(p[3]), "l"(b))
 
 static __device__ __forceinline__ void score_first(__half, float (&s)[8][4], uint64_t a, uint64_t b)
@@ -114,7 +115,7 @@ static __device__ __forceinline__ void weigh_step(__nv_bfloat16, float (&o)[16][
     WEIGH_128("bf16");
 }
 
-/* --- tiles ------------------------------------------------------------------------------------ */
+/* --- tiles -------------------------------------------------------------------------------- */
 
 /* ROWS rows from `first` on into D / 64 tiles side by side for each 64 of them; zeros
  * beyond the sequence. */
@@ -141,7 +142,7 @@ static __device__ __forceinline__ void arrive(void)
     __syncthreads();
 }
 
-/* --- the kernel --------------------------------------------------------------------------------- */
+/* --- the kernel --------------------------------------------------------------------------- */
 
 template <typename T, int D>
 static __device__ __forceinline__ void score(float (&s)[KEYS / 8][4], uint32_t queries,
@@ -158,8 +159,8 @@ static __device__ __forceinline__ void score(float (&s)[KEYS / 8][4], uint32_t q
 }
 
 template <typename T, int D>
-static __device__ __forceinline__ void weigh(float (&o)[D / 8][4], const uint32_t (&p)[KEYS / 16][4],
-                                             uint32_t values)
+static __device__ __forceinline__ void weigh(float (&o)[D / 8][4],
+                                             const uint32_t (&p)[KEYS / 16][4], uint32_t values)
 {
     products_begin();
 #pragma unroll

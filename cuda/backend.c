@@ -14,9 +14,10 @@ static osc_status open_bf16(osc_device **device, size_t threads)
     return osc_cuda_open(device, threads, OSC_BF16);
 }
 
-#define CUDA_BACKEND(type, opener)               \
+#define CUDA_BACKEND(text, type, opener)         \
     {                                            \
         .name = "cuda",                          \
+        .spec = text,                            \
         .dtype = type,                           \
         .open = opener,                          \
         .close = osc_cuda_close,                 \
@@ -55,5 +56,5 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .host_put = osc_cuda_host_put,           \
     }
 
-const osc_backend osc_backend_cuda_f16 = CUDA_BACKEND(OSC_F16, open_f16);
-const osc_backend osc_backend_cuda_bf16 = CUDA_BACKEND(OSC_BF16, open_bf16);
+const osc_backend osc_backend_cuda_f16 = CUDA_BACKEND("cuda", OSC_F16, open_f16);
+const osc_backend osc_backend_cuda_bf16 = CUDA_BACKEND("cuda:dtype=bf16", OSC_BF16, open_bf16);

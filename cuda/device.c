@@ -9,7 +9,7 @@
 #include "cuda/backend.h"
 #include "cuda/hits.h"
 
-/* --- errors ------------------------------------------------------------------------- */
+/* --- errors ------------------------------------------------------------------------------- */
 
 osc_status osc_cuda_fail(cudaError_t error, const char *what)
 {
@@ -36,7 +36,7 @@ osc_status osc_cuda_wait(osc_device *device, const char *what)
     return OSC_OK;
 }
 
-/* --- opening ------------------------------------------------------------------------- */
+/* --- opening ------------------------------------------------------------------------------ */
 
 /* The device that CUDA lists first; CUDA_VISIBLE_DEVICES chooses another. */
 static osc_status choose(osc_device *device)
@@ -148,7 +148,7 @@ size_t osc_cuda_threads(const osc_device *device)
     return device->threads;
 }
 
-/* --- memory --------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------- */
 
 osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes)
 {

@@ -100,7 +100,7 @@ osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes);
 osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src, size_t first,
                            size_t n);
 
-/* --- products of codes: codes.c and its kernels -------------------------------------- */
+/* --- products of codes: codes.c and its kernels ------------------------------------------- */
 
 /* Called by plan() if codes will occur, and by close(). */
 osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits);

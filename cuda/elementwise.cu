@@ -81,7 +81,7 @@ osc_status osc_cuda_copy(osc_device *device, void *y, const void *x, size_t coun
     return OSC_OK;
 }
 
-/* --- cleared columns -------------------------------------------------------------------- */
+/* --- cleared columns ---------------------------------------------------------------------- */
 
 struct some_columns {
     uint32_t at[CLEARED];

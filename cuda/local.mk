@@ -22,3 +22,4 @@ libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
 -include %D%/$(DEPDIR)/*.cu.Po
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po
 endif
+EXTRA_DIST += %D%/check_device.sh

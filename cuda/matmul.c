@@ -6,7 +6,6 @@
 
 #include <string.h>
 
-
 enum { PLANS = 512, PLAN_PROBES = 8, ALIGNED = 256 };
 
 typedef struct {
@@ -53,7 +52,7 @@ void osc_cuda_products_close(osc_device *device)
     osc_free(device->products);
 }
 
-/* --- making a plan ---------------------------------------------------------------------- */
+/* --- making a plan ------------------------------------------------------------------------ */
 
 static cudaDataType_t lt_type(osc_dtype dtype)
 {
@@ -91,7 +90,11 @@ static osc_status describe(plan *p, osc_dtype in)
 /* Partial sums of a split K are added in float32, in a fixed order. */
 static osc_status prefer(cublasLtMatmulPreference_t preference, const plan_key *key)
 {
-    const struct { cublasLtMatmulPreferenceAttributes_t name; uint64_t value; size_t size; } set[] = {
+    const struct {
+        cublasLtMatmulPreferenceAttributes_t name;
+        uint64_t value;
+        size_t   size;
+    } set[] = {
         { CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, CUDA_WORKSPACE, 8 },
         { CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE, 4 },
         { CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, key->align_w, 4 },
@@ -140,7 +143,7 @@ static osc_status make(osc_device *device, plan *p, const plan_key *key)
     return status;
 }
 
-/* --- finding one ------------------------------------------------------------------------- */
+/* --- finding one -------------------------------------------------------------------------- */
 
 static size_t hash(const plan_key *key)
 {
@@ -173,7 +176,7 @@ static osc_status find(osc_device *device, plan **found, const plan_key *key)
     return make(device, *found, key);
 }
 
-/* --- the product --------------------------------------------------------------------------- */
+/* --- the product -------------------------------------------------------------------------- */
 
 static osc_status run(osc_device *device, plan *p, void *y, const void *x, const void *w,
                       const void *bias)

@@ -43,7 +43,7 @@ osc_status osc_cuda_reuse(osc_device *device, unsigned turn)
     return OSC_OK;
 }
 
-/* --- views for hooks ------------------------------------------------------------------ */
+/* --- views for hooks ---------------------------------------------------------------------- */
 
 static osc_status grow_view(osc_device *device, size_t count)
 {

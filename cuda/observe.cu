@@ -16,7 +16,8 @@ constexpr size_t SLICES = 32;        /* at most */
 constexpr size_t SLICE_ROWS = 32;    /* at least */
 constexpr size_t GROUP = 8;          /* columns or rows that a thread reads at once */
 constexpr size_t SLICE_GROUP = 4;    /* slices, the same */
-constexpr size_t BLOCKS = 512;       /* about so many, whatever the device: sums are in this order */
+constexpr size_t SLICE_MOST = 65536; /* rows: counters of the histogram have 16 bits */
+constexpr size_t BLOCKS = 512;       /* about so many on every device: the order of sums */
 
 /* What one slice found in one column. */
 struct slice {
@@ -57,7 +58,7 @@ osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
     return OSC_OK;
 }
 
-/* --- columns -------------------------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------------------------ */
 
 static __device__ void add(slice &to, const slice &from)
 {
@@ -122,7 +123,7 @@ template <typename T, int COUNT> struct batch {
     }
 };
 
-/* --- columns with hits and their rows --------------------------------------------------------- */
+/* --- columns with hits and their rows ----------------------------------------------------- */
 
 /* True for all threads of the last of `blocks` blocks; what the others wrote is visible
  * to __ldcg. */
@@ -222,7 +223,7 @@ static __device__ void place_rows(uint64_t *row_start, uint32_t *row_hits, size_
     }
 }
 
-/* --- the kernel of statistics ------------------------------------------------------------------- */
+/* --- the kernel of statistics ------------------------------------------------------------- */
 
 static __device__ slice read_slice(const slice *from)
 {
@@ -348,7 +349,7 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
     place_rows(o.row_start, o.row_hits, rows, filled, end);
 }
 
-/* --- hits ----------------------------------------------------------------------------------------- */
+/* --- hits --------------------------------------------------------------------------------- */
 
 /* A row a warp. */
 template <typename T>
@@ -373,7 +374,7 @@ static __global__ void write_hits(osc_hit *hits, const uint64_t *row_start, cons
     }
 }
 
-/* --- launching -------------------------------------------------------------------------------- */
+/* --- launching ---------------------------------------------------------------------------- */
 
 template <typename T>
 static osc_status launch_columns(osc_device *device, osc_column_stats *stats, const void *x,
@@ -387,7 +388,11 @@ static osc_status launch_columns(osc_device *device, osc_column_stats *stats, co
     slices = slices < SLICES ? slices : SLICES;
     size_t slice_rows = (rows + slices - 1) / slices;
     slice_rows = slice_rows > SLICE_ROWS ? slice_rows : SLICE_ROWS;
+    slice_rows = slice_rows < SLICE_MOST ? slice_rows : SLICE_MOST;
     slices = (rows + slice_rows - 1) / slice_rows;
+    if (slices > SLICES)
+        return osc_fail(OSC_EINVAL, "statistics of %zu rows: at most %zu", rows,
+                        SLICES * SLICE_MOST);
     dim3 grid((unsigned)across, (unsigned)slices);
     if (vectors)
         observe_columns<T, 4><<<grid, THREADS, 0, device->stream>>>(

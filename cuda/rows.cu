@@ -21,7 +21,7 @@ static bool in_vectors(const void *a, const void *b, size_t width)
     return is_aligned16(a) && is_aligned16(b) && width % packed<T>::COUNT == 0;
 }
 
-/* --- tables ------------------------------------------------------------------------------ */
+/* --- tables ------------------------------------------------------------------------------- */
 
 /* V is T or the 16 bytes of several. */
 template <typename V>

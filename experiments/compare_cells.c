@@ -14,7 +14,7 @@ static osc_status identify(compare_identity *identity, const run_input *input,
     const osc_backend *backend;
     OSC_TRY(osc_backend_find(&backend, run->backend));
     *identity = (compare_identity){
-        .backend = backend->name, .protocol = osc_protocol_name(corpus->protocol),
+        .backend = backend->spec, .protocol = osc_protocol_name(corpus->protocol),
         .sequences = corpus->count, .length = corpus->length, .bos = corpus->bos,
     };
     strcpy(identity->text, corpus->digest);

@@ -466,6 +466,49 @@ START_TEST(test_observe)
 }
 END_TEST
 
+/* --- finding ------------------------------------------------------------------- */
+
+START_TEST(test_find)
+{
+    static const struct { const char *name, *message; } wrong[] = {
+        { "tpu", "no backend 'tpu' in this build (there is: cpu" },
+        { "cpu:dtype=fp16", "backend 'cpu' does not compute in fp16" },
+        { "cpu:dtype=int3", "dtype is 'int3', expected fp32, fp16 or bf16" },
+        { "cpu:type=fp32", "dtype" },
+        { "", "" },
+    };
+    const osc_backend *found = NULL;
+    ck_assert_int_eq(osc_backend_find(&found, NULL), OSC_OK);
+    ck_assert_ptr_eq(found, cpu);
+    ck_assert_int_eq(osc_backend_find(&found, "cpu:dtype=fp32"), OSC_OK);
+    ck_assert_ptr_eq(found, cpu);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_int_eq(osc_backend_find(&found, wrong[i].name), OSC_EINVAL);
+        ck_assert_msg(strstr(osc_error(), wrong[i].message) != NULL, "%s", osc_error());
+    }
+    for (size_t i = 0; osc_backends[i] != NULL; i++) {     /* a backend's spec finds it again */
+        ck_assert_int_eq(osc_backend_find(&found, osc_backends[i]->spec), OSC_OK);
+        ck_assert_ptr_eq(found, osc_backends[i]);
+    }
+}
+END_TEST
+
+START_TEST(test_clear)
+{
+    enum { ROWS = 3, WIDTH = 5 };
+    static const uint32_t columns[] = { 0, 4 };
+    float *x = random_matrix(ROWS, WIDTH, 1, 7), *want = random_matrix(ROWS, WIDTH, 1, 7);
+    osc_device *device = open_device(1);
+    ck_assert_int_eq(cpu->clear(device, x, ROWS, WIDTH, columns, 2), OSC_OK);
+    for (size_t r = 0; r < ROWS; r++)
+        want[r * WIDTH] = want[r * WIDTH + 4] = 0.0f;
+    ck_assert_int_eq(memcmp(x, want, ROWS * WIDTH * sizeof *x), 0);
+    cpu->close(device);
+    osc_free(x);
+    osc_free(want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("backend");
@@ -484,6 +527,8 @@ int main(void)
     tcase_add_loop_test(tc, test_attention, 0, sizeof attentions / sizeof *attentions);
     tcase_add_test(tc, test_head);
     tcase_add_test(tc, test_observe);
+    tcase_add_test(tc, test_clear);
+    tcase_add_test(tc, test_find);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

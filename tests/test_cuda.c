@@ -97,7 +97,8 @@ static void compare(const char *what, const values *v, double size)
     for (size_t i = 0; i < v->count; i++) {
         double want = (double)v->here[i], got = (double)view[i];
         ck_assert_msg(fabs(got - want) <= budget * (size + fabs(want)),
-                      "%s: element %zu of %zu is %.9g, expected %.9g", what, i, v->count, got, want);
+                      "%s: element %zu of %zu is %.9g, expected %.9g", what, i, v->count, got,
+                      want);
     }
 }
 

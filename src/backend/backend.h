@@ -66,6 +66,8 @@ struct osc_hits_route {
 
 struct osc_backend {
     const char *name;                            /* "cpu", "cuda" */
+    const char *spec;                            /* with what sets it apart from others of that
+                                                    name: "cuda:dtype=bf16" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
     bool        host;    /* alloc() gives host memory: the host may read and write it */
 

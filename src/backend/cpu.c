@@ -185,6 +185,7 @@ static osc_status cpu_host_put(osc_device *device, void *x, osc_dtype dtype, con
 
 const osc_backend osc_backend_cpu = {
     .name = "cpu",
+    .spec = "cpu",
     .dtype = OSC_F32,
     .host = true,
     .open = cpu_open,

@@ -215,7 +215,7 @@ size_t osc_session_chunk(const osc_session *session)
 
 const char *osc_session_backend(const osc_session *session)
 {
-    return session->backend->name;
+    return session->backend->spec;
 }
 
 const char *osc_session_scheme(const osc_session *session)

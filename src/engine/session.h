@@ -38,6 +38,7 @@ void osc_session_close(osc_session *session);
 
 /* Sequences that one call of osc_session_run takes at most. */
 size_t osc_session_chunk(const osc_session *session);
+/* "cpu", "cuda:dtype=bf16". */
 const char *osc_session_backend(const osc_session *session);
 const char *osc_session_scheme(const osc_session *session);
 size_t osc_session_threads(const osc_session *session);
