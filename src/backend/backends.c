@@ -50,7 +50,7 @@ osc_status osc_backend_find(const osc_backend **backend, const char *name)
 {
     static const char *const keys[] = { "dtype" };
     osc_spec spec;
-    osc_dtype dtype;
+    osc_dtype dtype = OSC_F32;
     bool named = false;
     OSC_TRY(osc_spec_parse(&spec, name != NULL ? name : osc_backends[0]->name));
     OSC_TRY(osc_spec_only(&spec, keys, 1));
