@@ -81,7 +81,7 @@ osc_status measure_identify(measure_identity *identity, const run_input *input,
     const osc_backend *backend;
     OSC_TRY(osc_backend_find(&backend, options->backend));
     *identity = (measure_identity){
-        .backend = backend->name, .protocol = osc_protocol_name(corpus->protocol),
+        .backend = backend->spec, .protocol = osc_protocol_name(corpus->protocol),
         .sequences = corpus->count, .length = corpus->length, .bos = corpus->bos,
     };
     strcpy(identity->text, corpus->digest);

@@ -211,6 +211,12 @@ check_PROGRAMS += %D%/test_torch_models
   %D%/reference.h %D%/run.h
 %C%_test_torch_models_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_torch_models_LDADD   = $(TEST_LIBS)
+if HAVE_CUDA
+check_PROGRAMS += %D%/test_cuda
+%C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
+%C%_test_cuda_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_cuda_LDADD   = $(TEST_LIBS)
+endif
 
 endif
 
@@ -227,3 +233,10 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_store %D%/bench_tex
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
 %C%_bench_store_SOURCES   = %D%/bench_store.c %D%/bench.h
 %C%_bench_store_LDADD     = $(OSC_LIBS)
+
+if HAVE_CUDA
+EXTRA_PROGRAMS += %D%/bench_cuda
+CLEANFILES     += %D%/bench_cuda
+%C%_bench_cuda_SOURCES = %D%/bench_cuda.c %D%/bench.h
+%C%_bench_cuda_LDADD   = $(OSC_LIBS)
+endif

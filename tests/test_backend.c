@@ -393,18 +393,18 @@ typedef struct {
     size_t  count, calls;
 } collected;
 
-static osc_status collect(void *user, const osc_hit *hits, size_t count)
+static osc_status collect(const osc_hits_route *route, const osc_hit *hits, size_t count)
 {
-    collected *all = user;
+    collected *all = route->user;
     memcpy(all->hits + all->count, hits, count * sizeof *hits);
     all->count += count;
     all->calls++;
     return OSC_OK;
 }
 
-static osc_status refuse(void *user, const osc_hit *hits, size_t count)
+static osc_status refuse(const osc_hits_route *route, const osc_hit *hits, size_t count)
 {
-    (void)user; (void)hits; (void)count;
+    (void)route; (void)hits; (void)count;
     return osc_fail(OSC_EIO, "no room");
 }
 
@@ -424,6 +424,7 @@ START_TEST(test_observe)
     double sum[WIDTH], square[WIDTH], fourth[WIDTH];
     uint64_t count[WIDTH], histogram[OSC_HISTOGRAM_BINS];
     static collected first, all;
+    const osc_hits_route taken = { .sink = collect, .user = &all }, refused = { .sink = refuse };
     for (size_t threads = 1; threads <= 3; threads++) {
         osc_column_stats stats = { WIDTH, low, high, sum, square, fourth, count, histogram };
         for (size_t c = 0; c < WIDTH; c++) {
@@ -435,9 +436,9 @@ START_TEST(test_observe)
         memset(histogram, 0, sizeof histogram);
         memset(&all, 0, sizeof all);
         osc_device *device = open_device(threads);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, collect, &all), OSC_OK);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, NULL, NULL), OSC_OK);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, refuse, NULL), OSC_EIO);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, &taken), OSC_OK);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, NULL), OSC_OK);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, &refused), OSC_EIO);
         cpu->close(device);
         if (threads == 1)
             first = all;
@@ -466,6 +467,49 @@ START_TEST(test_observe)
 }
 END_TEST
 
+/* --- finding ------------------------------------------------------------------- */
+
+START_TEST(test_find)
+{
+    static const struct { const char *name, *message; } wrong[] = {
+        { "tpu", "no backend 'tpu' in this build (there is: cpu" },
+        { "cpu:dtype=fp16", "backend 'cpu' does not compute in fp16" },
+        { "cpu:dtype=int3", "dtype is 'int3', expected fp32, fp16 or bf16" },
+        { "cpu:type=fp32", "dtype" },
+        { "", "" },
+    };
+    const osc_backend *found = NULL;
+    ck_assert_int_eq(osc_backend_find(&found, NULL), OSC_OK);
+    ck_assert_ptr_eq(found, cpu);
+    ck_assert_int_eq(osc_backend_find(&found, "cpu:dtype=fp32"), OSC_OK);
+    ck_assert_ptr_eq(found, cpu);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        ck_assert_int_eq(osc_backend_find(&found, wrong[i].name), OSC_EINVAL);
+        ck_assert_msg(strstr(osc_error(), wrong[i].message) != NULL, "%s", osc_error());
+    }
+    for (size_t i = 0; osc_backends[i] != NULL; i++) {     /* a backend's spec finds it again */
+        ck_assert_int_eq(osc_backend_find(&found, osc_backends[i]->spec), OSC_OK);
+        ck_assert_ptr_eq(found, osc_backends[i]);
+    }
+}
+END_TEST
+
+START_TEST(test_clear)
+{
+    enum { ROWS = 3, WIDTH = 5 };
+    static const uint32_t columns[] = { 0, 4 };
+    float *x = random_matrix(ROWS, WIDTH, 1, 7), *want = random_matrix(ROWS, WIDTH, 1, 7);
+    osc_device *device = open_device(1);
+    ck_assert_int_eq(cpu->clear(device, x, ROWS, WIDTH, columns, 2), OSC_OK);
+    for (size_t r = 0; r < ROWS; r++)
+        want[r * WIDTH] = want[r * WIDTH + 4] = 0.0f;
+    ck_assert_int_eq(memcmp(x, want, ROWS * WIDTH * sizeof *x), 0);
+    cpu->close(device);
+    osc_free(x);
+    osc_free(want);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("backend");
@@ -484,6 +528,8 @@ int main(void)
     tcase_add_loop_test(tc, test_attention, 0, sizeof attentions / sizeof *attentions);
     tcase_add_test(tc, test_head);
     tcase_add_test(tc, test_observe);
+    tcase_add_test(tc, test_clear);
+    tcase_add_test(tc, test_find);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

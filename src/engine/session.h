@@ -20,7 +20,8 @@ typedef struct {
     const char *scheme;           /* NULL: "none"; "llm-int8:threshold=6" */
     size_t      threads;          /* 0: all processors */
     size_t      longest;          /* ids of the longest sequence of any run */
-    size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB */
+    size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB;
+                                     32768 and 1 GiB where the backend is not the host's */
     bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
     const osc_progress *progress; /* told of ids done, of all ids of the corpus; may be NULL */
     const char *label;            /* what the progress is called; NULL: "forward pass" */
@@ -37,6 +38,7 @@ void osc_session_close(osc_session *session);
 
 /* Sequences that one call of osc_session_run takes at most. */
 size_t osc_session_chunk(const osc_session *session);
+/* "cpu", "cuda:dtype=bf16". */
 const char *osc_session_backend(const osc_session *session);
 const char *osc_session_scheme(const osc_session *session);
 /* Whether the backend can summarize activations and the residual stream for an observer. */

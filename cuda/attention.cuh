@@ -1,0 +1,135 @@
+/* What the kernels of causal attention share: scores of a warp's 16 queries against 64
+ * keys in registers, laid out as the tensor cores leave them: lane l holds rows l/4 and
+ * l/4+8 and columns 2(l%4), +1 of every eight. */
+#ifndef OSC_CUDA_ATTENTION_CUH
+#define OSC_CUDA_ATTENTION_CUH
+
+#include "cuda/backend.h"
+#include "cuda/element.cuh"
+#include "cuda/mma.cuh"
+
+enum { WARP = 32, KEYS = 64 };
+
+struct attention_args {
+    size_t tokens, head_size, width;     /* width: heads * head_size */
+    float  scale;
+    double *mass;                        /* [heads, tiles] */
+    bool   vectors;                      /* rows can be copied 16 bytes at a time */
+};
+
+static __device__ __forceinline__ float fast_exp2(float x)
+{
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
+/* Keys after a query do not count; `query` is that of this lane's first row. */
+static __device__ __forceinline__ void mask(float (&s)[KEYS / 8][4], unsigned query, unsigned key)
+{
+    int lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            if (key + n * 8 + lane % 4 * 2 + j % 2 > query + j / 2 * 8)
+                s[n][j] = -INFINITY;
+}
+
+static __device__ __forceinline__ float quad_max(float v)
+{
+    v = fmaxf(v, __shfl_xor_sync(~0u, v, 1));
+    return fmaxf(v, __shfl_xor_sync(~0u, v, 2));
+}
+
+static __device__ __forceinline__ float quad_sum(float v)
+{
+    v += __shfl_xor_sync(~0u, v, 1);
+    return v + __shfl_xor_sync(~0u, v, 2);
+}
+
+/* s becomes exp(scale (s - max)); max and sum of this lane's two rows move on, and o
+ * is rescaled.  `sum` is this lane's part: the quad's are added at the end. */
+template <int D>
+static __device__ __forceinline__ void soften(float (&s)[KEYS / 8][4], float (&o)[D / 8][4],
+                                              float (&largest)[2], float (&sum)[2], float factor)
+{
+#pragma unroll
+    for (int r = 0; r < 2; r++) {
+        float most = largest[r];
+#pragma unroll
+        for (int n = 0; n < KEYS / 8; n++)
+            most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
+        most = quad_max(most);
+        float shrink = fast_exp2((largest[r] - most) * factor);
+        largest[r] = most;
+        sum[r] *= shrink;
+#pragma unroll
+        for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+            for (int j = 0; j < 2; j++) {
+                float e = fast_exp2((s[n][2 * r + j] - most) * factor);
+                s[n][2 * r + j] = e;
+                sum[r] += e;
+            }
+#pragma unroll
+        for (int d = 0; d < D / 8; d++) {
+            o[d][2 * r] *= shrink;
+            o[d][2 * r + 1] *= shrink;
+        }
+    }
+}
+
+/* Sum over the block's queries of 1 / sum, in a fixed order. */
+template <int WARPS>
+static __device__ void add_mass(double *mass_of_tile, const attention_args &args,
+                                const float (&sum)[2], size_t query)
+{
+    __shared__ double parts[WARPS];
+    int lane = threadIdx.x % WARP;
+    double mass = 0.0;
+    if (lane % 4 == 0)
+        for (int r = 0; r < 2; r++)
+            if (query + r * 8 < args.tokens)
+                mass += 1.0 / (double)sum[r];
+    for (int offset = 4; offset < WARP; offset *= 2)
+        mass += __shfl_xor_sync(~0u, mass, offset);
+    if (lane == 0)
+        parts[threadIdx.x / WARP] = mass;
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    double total = 0.0;
+    for (int w = 0; w < WARPS; w++)
+        total += parts[w];
+    *mass_of_tile = total;
+}
+
+template <typename T, int D>
+static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&sum)[2],
+                             const attention_args &args, size_t query)
+{
+    int lane = threadIdx.x % WARP;
+    for (int r = 0; r < 2; r++) {
+        if (query + r * 8 >= args.tokens)
+            continue;
+        T *row = head + (query + r * 8) * args.width;
+        float inverse = 1.0f / sum[r];
+#pragma unroll
+        for (int d = 0; d < D / 8; d++) {
+            int column = d * 8 + lane % 4 * 2;
+            T first = from_float<T>(o[d][2 * r] * inverse);
+            T second = from_float<T>(o[d][2 * r + 1] * inverse);
+            if (args.vectors && column < (int)args.head_size) {
+                *(uint32_t *)(row + column) = pack(first, second);
+            } else {
+                if (column < (int)args.head_size)
+                    row[column] = first;
+                if (column + 1 < (int)args.head_size)
+                    row[column + 1] = second;
+            }
+        }
+    }
+}
+
+#endif

@@ -1,0 +1,278 @@
+/* The CUDA backend: every operation of a block at the shapes of an OPT model, and
+ * whole models given as arguments (checkpoint directories), 8 sequences of 2048 random
+ * ids, alone and recording.  Medians of wall clock around work that is waited for. */
+#include <config.h>
+#include "bench.h"
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "backend/backend.h"
+#include "osc.h"
+
+enum { RUNS = 5, REPEATS = 20, T = 2048, SEQUENCES = 8 };
+
+static const osc_backend *cuda;
+static osc_device *gpu;
+
+static void must(osc_status status)
+{
+    if (status == OSC_OK)
+        return;
+    fprintf(stderr, "bench_cuda: %s\n", osc_error());
+    exit(1);
+}
+
+static void report(const char *kernel, const char *shape, double seconds, double flops,
+                   double bytes)
+{
+    printf("{\"bench\": \"op\", \"backend\": \"cuda\", \"kernel\": \"%s\", \"shape\": \"%s\", "
+           "\"median_us\": %.1f, \"tflops\": %.1f, \"gbps\": %.0f}\n", kernel, shape,
+           1e6 * seconds, 1e-12 * flops / seconds, 1e-9 * bytes / seconds);
+    fflush(stdout);
+}
+
+/* --- operations ----------------------------------------------------------------------- */
+
+/* Buffers of one shape: widths h, f; random values of standard size. */
+typedef struct {
+    size_t h, f, heads;
+    void  *x, *y, *w, *bias, *ffn, *q, *k, *v, *stats, *top1;
+} shape;
+
+typedef osc_status (*operation)(const shape *s);
+
+static void *random_values(size_t count)
+{
+    size_t size = osc_dtype_size(cuda->dtype), piece = (size_t)1 << 20;
+    float *values = osc_alloc(piece, sizeof *values);
+    void *there;
+    uint64_t state = count;
+    must(cuda->alloc(gpu, &there, count * size));
+    for (size_t i = 0; i < count; i += piece) {
+        size_t n = count - i < piece ? count - i : piece;
+        for (size_t j = 0; j < n; j++) {
+            state = state * 6364136223846793005u + 1442695040888963407u;
+            values[j] = (float)((double)(state >> 11) * 0x1p-52 - 1.0);
+        }
+        must(cuda->host_put(gpu, (char *)there + i * size, cuda->dtype, values, n));
+    }
+    osc_free(values);
+    return there;
+}
+
+static osc_status copy(const shape *s) { return cuda->copy(gpu, s->ffn, s->w, T * s->f); }
+static osc_status add(const shape *s) { return cuda->add(gpu, s->y, s->x, T * s->h); }
+
+static osc_status norm(const shape *s)
+{
+    return cuda->layernorm(gpu, s->y, s->x, s->bias, s->bias, 1e-5f, T, s->h);
+}
+
+static osc_status square(const shape *s)
+{
+    return cuda->matmul(gpu, s->y, s->x, s->w, s->bias, OSC_ACT_NONE, T, s->h, s->h);
+}
+
+static osc_status fc1(const shape *s)
+{
+    return cuda->matmul(gpu, s->ffn, s->x, s->w, s->bias, OSC_ACT_RELU, T, s->f, s->h);
+}
+
+static osc_status fc2(const shape *s)
+{
+    return cuda->matmul(gpu, s->y, s->ffn, s->w, s->bias, OSC_ACT_NONE, T, s->h, s->f);
+}
+
+static osc_status attend(const shape *s)
+{
+    osc_attention args = { T, s->heads, s->h / s->heads, 1.0f / sqrtf((float)(s->h / s->heads)),
+                           s->top1, NULL };
+    return cuda->attention(gpu, s->y, s->q, s->k, s->v, &args);
+}
+
+static osc_status ignore(const osc_hits_route *route, const osc_hit *hits, size_t count)
+{
+    (void)route; (void)hits; (void)count;
+    return OSC_OK;
+}
+
+static osc_status observe(const shape *s, const void *x, size_t width, bool hits)
+{
+    static const osc_hits_route route = { .sink = ignore };
+    osc_column_stats stats;
+    osc_column_stats_lay_out(&stats, s->stats, 1, width);
+    return cuda->observe(gpu, &stats, x, T, width, 6.0f, hits ? &route : NULL);
+}
+
+static osc_status observe_h(const shape *s) { return observe(s, s->x, s->h, false); }
+static osc_status observe_hits(const shape *s) { return observe(s, s->x, s->h, true); }
+static osc_status observe_f(const shape *s) { return observe(s, s->ffn, s->f, false); }
+
+static double time_operation(operation run, const shape *s)
+{
+    double seconds[RUNS];
+    char byte[1];
+    for (size_t r = 0; r < RUNS + 1; r++) {
+        must(cuda->settle(gpu, false));
+        must(cuda->get(gpu, byte, s->x, sizeof byte));
+        double start = bench_now();
+        for (size_t i = 0; i < REPEATS; i++)
+            must(run(s));
+        must(cuda->get(gpu, byte, s->x, sizeof byte));
+        if (r > 0)   /* the first warms up */
+            seconds[r - 1] = (bench_now() - start) / REPEATS;
+    }
+    return bench_median(seconds, RUNS);
+}
+
+static void bench_shape(size_t h, size_t heads)
+{
+    osc_limits limits = { .tokens = T, .heads = heads, .head_size = h / heads, .widest = 4 * h };
+    shape s = { .h = h, .f = 4 * h, .heads = heads };
+    must(cuda->open(&gpu, 0));
+    must(cuda->plan(gpu, &limits));
+    double th = (double)T * (double)h, hh = (double)h * (double)h, size = 2;
+    const struct { const char *name; operation run; double flops, bytes; } ops[] = {
+        { "copy", copy, 0, 8 * th * size }, { "add", add, 0, 3 * th * size },
+        { "layernorm", norm, 0, 2 * th * size },
+        { "square", square, 2 * T * hh, size * (2 * th + hh) },
+        { "fc1", fc1, 8 * T * hh, size * (5 * th + 4 * hh) },
+        { "fc2", fc2, 8 * T * hh, size * (5 * th + 4 * hh) },
+        { "attention", attend, 2 * T * th, 4 * th * size },
+        { "observe", observe_h, 0, th * size }, { "observe+hits", observe_hits, 0, th * size },
+        { "observe fc2_in", observe_f, 0, 4 * th * size },
+    };
+    s.x = random_values(T * h);
+    s.y = random_values(T * h);
+    s.q = random_values(T * h);
+    s.k = random_values(T * h);
+    s.v = random_values(T * h);
+    s.bias = random_values(4 * h);
+    s.ffn = random_values(4 * T * h);
+    s.w = random_values(4 * h * h > 4 * T * h ? 4 * h * h : 4 * T * h);
+    must(cuda->alloc(gpu, &s.stats, osc_column_stats_bytes(1, 4 * h)));
+    must(cuda->alloc(gpu, &s.top1, heads * sizeof(double)));
+    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
+        char text[64];
+        snprintf(text, sizeof text, "%d x %zu", T, h);
+        report(ops[i].name, text, time_operation(ops[i].run, &s), ops[i].flops, ops[i].bytes);
+    }
+    void *all[] = { s.x, s.y, s.q, s.k, s.v, s.bias, s.ffn, s.w, s.stats, s.top1 };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        cuda->release(gpu, all[i]);
+    cuda->close(gpu);
+}
+
+/* --- whole models ----------------------------------------------------------------------- */
+
+static osc_status count_hits(void *user, osc_point point, size_t layer, size_t sequence,
+                             const osc_hit *hits, size_t count)
+{
+    (void)point; (void)layer; (void)sequence; (void)hits;
+    *(size_t *)user += count;
+    return OSC_OK;
+}
+
+static double forward(osc_session *session, const osc_corpus *corpus, const osc_hooks *hooks,
+                      double *nll)
+{
+    double seconds[RUNS];
+    size_t step = osc_session_chunk(session);
+    for (size_t r = 0; r < RUNS + 1; r++) {
+        double start = bench_now();
+        for (size_t i = 0; i < corpus->count; i += step)
+            must(osc_session_run(session, corpus, i,
+                                 corpus->count - i < step ? corpus->count - i : step, hooks,
+                                 nll + corpus->offset[i]));
+        if (r > 0)
+            seconds[r - 1] = bench_now() - start;
+    }
+    return bench_median(seconds, RUNS);
+}
+
+static osc_corpus random_corpus(const osc_config *config, size_t length)
+{
+    osc_corpus corpus = { .count = SEQUENCES, .longest = length, .length = length,
+                          .protocol = OSC_TOKENS, .bos = -1, .digest = "" };
+    uint64_t state = 1;
+    corpus.ids = osc_alloc(SEQUENCES * length, sizeof *corpus.ids);
+    corpus.offset = osc_alloc(SEQUENCES + 1, sizeof *corpus.offset);
+    for (size_t i = 0; i < SEQUENCES * length; i++) {
+        state = state * 6364136223846793005u + 1442695040888963407u;
+        corpus.ids[i] = (int32_t)((state >> 33) % config->vocabulary);
+    }
+    for (size_t i = 0; i <= SEQUENCES; i++)
+        corpus.offset[i] = i * length;
+    return corpus;
+}
+
+static void report_model(const char *what, const osc_session *session, const osc_model *model,
+                         double seconds, double tokens, double baseline, const char *more)
+{
+    printf("{\"bench\": \"%s\", \"backend\": \"cuda\", \"kernel\": \"%s\", \"shape\": \"%s\", "
+           "\"median_us\": %.1f, \"tokens_per_s\": %.0f, \"weight_mib\": %.1f, "
+           "\"buffer_mib\": %.1f, \"ratio\": %.3f%s}\n", what, osc_session_scheme(session),
+           osc_model_name(model), 1e6 * seconds, tokens / seconds,
+           (double)osc_session_weight_bytes(session) / 0x1p20,
+           (double)osc_session_buffer_bytes(session) / 0x1p20, baseline / seconds, more);
+    fflush(stdout);
+}
+
+static void bench_model(const char *path, const char *scheme)
+{
+    osc_model *model;
+    osc_session *session;
+    osc_hooks *hooks;
+    osc_observer *observer;
+    size_t hits = 0;
+    char more[64];
+    must(osc_model_open(&model, path));
+    const osc_config *config = osc_model_config(model);
+    size_t length = config->positions < T ? config->positions : T;
+    osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length };
+    double start = bench_now();
+    must(osc_session_open(&session, model, &options));
+    double opening = bench_now() - start, tokens = (double)(SEQUENCES * length);
+    osc_corpus corpus = random_corpus(config, length);
+    double *nll = osc_alloc(SEQUENCES * length, sizeof *nll);
+    double plain = forward(session, &corpus, NULL, nll);
+    snprintf(more, sizeof more, ", \"opening_s\": %.2f", opening);
+    report_model("prefill", session, model, plain, tokens, plain, more);
+
+    osc_observer_shape widths = osc_model_shape(model);
+    unsigned track = 1u << OSC_AT_QKV_IN | 1u << OSC_AT_OUT_IN | 1u << OSC_AT_FC1_IN;
+    osc_observer_options wanted = { .alpha = 6.0f, .points = track | 1u << OSC_AT_FC2_IN,
+                                    .hits = track, .top1 = true, .on_hits = count_hits,
+                                    .user = &hits };
+    must(osc_observer_create(&observer, &widths, &wanted));
+    must(osc_hooks_create(&hooks, config->layers));
+    must(osc_hooks_observe(hooks, observer));
+    double observed = forward(session, &corpus, hooks, nll);
+    snprintf(more, sizeof more, ", \"hits\": %zu", hits / (RUNS + 1));
+    report_model("observed", session, model, observed, tokens, plain, more);
+    osc_hooks_free(hooks);
+    osc_observer_free(observer);
+    osc_session_close(session);
+    osc_model_close(model);
+    osc_free(corpus.ids);
+    osc_free(corpus.offset);
+    osc_free(nll);
+}
+
+int main(int argc, char **argv)
+{
+    must(osc_backend_find(&cuda, "cuda"));
+    static const struct { size_t hidden, heads; } sizes[] = { { 768, 12 }, { 4096, 32 },
+                                                              { 7168, 56 } };
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+        bench_shape(sizes[i].hidden, sizes[i].heads);
+    for (int i = 1; i < argc; i++) {
+        char *scheme = strchr(argv[i], '@');     /* DIR or DIR@SCHEME */
+        if (scheme != NULL)
+            *scheme++ = '\0';
+        bench_model(argv[i], scheme);
+    }
+    return 0;
+}

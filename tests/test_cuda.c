@@ -1,0 +1,686 @@
+/* Every operation of the CUDA backend against the CPU backend on the same rounded
+ * inputs, on ugly shapes, in both element types; and bit for bit across repetitions.
+ * Says SKIP where no GPU can be opened. */
+#include <config.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "base/alloc.h"
+#include "base/half.h"
+#include "near.h"
+#include "osc.h"
+#include "paths.h"
+#include "run.h"
+
+enum { TOKENS = 300, HEADS = 5, WIDEST = 30000, VOCABULARY = 1100 };
+
+/* An output's own rounding and that of intermediate values. */
+static const struct { const char *name; double budget; } types[] = {
+    { "cuda:dtype=fp16", 2e-3 }, { "cuda:dtype=bf16", 1.6e-2 },
+};
+enum { TYPES = sizeof types / sizeof *types };
+
+static const osc_backend *cpu, *cuda;
+static osc_device *host, *gpu;
+static double budget;
+
+static void must(osc_status status)
+{
+    ck_assert_msg(status == OSC_OK, "%s", osc_error());
+}
+
+static void open_both(int i)
+{
+    osc_limits limits = { .tokens = TOKENS, .heads = HEADS, .head_size = 160, .widest = WIDEST,
+                          .vocabulary = VOCABULARY, .embed_width = 257 };
+    must(osc_backend_find(&cpu, "cpu"));
+    must(osc_backend_find(&cuda, types[i].name));
+    budget = types[i].budget;
+    must(cpu->open(&host, 1));
+    must(cpu->plan(host, &limits));
+    must(cuda->open(&gpu, 2));
+    must(cuda->plan(gpu, &limits));
+}
+
+static void close_both(void)
+{
+    cpu->close(host);
+    cuda->close(gpu);
+}
+
+/* --- values on both sides --------------------------------------------------------- */
+
+/* The same values in host and device memory, rounded to the device's type. */
+typedef struct {
+    float *here;
+    void  *there;
+    size_t count;
+} values;
+
+/* `shift` elements off the alignment of an allocation. */
+static values make_at(size_t count, float scale, uint64_t seed, size_t shift)
+{
+    values v = { osc_alloc(count, sizeof(float)), NULL, count };
+    size_t size = osc_dtype_size(cuda->dtype);
+    float *view;
+    random_fill(v.here, count, scale, &seed);
+    must(cuda->alloc(gpu, &v.there, (count + 8) * size));
+    v.there = (char *)v.there + shift * size;
+    must(cuda->host_put(gpu, v.there, cuda->dtype, v.here, count));
+    must(cuda->host_view(gpu, &view, v.there, cuda->dtype, count));
+    memcpy(v.here, view, count * sizeof *view);
+    return v;
+}
+
+static values make(size_t count, float scale, uint64_t seed)
+{
+    return make_at(count, scale, seed, 0);
+}
+
+static void drop_at(values *v, size_t shift)
+{
+    osc_free(v->here);
+    cuda->release(gpu, (char *)v->there - shift * osc_dtype_size(cuda->dtype));
+}
+
+static void drop(values *v)
+{
+    drop_at(v, 0);
+}
+
+/* Device values are within `budget` of v.here, relative to 1 + |value| times `size`. */
+static void compare(const char *what, const values *v, double size)
+{
+    float *view;
+    must(cuda->host_view(gpu, &view, v->there, cuda->dtype, v->count));
+    for (size_t i = 0; i < v->count; i++) {
+        double want = (double)v->here[i], got = (double)view[i];
+        ck_assert_msg(fabs(got - want) <= budget * (size + fabs(want)),
+                      "%s: element %zu of %zu is %.9g, expected %.9g", what, i, v->count, got,
+                      want);
+    }
+}
+
+/* --- loading ------------------------------------------------------------------------ */
+
+static void store(char *at, float value, osc_dtype dtype)
+{
+    uint32_t bits = osc_float_to_bits(value);
+    uint16_t half = dtype == OSC_F16 ? osc_float_to_f16(value) : (uint16_t)(bits >> 16);
+    if (dtype == OSC_F32)
+        memcpy(at, &bits, sizeof bits);
+    else
+        memcpy(at, &half, sizeof half);
+}
+
+START_TEST(test_load)
+{
+    static const osc_dtype dtypes[] = { OSC_F32, OSC_F16, OSC_BF16 };
+    enum { ROWS = 33, WIDTH = 71, COUNT = ROWS * WIDTH };
+    open_both(_i);
+    for (size_t d = 0; d < sizeof dtypes / sizeof *dtypes; d++)
+        for (size_t strided = 0; strided < 2; strided++) {
+            size_t size = osc_dtype_size(dtypes[d]), bad, want;
+            char *bytes = osc_alloc(2 * COUNT * size + 1, 1);
+            uint64_t seed = 5;
+            values v = make(COUNT, 0, 1);
+            osc_tensor t = osc_tensor_make(bytes + 1, dtypes[d], 2, (size_t[]){ ROWS, WIDTH });
+            if (strided)
+                t.stride[0] = 2 * WIDTH;
+            for (size_t i = 0; i < 2 * COUNT; i++)
+                store(bytes + 1 + i * size, 3 * random_float(&seed), dtypes[d]);
+            must(cpu->load(host, v.here, &t, &want));
+            must(cuda->load(gpu, v.there, &t, &bad));
+            ck_assert_uint_eq(bad, SIZE_MAX);
+            compare("load", &v, 1e-3);
+            size_t at = 5 * WIDTH + 7;
+            store(bytes + 1 + (5 * t.stride[0] + 7) * size, INFINITY, dtypes[d]);
+            store(bytes + 1 + (9 * t.stride[0] + 3) * size, NAN, dtypes[d]);
+            must(cuda->load(gpu, v.there, &t, &bad));
+            ck_assert_uint_eq(bad, at);
+            osc_free(bytes);
+            drop(&v);
+        }
+    osc_tensor ints = osc_tensor_make("", OSC_I8, 1, (size_t[]){ 1 });
+    size_t bad;
+    ck_assert_int_eq(cuda->load(gpu, NULL, &ints, &bad), OSC_EUNSUP);
+    close_both();
+}
+END_TEST
+
+/* Larger than both staging buffers together. */
+START_TEST(test_load_large)
+{
+    enum { COUNT = (40 << 20) / 4 + 3 };
+    open_both(_i);
+    values v = make(COUNT, 0, 1);
+    float *stored = osc_alloc(COUNT, sizeof *stored);
+    uint64_t seed = 9;
+    size_t bad;
+    random_fill(stored, COUNT, 2, &seed);
+    memcpy(v.here, stored, COUNT * sizeof *stored);
+    osc_tensor t = osc_tensor_make(stored, OSC_F32, 1, (size_t[]){ COUNT });
+    must(cuda->reuse(gpu, 1));
+    must(cuda->load(gpu, v.there, &t, &bad));
+    must(cuda->used(gpu, 1));
+    compare("load", &v, 1e-3);
+    stored[COUNT - 1] = NAN;
+    must(cuda->load(gpu, v.there, &t, &bad));
+    ck_assert_uint_eq(bad, COUNT - 1);
+    osc_free(stored);
+    drop(&v);
+    close_both();
+}
+END_TEST
+
+/* --- rows --------------------------------------------------------------------------- */
+
+static osc_tensor table_of(const void *data, osc_dtype dtype, size_t rows, size_t width)
+{
+    return osc_tensor_make(data, dtype, 2, (size_t[]){ rows, width });
+}
+
+START_TEST(test_tables)
+{
+    enum { ROWS = 9, VALUES = 50 };
+    static const size_t widths[] = { 1, 7, 64, 257, 4096 };
+    int32_t ids[ROWS] = { 49, 0, 3, 3, 17, 21, 48, 1, 2 };
+    open_both(_i);
+    for (size_t w = 0; w < sizeof widths / sizeof *widths; w++) {
+        size_t width = widths[w];
+        values table = make(VALUES * width, 2, 3), y = make(ROWS * width, 0, 1);
+        osc_tensor here = table_of(table.here, OSC_F32, VALUES, width);
+        osc_tensor there = table_of(table.there, cuda->dtype, VALUES, width);
+        must(cpu->embed(host, y.here, &here, ids, ROWS));
+        must(cuda->embed(gpu, y.there, &there, ids, ROWS));
+        compare("embed", &y, 0);
+        must(cpu->add_rows(host, y.here, &here, 2, ROWS));
+        must(cuda->add_rows(gpu, y.there, &there, 2, ROWS));
+        compare("add_rows", &y, 0);
+        drop(&table);
+        drop(&y);
+    }
+    close_both();
+}
+END_TEST
+
+START_TEST(test_layernorm)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 1, 7 }, { 5, 64 }, { 3, 257 }, { 2, 4096 },
+                                        { 2, 30000 }, { 300, 256 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        size_t rows = shapes[s][0], width = shapes[s][1], n = rows * width;
+        values x = make(n, 3, 5), w = make(width, 1, 6), b = make(width, 1, 7), y = make(n, 0, 1);
+        must(cpu->layernorm(host, y.here, x.here, w.here, b.here, 1e-5f, rows, width));
+        must(cuda->layernorm(gpu, y.there, x.there, w.there, b.there, 1e-5f, rows, width));
+        compare("layernorm", &y, 1);
+        must(cpu->layernorm(host, x.here, x.here, NULL, NULL, 1e-5f, rows, width));
+        must(cuda->layernorm(gpu, x.there, x.there, NULL, NULL, 1e-5f, rows, width));
+        compare("layernorm in place", &x, 1);
+        drop(&x); drop(&w); drop(&b); drop(&y);
+    }
+    close_both();
+}
+END_TEST
+
+/* --- elementwise -------------------------------------------------------------------- */
+
+START_TEST(test_elementwise)
+{
+    static const size_t counts[] = { 1, 7, 8, 1000, 70001 };
+    open_both(_i);
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++)
+        for (size_t shift = 0; shift < 2; shift++) {
+            size_t n = counts[c];
+            values x = make_at(n, 4, 8, shift), y = make(n, 3, 9);
+            must(cpu->add(host, y.here, x.here, n));
+            must(cuda->add(gpu, y.there, x.there, n));
+            compare("add", &y, 0);
+            for (int act = OSC_ACT_NONE; act <= OSC_ACT_SILU; act++) {
+                must(cpu->copy(host, y.here, x.here, n));
+                must(cuda->copy(gpu, y.there, x.there, n));
+                must(cpu->activate(host, y.here, (osc_act)act, n));
+                must(cuda->activate(gpu, y.there, (osc_act)act, n));
+                compare("activate", &y, 1e-2);
+            }
+            drop_at(&x, shift);
+            drop(&y);
+        }
+    close_both();
+}
+END_TEST
+
+START_TEST(test_clear)
+{
+    enum { ROWS = 31, WIDTH = 203, MOST = 150 };
+    uint32_t columns[MOST];
+    open_both(_i);
+    for (uint32_t i = 0; i < MOST; i++)
+        columns[i] = i + i / 3;
+    values x = make(ROWS * WIDTH, 2, 10);
+    must(cpu->clear(host, x.here, ROWS, WIDTH, columns, MOST));
+    must(cuda->clear(gpu, x.there, ROWS, WIDTH, columns, MOST));
+    compare("clear", &x, 0);
+    drop(&x);
+    close_both();
+}
+END_TEST
+
+/* --- products ----------------------------------------------------------------------- */
+
+static void check_product(size_t rows, size_t n, size_t k, bool biased, osc_act act, size_t shift)
+{
+    values x = make_at(rows * k, 1, 11, shift), w = make(n * k, 1, 12), b = make(n, 2, 13);
+    values y = make(rows * n, 0, 1);
+    char what[128];
+    snprintf(what, sizeof what, "product [%zu, %zu] [%zu]%s act %d shift %zu", rows, k, n,
+             biased ? " + b" : "", (int)act, shift);
+    must(cpu->matmul(host, y.here, x.here, w.here, biased ? b.here : NULL, act, rows, n, k));
+    must(cuda->matmul(gpu, y.there, x.there, w.there, biased ? b.there : NULL, act, rows, n, k));
+    compare(what, &y, 1);
+    drop_at(&x, shift);
+    drop(&w); drop(&b); drop(&y);
+}
+
+START_TEST(test_matmul)
+{
+    static const size_t rows[] = { 1, 2, 9, 130 }, ns[] = { 1, 3, 64, 257 },
+                        ks[] = { 1, 5, 64, 256, 331 };
+    open_both(_i);
+    for (size_t r = 0; r < 4; r++)
+        for (size_t n = 0; n < 4; n++)
+            for (size_t k = 0; k < 5; k++)
+                check_product(rows[r], ns[n], ks[k], (r + n + k) % 2, (osc_act)((r + n + k) % 5),
+                              (n + k) % 3);
+    for (int act = OSC_ACT_NONE; act <= OSC_ACT_SILU; act++)
+        check_product(64, 96, 128, act % 2, (osc_act)act, 0);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_head)
+{
+    enum { ROWS = 41, WIDTH = 72, SPLIT = 700 };
+    static osc_row_lse here[ROWS], there[ROWS];
+    int32_t targets[ROWS];
+    void *lse, *to, *logits;
+    open_both(_i);
+    values x = make(ROWS * WIDTH, 1, 14), w = make(VOCABULARY * WIDTH, 1, 15);
+    float *want = osc_alloc(ROWS * VOCABULARY, sizeof *want), *got;
+    for (size_t r = 0; r < ROWS; r++) {
+        here[r] = (osc_row_lse){ .max = -INFINITY };
+        targets[r] = r % 5 == 4 ? -1 : (int32_t)(r * 26);
+    }
+    must(cuda->alloc(gpu, &lse, sizeof here));
+    must(cuda->alloc(gpu, &to, sizeof targets));
+    must(cuda->alloc(gpu, &logits, ROWS * VOCABULARY * sizeof(float)));
+    must(cuda->put(gpu, lse, here, sizeof here));
+    must(cuda->put(gpu, to, targets, sizeof targets));
+    for (size_t i = 0; i < VOCABULARY; i += SPLIT) {
+        size_t n = VOCABULARY - i < SPLIT ? VOCABULARY - i : SPLIT;
+        size_t at = i * WIDTH * osc_dtype_size(cuda->dtype);
+        must(cpu->head(host, here, x.here, w.here + i * WIDTH, targets, ROWS, i, n, WIDTH, want,
+                       VOCABULARY));
+        must(cuda->head(gpu, lse, x.there, (char *)w.there + at, to, ROWS, i, n, WIDTH, logits,
+                        VOCABULARY));
+    }
+    must(cuda->get(gpu, there, lse, sizeof there));
+    for (size_t r = 0; r < ROWS; r++) {
+        double a = (double)here[r].max + log(here[r].sum);
+        double b = (double)there[r].max + log(there[r].sum);
+        ck_assert_double_eq_tol(a, b, 1e-4);
+        if (targets[r] >= 0)
+            ck_assert_float_eq_tol(here[r].target, there[r].target, 1e-4);
+    }
+    must(cuda->host_view(gpu, &got, logits, OSC_F32, ROWS * VOCABULARY));
+    for (size_t i = 0; i < ROWS * VOCABULARY; i++)
+        ck_assert_float_eq_tol(got[i], want[i], 1e-4);
+    cuda->release(gpu, lse);
+    cuda->release(gpu, to);
+    cuda->release(gpu, logits);
+    osc_free(want);
+    drop(&x); drop(&w);
+    close_both();
+}
+END_TEST
+
+/* --- attention ---------------------------------------------------------------------- */
+
+static void check_masses(const double *want, const void *there, size_t heads, size_t tokens)
+{
+    double got[HEADS];
+    must(cuda->get(gpu, got, there, heads * sizeof *got));
+    for (size_t h = 0; h < heads; h++)
+        ck_assert_double_eq_tol(got[h], want[h], 1e-4 * (double)tokens);
+}
+
+/* In one go and in steps; `scale` as large as the trained models' scores need. */
+static void check_attention(size_t tokens, size_t heads, size_t size, float scale)
+{
+    size_t n = tokens * heads * size;
+    double masses[HEADS] = { 0 };
+    void *top1, *scores;
+    values q = make(n, 1, 16), k = make(n, 1, 17), v = make(n, 1, 18), o = make(n, 0, 1);
+    must(cuda->alloc(gpu, &top1, sizeof masses));
+    must(cuda->alloc(gpu, &scores, heads * tokens * tokens * sizeof(float)));
+    must(cuda->put(gpu, top1, masses, sizeof masses));
+    osc_attention here = { tokens, heads, size, scale, masses, NULL };
+    osc_attention there = { tokens, heads, size, scale, top1, scores };
+    char what[96];
+    snprintf(what, sizeof what, "attention of %zu tokens, %zu heads of %zu, scale %g", tokens,
+             heads, size, (double)scale);
+    must(cpu->attention(host, o.here, q.here, k.here, v.here, &here));
+    must(cuda->attention(gpu, o.there, q.there, k.there, v.there, &there));
+    compare(what, &o, 1);
+    check_masses(masses, top1, heads, tokens);
+    for (size_t h = 0; h < heads; h++)
+        masses[h] *= 2;
+    must(cuda->attend_scores(gpu, q.there, k.there, &there));
+    must(cuda->attend_softmax(gpu, &there));
+    must(cuda->attend_values(gpu, o.there, v.there, &there));
+    compare(what, &o, 1);
+    check_masses(masses, top1, heads, 2 * tokens);
+    cuda->release(gpu, top1);
+    cuda->release(gpu, scores);
+    drop(&q); drop(&k); drop(&v); drop(&o);
+}
+
+START_TEST(test_attention)
+{
+    static const size_t tokens[] = { 1, 2, 64, 65, 129, TOKENS };
+    static const size_t sizes[] = { 1, 16, 20, 32, 48, 64, 80, 96, 113, 128, 160 };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t t = 0; t < sizeof tokens / sizeof *tokens; t++)
+            check_attention(tokens[t], s % 2 ? HEADS : 1, sizes[s], 0.3f);
+    check_attention(TOKENS, 2, 64, 1e5f);
+    check_attention(TOKENS, 2, 128, 1e5f);
+    check_attention(TOKENS, 2, 80, 1e5f);
+    close_both();
+}
+END_TEST
+
+/* --- observing ---------------------------------------------------------------------- */
+
+enum { OBSERVED = 131, STATS = 5 * OBSERVED + OSC_HISTOGRAM_BINS };
+
+typedef struct {
+    osc_hit  hits[20000];
+    unsigned point[20000];
+    size_t   count;
+} collected;
+
+static osc_status collect(const osc_hits_route *route, const osc_hit *hits, size_t count)
+{
+    collected *all = route->user;
+    ck_assert_uint_le(all->count + count, 20000);
+    for (size_t i = 0; i < count; i++)
+        all->point[all->count + i] = route->point;
+    memcpy(all->hits + all->count, hits, count * sizeof *hits);
+    all->count += count;
+    return OSC_OK;
+}
+
+static osc_status refuse(const osc_hits_route *route, const osc_hit *hits, size_t count)
+{
+    (void)route; (void)hits; (void)count;
+    return osc_fail(OSC_EIO, "no room");
+}
+
+static osc_column_stats stats_in(void *block)
+{
+    double *sum = block;
+    uint64_t *counts = (uint64_t *)(sum + 3 * OBSERVED);
+    float *low = (float *)(counts + OBSERVED + OSC_HISTOGRAM_BINS);
+    return (osc_column_stats){ OBSERVED, low, low + OBSERVED, sum, sum + OBSERVED,
+                               sum + 2 * OBSERVED, counts, counts + OBSERVED };
+}
+
+/* Values with columns of outliers; some at the threshold, some not finite. */
+static values make_observed(size_t rows, uint64_t seed)
+{
+    values x = make(rows * OBSERVED, 1, seed);
+    for (size_t r = 0; r < rows; r++) {
+        x.here[r * OBSERVED + 3] = 7.5f;
+        x.here[r * OBSERVED + 130] = r % 2 ? -6.0f : -5.96875f;
+        for (size_t c = 60; c < 100; c++)
+            x.here[r * OBSERVED + c] *= 40.0f;
+    }
+    x.here[9] = 0.0f;
+    float *view;
+    must(cuda->host_put(gpu, x.there, cuda->dtype, x.here, x.count));
+    must(cuda->host_view(gpu, &view, x.there, cuda->dtype, x.count));
+    memcpy(x.here, view, x.count * sizeof *view);
+    return x;
+}
+
+static void compare_stats(const osc_column_stats *a, const osc_column_stats *b, size_t rows)
+{
+    for (size_t c = 0; c < OBSERVED; c++) {
+        ck_assert_float_eq(a->min[c], b->min[c]);
+        ck_assert_float_eq(a->max[c], b->max[c]);
+        ck_assert_uint_eq(a->count_ge[c], b->count_ge[c]);
+        ck_assert_double_eq_tol(a->sum[c], b->sum[c], 1e-9 * (double)rows);
+        ck_assert_double_eq_tol(a->sumsq[c] / b->sumsq[c], 1, 1e-12);
+        ck_assert_double_eq_tol(a->sum4[c] / b->sum4[c], 1, 1e-12);
+    }
+    ck_assert_int_eq(memcmp(a->histogram, b->histogram, OSC_HISTOGRAM_BINS * 8), 0);
+}
+
+START_TEST(test_observe)
+{
+    static const size_t rows[] = { 1, 31, 33, TOKENS, 2 };
+    static double here[STATS], back[STATS], again[STATS];
+    static collected want, got;
+    void *there;
+    size_t total = 0;
+    open_both(_i);
+    must(cuda->alloc(gpu, &there, sizeof here));
+    for (int turn = 0; turn < 2; turn++) {
+        osc_column_stats a = stats_in(here), b = stats_in(there), c = stats_in(back);
+        memset(here, 0, sizeof here);
+        for (size_t i = 0; i < OBSERVED; i++) {
+            a.min[i] = INFINITY;
+            a.max[i] = -INFINITY;
+        }
+        want.count = got.count = total = 0;
+        must(cuda->put(gpu, there, here, sizeof here));
+        for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
+            values x = make_observed(rows[r], 20 + r);
+            osc_hits_route to = { collect, &want, r, 0, 0 }, from = { collect, &got, r, 0, 0 };
+            must(cpu->observe(host, &a, x.here, rows[r], OBSERVED, 6.0f, &to));
+            must(cuda->observe(gpu, &b, x.there, rows[r], OBSERVED, 6.0f, &from));
+            must(cpu->observe(host, &a, x.here, rows[r], OBSERVED, 6.0f, NULL));
+            must(cuda->observe(gpu, &b, x.there, rows[r], OBSERVED, 6.0f, NULL));
+            total += 2 * rows[r];
+            drop(&x);
+        }
+        must(cuda->settle(gpu, true));
+        must(cuda->get(gpu, back, there, sizeof back));
+        compare_stats(&a, &c, total);
+        ck_assert_uint_gt(want.count, 5000);
+        ck_assert_uint_eq(want.count, got.count);
+        ck_assert_int_eq(memcmp(want.hits, got.hits, want.count * sizeof *want.hits), 0);
+        ck_assert_int_eq(memcmp(want.point, got.point, want.count * sizeof *want.point), 0);
+        if (turn == 1)
+            ck_assert_int_eq(memcmp(back, again, sizeof back), 0);
+        memcpy(again, back, sizeof back);
+    }
+    cuda->release(gpu, there);
+    close_both();
+}
+END_TEST
+
+/* More calls than the buffer of hits takes; an error of the sink; hits that nobody wants. */
+START_TEST(test_hits_in_turn)
+{
+    static double here[STATS];
+    static collected got;
+    void *there;
+    open_both(_i);
+    must(cuda->alloc(gpu, &there, sizeof here));
+    must(cuda->put(gpu, there, here, sizeof here));
+    osc_column_stats stats = stats_in(there);
+    values x = make_observed(40, 30);
+    size_t each = 0;
+    for (size_t i = 0; i < x.count; i++)
+        each += fabsf(x.here[i]) >= 0.5f;
+    got.count = 0;
+    for (unsigned call = 0; call < 5; call++) {     /* half of all values are hits */
+        osc_hits_route route = { collect, &got, call, 0, 0 };
+        must(cuda->observe(gpu, &stats, x.there, 40, OBSERVED, 0.5f, &route));
+    }
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.count, 5 * each);
+    for (size_t i = 0; i < got.count; i++)
+        ck_assert_uint_eq(got.point[i], i / each);
+    osc_hits_route refused = { .sink = refuse };
+    must(cuda->observe(gpu, &stats, x.there, 40, OBSERVED, 0.5f, &refused));
+    ck_assert_int_eq(cuda->settle(gpu, true), OSC_EIO);
+    must(cuda->observe(gpu, &stats, x.there, 40, OBSERVED, 0.5f, &refused));
+    must(cuda->settle(gpu, false));
+    must(cuda->settle(gpu, true));
+    cuda->release(gpu, there);
+    drop(&x);
+    close_both();
+}
+END_TEST
+
+/* --- the same bits ------------------------------------------------------------------ */
+
+START_TEST(test_repeats)
+{
+    enum { T = 257, SIZE = 64, WIDTH = 4 * SIZE };
+    open_both(_i);
+    values q = make(T * WIDTH, 2, 40), w = make(WIDTH * WIDTH, 1, 41);
+    values y = make(T * WIDTH, 0, 1), z = make(T * WIDTH, 0, 1);
+    float *view, *first = osc_alloc(y.count, sizeof *first);
+    osc_attention args = { T, 4, SIZE, 0.125f, NULL, NULL };
+    for (int turn = 0; turn < 5; turn++) {
+        must(cuda->attention(gpu, y.there, q.there, q.there, q.there, &args));
+        must(cuda->matmul(gpu, z.there, y.there, w.there, NULL, OSC_ACT_NONE, T, WIDTH, WIDTH));
+        must(cuda->host_view(gpu, &view, z.there, cuda->dtype, y.count));
+        if (turn == 0)
+            memcpy(first, view, y.count * sizeof *first);
+        ck_assert_int_eq(memcmp(first, view, y.count * sizeof *first), 0);
+    }
+    osc_free(first);
+    drop(&q); drop(&w); drop(&y); drop(&z);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_no_memory)
+{
+    void *data;
+    open_both(_i);
+    ck_assert_int_eq(cuda->alloc(gpu, &data, (size_t)1 << 46), OSC_ENOMEM);
+    ck_assert_ptr_nonnull(strstr(osc_error(), "out of device memory"));
+    ck_assert(!cuda->keeps(gpu, (size_t)1 << 46));
+    must(cuda->alloc(gpu, &data, 0));      /* the error is not seen again */
+    cuda->release(gpu, data);
+    close_both();
+}
+END_TEST
+
+/* --- whole models ------------------------------------------------------------------- */
+
+enum { SEQUENCES = 6, LENGTH = 200 };
+
+static void run_model(double *nll, const osc_model *model, const osc_corpus *corpus,
+                      size_t *weight_bytes)
+{
+    osc_session *session;
+    osc_session_options options = { .backend = "cuda", .longest = LENGTH, .chunk = 2 };
+    must(osc_session_open(&session, model, &options));
+    for (size_t i = 0; i < SEQUENCES; i += 2)
+        must(osc_session_run(session, corpus, i, 2, NULL, nll + i * LENGTH));
+    *weight_bytes = osc_session_weight_bytes(session);
+    osc_session_close(session);
+}
+
+/* With little free memory the blocks' weights take turns in two buffers: the same bits. */
+START_TEST(test_turns)
+{
+    static int32_t ids[SEQUENCES * LENGTH];
+    static size_t offset[SEQUENCES + 1];
+    static double resident[SEQUENCES * LENGTH], moving[SEQUENCES * LENGTH];
+    size_t all, two, piece = (size_t)1 << 34;
+    void *hog[256], *reserve;
+    size_t hogs = 0;
+    osc_model *model;
+    must(osc_model_open(&model, in_share("opt-mini-2m")));
+    osc_corpus corpus = { .ids = ids, .offset = offset, .count = SEQUENCES, .longest = LENGTH,
+                          .length = LENGTH, .protocol = OSC_TOKENS, .bos = -1, .digest = "" };
+    for (size_t i = 0; i < SEQUENCES * LENGTH; i++)
+        ids[i] = (int32_t)(i * 7919 % osc_model_config(model)->vocabulary);
+    for (size_t i = 0; i <= SEQUENCES; i++)
+        offset[i] = i * LENGTH;
+    run_model(resident, model, &corpus, &all);
+    must(osc_backend_find(&cuda, "cuda"));
+    must(cuda->open(&gpu, 1));
+    must(cuda->alloc(gpu, &reserve, (size_t)1 << 29));
+    for (; piece >= (size_t)1 << 26; piece /= 2)
+        while (hogs < 256 && cuda->alloc(gpu, &hog[hogs], piece) == OSC_OK)
+            hogs++;
+    cuda->release(gpu, reserve);
+    run_model(moving, model, &corpus, &two);
+    ck_assert_uint_lt(two, all);
+    ck_assert_int_eq(memcmp(resident, moving, sizeof moving), 0);
+    while (hogs > 0)
+        cuda->release(gpu, hog[--hogs]);
+    cuda->close(gpu);
+    osc_model_close(model);
+}
+END_TEST
+
+/* A CUDA context does not survive a fork. */
+static int run_here(Suite *suite)
+{
+    SRunner *runner = srunner_create(suite);
+    srunner_set_fork_status(runner, CK_NOFORK);
+    srunner_set_tap(runner, "-");
+    srunner_run_all(runner, CK_NORMAL);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
+
+int main(void)
+{
+    if (osc_backend_find(&cuda, "cuda") != OSC_OK || cuda->open(&gpu, 1) != OSC_OK) {
+        printf("1..0 # SKIP %s\n", osc_error());
+        return EXIT_SUCCESS;
+    }
+    cuda->close(gpu);
+    Suite *suite = suite_create("cuda");
+    TCase *operations = tcase_create("operations");
+    tcase_set_timeout(operations, 300);
+    tcase_add_loop_test(operations, test_load, 0, TYPES);
+    tcase_add_loop_test(operations, test_load_large, 0, 1);
+    tcase_add_loop_test(operations, test_tables, 0, TYPES);
+    tcase_add_loop_test(operations, test_layernorm, 0, TYPES);
+    tcase_add_loop_test(operations, test_elementwise, 0, TYPES);
+    tcase_add_loop_test(operations, test_clear, 0, TYPES);
+    tcase_add_loop_test(operations, test_matmul, 0, TYPES);
+    tcase_add_loop_test(operations, test_head, 0, TYPES);
+    tcase_add_loop_test(operations, test_repeats, 0, TYPES);
+    tcase_add_loop_test(operations, test_no_memory, 0, 1);
+    suite_add_tcase(suite, operations);
+    TCase *observers = tcase_create("observers");
+    tcase_set_timeout(observers, 300);
+    tcase_add_loop_test(observers, test_observe, 0, TYPES);
+    tcase_add_loop_test(observers, test_hits_in_turn, 0, TYPES);
+    suite_add_tcase(suite, observers);
+    TCase *attention = tcase_create("attention");
+    tcase_set_timeout(attention, 300);
+    tcase_add_loop_test(attention, test_attention, 0, TYPES);
+    suite_add_tcase(suite, attention);
+    TCase *models = tcase_create("models");
+    tcase_set_timeout(models, 300);
+    tcase_add_test(models, test_turns);
+    suite_add_tcase(suite, models);
+    return run_here(suite);
+}
