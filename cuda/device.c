@@ -4,6 +4,7 @@
 
 #include "base/alloc.h"
 #include "cuda/backend.h"
+#include "cuda/hits.h"
 
 /* --- errors ------------------------------------------------------------------------- */
 
@@ -66,9 +67,22 @@ static osc_status set_up(osc_device *device)
     OSC_TRY(choose(device));
     OSC_CUDA_TRY(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking),
                  "making a stream");
+    OSC_CUDA_TRY(cudaStreamCreateWithFlags(&device->loads, cudaStreamNonBlocking),
+                 "making a stream");
+    for (int i = 0; i < OSC_TURNS; i++)
+        OSC_CUDA_TRY(cudaEventCreateWithFlags(&device->turn[i], cudaEventDisableTiming),
+                     "making an event");
+    for (int i = 0; i < 2; i++)
+        OSC_CUDA_TRY(cudaEventCreateWithFlags(&device->staged[i], cudaEventDisableTiming),
+                     "making an event");
     OSC_LT_TRY(cublasLtCreate(&device->lt), "starting");
-    OSC_CUDA_TRY(cudaMallocHost(&device->staging, CUDA_STAGING), "allocating pinned memory");
-    return osc_cuda_own(device, &device->workspace, CUDA_WORKSPACE);
+    OSC_TRY(osc_cuda_products_open(device));
+    OSC_TRY(osc_cuda_hits_open(device));
+    OSC_CUDA_TRY(cudaMallocHost(&device->staging, 2 * CUDA_STAGING), "allocating pinned memory");
+    OSC_TRY(osc_cuda_own(device, &device->workspace, CUDA_WORKSPACE));
+    OSC_TRY(osc_cuda_own(device, &device->raw, 2 * CUDA_STAGING));
+    OSC_TRY(osc_cuda_own(device, (void **)&device->bad, sizeof *device->bad));
+    return osc_cuda_own(device, (void **)&device->piece, CUDA_PIECE * sizeof *device->piece);
 }
 
 osc_status osc_cuda_open(osc_device **device, size_t threads, osc_dtype dtype)
@@ -94,10 +108,22 @@ void osc_cuda_close(osc_device *device)
     if (device->stream != NULL)
         cudaStreamSynchronize(device->stream);
     osc_cuda_codes_close(device);
+    osc_cuda_hits_close(device);
+    osc_cuda_products_close(device);
+    osc_free(device->observer);
+    osc_free(device->view);
     for (size_t i = 0; i < device->owned_count; i++)
         cudaFree(device->owned[i]);
     osc_free(device->owned);
     cudaFreeHost(device->staging);
+    for (int i = 0; i < OSC_TURNS; i++)
+        if (device->turn[i] != NULL)
+            cudaEventDestroy(device->turn[i]);
+    for (int i = 0; i < 2; i++)
+        if (device->staged[i] != NULL)
+            cudaEventDestroy(device->staged[i]);
+    if (device->loads != NULL)
+        cudaStreamDestroy(device->loads);
     if (device->lt != NULL)
         cublasLtDestroy(device->lt);
     if (device->stream != NULL)
@@ -150,6 +176,10 @@ osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes)
 osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits)
 {
     device->limits = *limits;
+    OSC_TRY(osc_cuda_own(device, (void **)&device->ids, limits->tokens * sizeof *device->ids));
+    OSC_TRY(osc_cuda_own(device, (void **)&device->mass,
+                         limits->heads * limits->tokens * sizeof *device->mass));
+    OSC_TRY(osc_cuda_observe_plan(device, limits));
     return limits->codes ? osc_cuda_codes_plan(device, limits) : OSC_OK;
 }
 

@@ -20,10 +20,13 @@ extern "C" {
 enum {
     CUDA_OLDEST = 80,                     /* compute capability: mma on bf16 */
     CUDA_WORKSPACE = 64 << 20,            /* bytes for cuBLASLt */
-    CUDA_STAGING = 16 << 20               /* bytes of each pinned staging buffer */
+    CUDA_STAGING = 16 << 20,              /* bytes of each of the two staging buffers */
+    CUDA_PIECE = 8 << 20                  /* floats converted or logits at a time */
 };
 
 struct osc_cuda_products;                 /* cuBLASLt's plans by shape, matmul.c */
+struct osc_cuda_observer;                 /* partial statistics, observe.cu */
+struct osc_cuda_hits;                     /* hits on their way to the host, hits.h */
 struct osc_cuda_codes;                    /* products of codes, codes.h */
 
 struct osc_device {
@@ -40,8 +43,24 @@ struct osc_device {
     void       **owned;                   /* workspace and what plan() made */
     size_t       owned_count, owned_capacity;
     size_t       planned;                 /* bytes of these */
-    void        *staging;                 /* pinned, CUDA_STAGING bytes */
+    float       *piece;                   /* [CUDA_PIECE] device */
+    int32_t     *ids;                     /* [limits.tokens] device */
+    double      *mass;                    /* [heads * tokens] device: parts of top-1 masses */
+    float       *view;                    /* host: what a hook sees */
+    size_t       view_capacity;
+
+    /* weights on their way, on a stream of their own (load.c) */
+    cudaStream_t loads;
+    cudaEvent_t  turn[OSC_TURNS];         /* work that reads the weights of a turn */
+    void        *staging;                 /* pinned, two buffers used in turn */
+    void        *raw;                     /* the same on the device, stored values */
+    cudaEvent_t  staged[2];               /* a buffer's copy is done */
+    unsigned     next_half;
+    unsigned long long *bad;              /* device: first element that is not finite */
+
     struct osc_cuda_products *products;
+    struct osc_cuda_observer *observer;
+    struct osc_cuda_hits *hits;
     struct osc_cuda_codes *codes;         /* NULL unless limits.codes */
 };
 
@@ -73,6 +92,12 @@ osc_status osc_cuda_wait(osc_device *device, const char *what);
 /* Device memory that close() releases with everything of plan(); counted in
  * device->planned. */
 osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes);
+
+/* Elements first .. first+n-1 of a stored tensor, counted row-major, as stored, to
+ * device memory at `dst`: at most CUDA_STAGING bytes.  On device->loads; returns when
+ * the host has read them. */
+osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src, size_t first,
+                           size_t n);
 
 /* --- products of codes: codes.c and its kernels -------------------------------------- */
 

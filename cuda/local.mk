@@ -12,7 +12,11 @@ AM_NVCCFLAGS = -std=c++17 -O3 -lineinfo $(NVCC_GENCODE) --compiler-options=-Wall
 	  -c -o $@ $<
 
 if HAVE_CUDA
-libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/element.cuh \
+libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
+  %D%/memory.c %D%/load.c %D%/matmul.c %D%/hits.h %D%/hits.c \
+  %D%/element.cuh %D%/activate.cuh %D%/mma.cuh \
+  %D%/convert.cu %D%/rows.cu %D%/elementwise.cu %D%/product_any.cu %D%/head.cu \
+  %D%/attention.cu %D%/attend_steps.cu %D%/observe.cu \
   %D%/codes.c
 -include %D%/$(DEPDIR)/*.cu.Po
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po

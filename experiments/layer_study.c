@@ -155,9 +155,9 @@ void layer_study_close(layer_study *s)
 osc_status layer_study_put(layer_study *s, size_t layer, const float *x, size_t rows, size_t width)
 {
     float *view;
-    OSC_TRY(s->backend->host_view(s->device, &view, s->x, rows * width));
+    OSC_TRY(s->backend->host_view(s->device, &view, s->x, s->backend->dtype, rows * width));
     memcpy(view, x, rows * width * sizeof *view);
-    OSC_TRY(s->backend->host_put(s->device, s->x, view, rows * width));
+    OSC_TRY(s->backend->host_put(s->device, s->x, s->backend->dtype, view, rows * width));
     s->host_x = x;
     s->layer = layer;
     s->rows = rows;
@@ -187,7 +187,7 @@ osc_status layer_study_apply(layer_study *s, float **y, size_t scheme, size_t l)
     OSC_TRY(prepare(s, &linear, scheme, l));
     OSC_TRY(linear->choice->scheme->apply(linear, s->backend, s->device, s->y, s->x, OSC_ACT_NONE,
                                           s->rows));
-    return s->backend->host_view(s->device, y, s->y, s->rows * linear->n);
+    return s->backend->host_view(s->device, y, s->y, s->backend->dtype, s->rows * linear->n);
 }
 
 osc_status layer_study_exact(layer_study *s, const double **y, size_t l)

@@ -392,18 +392,18 @@ typedef struct {
     size_t  count, calls;
 } collected;
 
-static osc_status collect(void *user, const osc_hit *hits, size_t count)
+static osc_status collect(const osc_hits_route *route, const osc_hit *hits, size_t count)
 {
-    collected *all = user;
+    collected *all = route->user;
     memcpy(all->hits + all->count, hits, count * sizeof *hits);
     all->count += count;
     all->calls++;
     return OSC_OK;
 }
 
-static osc_status refuse(void *user, const osc_hit *hits, size_t count)
+static osc_status refuse(const osc_hits_route *route, const osc_hit *hits, size_t count)
 {
-    (void)user; (void)hits; (void)count;
+    (void)route; (void)hits; (void)count;
     return osc_fail(OSC_EIO, "no room");
 }
 
@@ -423,6 +423,7 @@ START_TEST(test_observe)
     double sum[WIDTH], square[WIDTH], fourth[WIDTH];
     uint64_t count[WIDTH], histogram[OSC_HISTOGRAM_BINS];
     static collected first, all;
+    const osc_hits_route taken = { .sink = collect, .user = &all }, refused = { .sink = refuse };
     for (size_t threads = 1; threads <= 3; threads++) {
         osc_column_stats stats = { WIDTH, low, high, sum, square, fourth, count, histogram };
         for (size_t c = 0; c < WIDTH; c++) {
@@ -434,9 +435,9 @@ START_TEST(test_observe)
         memset(histogram, 0, sizeof histogram);
         memset(&all, 0, sizeof all);
         osc_device *device = open_device(threads);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, collect, &all), OSC_OK);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, NULL, NULL), OSC_OK);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, refuse, NULL), OSC_EIO);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, &taken), OSC_OK);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, NULL), OSC_OK);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, &refused), OSC_EIO);
         cpu->close(device);
         if (threads == 1)
             first = all;

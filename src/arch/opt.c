@@ -138,16 +138,14 @@ static osc_status configure(osc_config *config, const json_t *json)
 /* h = embed_tokens[id], projected to H before positions are added. */
 static osc_status embed(osc_pass *p)
 {
-    const osc_tensor *tokens = &osc_model_once(p->model, OSC_W_EMBED)->tensor;
-    const osc_tensor *positions = &osc_model_once(p->model, OSC_W_POSITION)->tensor;
     void *into = projected(p->config) ? p->embedded : p->resid;
-    OSC_TRY(p->backend->embed(p->device, into, tokens, p->ids, p->tokens));
+    OSC_TRY(p->backend->embed(p->device, into, &p->table[OSC_W_EMBED], p->ids, p->tokens));
     if (projected(p->config))
         OSC_TRY(p->backend->matmul(p->device, p->resid, p->embedded, p->once[OSC_W_PROJECT_IN],
                                    NULL, OSC_ACT_NONE, p->tokens, p->config->hidden,
                                    p->config->embed_width));
-    OSC_TRY(p->backend->add_rows(p->device, p->resid, positions, p->config->position_row,
-                                 p->tokens));
+    OSC_TRY(p->backend->add_rows(p->device, p->resid, &p->table[OSC_W_POSITION],
+                                 p->config->position_row, p->tokens));
     return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
 }
 

@@ -2,8 +2,13 @@
  *
  * Letters: T rows (tokens of one sequence), H, N, K widths, A heads, D head size,
  * V vocabulary.  Activations are row-major [rows, width] in the backend's own
- * element type, in memory of its alloc(); weights are what its load() made.
- * Outputs come first, as in memcpy().  Nothing but alloc and plan allocates. */
+ * element type, in memory of its alloc(); attention scores and logits are float32;
+ * weights are what its load() made.  Outputs come first, as in memcpy().  Nothing
+ * but alloc and plan allocates, except for host_view the first time.
+ *
+ * Operations take effect in the order of the calls, but may still be on their way
+ * when a call returns: an error may be reported by a later call.  Only load,
+ * codes_load, codes_view, get and host_view wait. */
 #ifndef OSC_BACKEND_BACKEND_H
 #define OSC_BACKEND_BACKEND_H
 
@@ -15,6 +20,8 @@
 #include "backend/stats.h"
 #include "base/status.h"
 #include "tensor/tensor.h"
+
+enum { OSC_TURNS = 2 };
 
 typedef struct osc_device osc_device;           /* one open device, opaque */
 typedef struct osc_backend osc_backend;
@@ -35,8 +42,9 @@ typedef struct {
 typedef struct {
     size_t tokens, heads, head_size;
     float  scale;
-    double *top1;       /* [heads] or NULL: += sum over queries of the largest probability */
-    void   *scores;     /* [heads, T, T] or NULL; see attend_scores */
+    double *top1;       /* [heads] of alloc() memory or NULL: += sum over queries of the
+                           largest probability */
+    float  *scores;     /* [heads, T, T] of alloc() memory or NULL; see attend_scores */
 } osc_attention;
 
 /* Running log-sum-exp of one row of logits over tiles of the vocabulary. */
@@ -46,11 +54,20 @@ typedef struct {
     float  target;      /* the logit of the id to score, once its tile was seen */
 } osc_row_lse;
 
-typedef osc_status (*osc_hits_sink)(void *user, const osc_hit *hits, size_t count);
+/* Where hits go, and whose they are. */
+typedef struct osc_hits_route osc_hits_route;
+typedef osc_status (*osc_hits_sink)(const osc_hits_route *route, const osc_hit *hits, size_t count);
+struct osc_hits_route {
+    osc_hits_sink sink;
+    void         *user;
+    unsigned      point;            /* the caller's */
+    size_t        layer, sequence;
+};
 
 struct osc_backend {
     const char *name;                            /* "cpu", "cuda" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
+    bool        host;    /* alloc() gives host memory: the host may read and write it */
 
     osc_status (*open)(osc_device **device, size_t threads);
     void       (*close)(osc_device *device);
@@ -60,13 +77,25 @@ struct osc_backend {
     void       (*release)(osc_device *device, void *data);
     osc_status (*plan)(osc_device *device, const osc_limits *limits);
     size_t     (*scratch_bytes)(const osc_device *device);
+    /* Whether a session should keep `bytes` of ready weights there for its whole life,
+     * though it could convert them again for every chunk. */
+    bool       (*keeps)(osc_device *device, size_t bytes);
+    /* Weights that take turns in OSC_TURNS buffers: `used` says that the work issued so far
+     * reads buffer `turn`, `reuse` that the next loads write it.  Loads then overlap
+     * with work on the other buffer. */
+    osc_status (*used)(osc_device *device, unsigned turn);
+    osc_status (*reuse)(osc_device *device, unsigned turn);
+    /* Copies `bytes` from host memory, which may change once it returns, and to it. */
+    osc_status (*put)(osc_device *device, void *dst, const void *host, size_t bytes);
+    osc_status (*get)(osc_device *device, void *host, const void *src, size_t bytes);
 
     /* Converts a stored tensor (any float type, strides and alignment) into
      * contiguous `dst`.  *bad becomes the index of the first element that is not
      * finite, SIZE_MAX if all are. */
     osc_status (*load)(osc_device *device, void *dst, const osc_tensor *src, size_t *bad);
 
-    /* y[t] = table[ids[t]], rows of the stored (host) tensor [V, width]. */
+    /* y[t] = table[ids[t]], rows of a tensor [V, width]: the stored one if the backend
+     * is a host's, else one made by load. */
     osc_status (*embed)(osc_device *device, void *y, const osc_tensor *table,
                         const int32_t *ids, size_t rows);
     /* y[t] += table[first + t]. */
@@ -104,6 +133,9 @@ struct osc_backend {
     /* y += x. */
     osc_status (*add)(osc_device *device, void *y, const void *x, size_t count);
     osc_status (*copy)(osc_device *device, void *y, const void *x, size_t count);
+    /* x[:, columns] = 0 of x [rows, width]; `columns` is in host memory. */
+    osc_status (*clear)(osc_device *device, void *x, size_t rows, size_t width,
+                        const uint32_t *columns, size_t count);
 
     osc_status (*attention)(osc_device *device, void *o, const void *q, const void *k,
                             const void *v, const osc_attention *args);
@@ -116,26 +148,35 @@ struct osc_backend {
 
     /* Logits of `rows` rows of x [rows, P] against rows first..first+n-1 of the
      * loaded head tile w [n, P]: updates lse[rows] (targets[rows] may be -1), and
-     * writes logits[row * stride + first + j] unless `logits` is NULL. */
+     * writes logits[row * stride + first + j] unless `logits` is NULL.  lse, targets
+     * and logits are alloc() memory. */
     osc_status (*head)(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                        const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
-                       void *logits, size_t stride);
+                       float *logits, size_t stride);
 
-    /* Adds the statistics of x [rows, width] to `stats`; if `sink` is not NULL,
-     * also reports the hits |x| >= alpha in order of (row, column). */
+    /* Adds the statistics of x [rows, width] to `stats`, whose arrays are alloc()
+     * memory; if `route` is not NULL, also reports the hits |x| >= alpha to it in order
+     * of (row, column), now or until settle returns, calls in their order.  A sink's
+     * error comes out of whichever call reports to it. */
     osc_status (*observe)(osc_device *device, osc_column_stats *stats, const void *x,
-                          size_t rows, size_t width, float alpha,
-                          osc_hits_sink sink, void *user);
+                          size_t rows, size_t width, float alpha, const osc_hits_route *route);
+    /* Reports the hits that are still on their way, or forgets them. */
+    osc_status (*settle)(osc_device *device, bool report);
 
-    /* Host memory for a hook to see `count` values of x: the values themselves on
-     * the CPU, a staging copy elsewhere.  `put` writes them back. */
-    osc_status (*host_view)(osc_device *device, float **view, void *x, size_t count);
-    osc_status (*host_put)(osc_device *device, void *x, const float *view, size_t count);
+    /* Host memory for a hook to see `count` values of x, of dtype OSC_F32 or the
+     * backend's: the values themselves on the CPU, a staging copy elsewhere, until the
+     * next view.  host_put writes them back. */
+    osc_status (*host_view)(osc_device *device, float **view, void *x, osc_dtype dtype,
+                            size_t count);
+    osc_status (*host_put)(osc_device *device, void *x, osc_dtype dtype, const float *view,
+                           size_t count);
 };
 
 /* The table of backends; ends with NULL.  The first is the default. */
 extern const osc_backend *const osc_backends[];
-/* OSC_EINVAL names the valid ones. */
+/* By name, NULL for the default, and where a backend computes in several types by
+ * "name:dtype=TYPE", TYPE one of fp16, bf16 and fp32: "cuda:dtype=bf16".  OSC_EINVAL
+ * names the valid ones. */
 osc_status osc_backend_find(const osc_backend **backend, const char *name);
 
 #endif

@@ -1,25 +1,71 @@
 #include <config.h>
 #include "backend/backend.h"
 
+#include <stdio.h>
 #include <string.h>
 
-#include "backend/cpu.h"
+#include "base/spec.h"
 
-const osc_backend *const osc_backends[] = { &osc_backend_cpu, NULL };
+extern const osc_backend osc_backend_cpu;
+#ifdef HAVE_CUDA
+extern const osc_backend osc_backend_cuda_f16, osc_backend_cuda_bf16;
+#endif
+
+/* Entries of one name are a backend's element types, its default first. */
+const osc_backend *const osc_backends[] = {
+    &osc_backend_cpu,
+#ifdef HAVE_CUDA
+    &osc_backend_cuda_f16, &osc_backend_cuda_bf16,
+#endif
+    NULL
+};
+
+static osc_status parse_dtype(osc_dtype *dtype, const char *text)
+{
+    static const struct { const char *name; osc_dtype dtype; } known[] = {
+        { "fp32", OSC_F32 }, { "fp16", OSC_F16 }, { "bf16", OSC_BF16 },
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(text, known[i].name) == 0) {
+            *dtype = known[i].dtype;
+            return OSC_OK;
+        }
+    }
+    return osc_fail(OSC_EINVAL, "dtype is '%s', expected fp32, fp16 or bf16", text);
+}
+
+static osc_status unknown(const char *name)
+{
+    char known[128] = "";
+    for (size_t i = 0; osc_backends[i] != NULL; i++) {
+        size_t used = strlen(known);
+        if (i == 0 || strcmp(osc_backends[i]->name, osc_backends[i - 1]->name) != 0)
+            snprintf(known + used, sizeof known - used, "%s%s", i > 0 ? ", " : "",
+                     osc_backends[i]->name);
+    }
+    return osc_fail(OSC_EINVAL, "no backend '%s' in this build (there is: %s)", name, known);
+}
 
 osc_status osc_backend_find(const osc_backend **backend, const char *name)
 {
+    static const char *const keys[] = { "dtype" };
+    osc_spec spec;
+    osc_dtype dtype;
+    bool named = false;
+    OSC_TRY(osc_spec_parse(&spec, name != NULL ? name : osc_backends[0]->name));
+    OSC_TRY(osc_spec_only(&spec, keys, 1));
+    const char *type = osc_spec_get(&spec, "dtype");
+    if (type != NULL)
+        OSC_TRY(parse_dtype(&dtype, type));
     for (size_t i = 0; osc_backends[i] != NULL; i++) {
-        if (name == NULL || strcmp(name, osc_backends[i]->name) == 0) {
+        if (strcmp(spec.name, osc_backends[i]->name) != 0)
+            continue;
+        named = true;
+        if (type == NULL || dtype == osc_backends[i]->dtype) {
             *backend = osc_backends[i];
             return OSC_OK;
         }
     }
-    char known[128] = "";
-    for (size_t i = 0; osc_backends[i] != NULL; i++) {
-        if (i > 0)
-            strncat(known, ", ", sizeof known - strlen(known) - 1);
-        strncat(known, osc_backends[i]->name, sizeof known - strlen(known) - 1);
-    }
-    return osc_fail(OSC_EINVAL, "no backend '%s' in this build (there is: %s)", name, known);
+    return named ? osc_fail(OSC_EINVAL, "backend '%s' does not compute in %s", spec.name, type)
+                 : unknown(spec.name);
 }

@@ -3,6 +3,7 @@
 #include "backend/cpu.h"
 
 #include <cblas.h>
+#include <string.h>
 
 #include "backend/cpu_i8.h"
 #include "base/alloc.h"
@@ -131,18 +132,52 @@ static size_t cpu_scratch_bytes(const osc_device *device)
          + device->limits.widest * 12 + CPU_HITS * sizeof(osc_hit) + device->coded.bytes;
 }
 
-static osc_status cpu_host_view(osc_device *device, float **view, void *x, size_t count)
+/* Stored weights are in memory already: kept ones would be there twice. */
+static bool cpu_keeps(osc_device *device, size_t bytes)
 {
     (void)device;
+    (void)bytes;
+    return false;
+}
+
+/* Work is done when a call returns. */
+static osc_status cpu_turn(osc_device *device, unsigned turn)
+{
+    (void)device;
+    (void)turn;
+    return OSC_OK;
+}
+
+static osc_status cpu_put(osc_device *device, void *dst, const void *host, size_t bytes)
+{
+    (void)device;
+    memcpy(dst, host, bytes);
+    return OSC_OK;
+}
+
+static osc_status cpu_settle(osc_device *device, bool report)
+{
+    (void)device;
+    (void)report;
+    return OSC_OK;   /* hits are reported at once */
+}
+
+static osc_status cpu_host_view(osc_device *device, float **view, void *x, osc_dtype dtype,
+                                size_t count)
+{
+    (void)device;
+    (void)dtype;
     (void)count;
     *view = x;
     return OSC_OK;
 }
 
-static osc_status cpu_host_put(osc_device *device, void *x, const float *view, size_t count)
+static osc_status cpu_host_put(osc_device *device, void *x, osc_dtype dtype, const float *view,
+                               size_t count)
 {
     (void)device;
     (void)x;
+    (void)dtype;
     (void)view;
     (void)count;
     return OSC_OK;   /* the view is x itself */
@@ -151,6 +186,7 @@ static osc_status cpu_host_put(osc_device *device, void *x, const float *view, s
 const osc_backend osc_backend_cpu = {
     .name = "cpu",
     .dtype = OSC_F32,
+    .host = true,
     .open = cpu_open,
     .close = cpu_close,
     .threads = cpu_threads,
@@ -158,6 +194,11 @@ const osc_backend osc_backend_cpu = {
     .release = cpu_release,
     .plan = cpu_plan,
     .scratch_bytes = cpu_scratch_bytes,
+    .keeps = cpu_keeps,
+    .used = cpu_turn,
+    .reuse = cpu_turn,
+    .put = cpu_put,
+    .get = cpu_put,
     .load = osc_cpu_load,
     .embed = osc_cpu_embed,
     .add_rows = osc_cpu_add_rows,
@@ -171,12 +212,14 @@ const osc_backend osc_backend_cpu = {
     .activate = osc_cpu_activate,
     .add = osc_cpu_add,
     .copy = osc_cpu_copy,
+    .clear = osc_cpu_clear,
     .attention = osc_cpu_attention,
     .attend_scores = osc_cpu_attend_scores,
     .attend_softmax = osc_cpu_attend_softmax,
     .attend_values = osc_cpu_attend_values,
     .head = osc_cpu_head,
     .observe = osc_cpu_observe,
+    .settle = cpu_settle,
     .host_view = cpu_host_view,
     .host_put = cpu_host_put,
 };

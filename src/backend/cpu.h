@@ -79,12 +79,14 @@ osc_status osc_cpu_layernorm(osc_device *device, void *y, const void *x, const v
 osc_status osc_cpu_activate(osc_device *device, void *x, osc_act act, size_t count);
 osc_status osc_cpu_add(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cpu_copy(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cpu_clear(osc_device *device, void *x, size_t rows, size_t width,
+                         const uint32_t *columns, size_t count);
 
 osc_status osc_cpu_matmul(osc_device *device, void *y, const void *x, const void *w,
                           const void *bias, osc_act act, size_t rows, size_t n, size_t k);
 osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                         const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
-                        void *logits, size_t stride);
+                        float *logits, size_t stride);
 
 osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const void *k,
                              const void *v, const osc_attention *args);
@@ -95,7 +97,6 @@ osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
                                  const osc_attention *args);
 
 osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const void *x,
-                           size_t rows, size_t width, float alpha,
-                           osc_hits_sink sink, void *user);
+                           size_t rows, size_t width, float alpha, const osc_hits_route *route);
 
 #endif

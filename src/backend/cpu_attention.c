@@ -68,7 +68,7 @@ osc_status osc_cpu_attend_scores(osc_device *device, const void *q, const void *
     size_t n = args->tokens, width = args->heads * args->head_size;
 #pragma omp parallel for num_threads(device->threads)
     for (size_t h = 0; h < args->heads; h++) {
-        float *s = (float *)args->scores + h * n * n;
+        float *s = args->scores + h * n * n;
         size_t column = h * args->head_size;
         score(s, (const float *)q + column, (const float *)k + column, n, n, args->head_size,
               width, n, args->scale);
@@ -86,7 +86,7 @@ osc_status osc_cpu_attend_softmax(osc_device *device, const osc_attention *args)
     for (size_t h = 0; h < args->heads; h++) {
         double mass = 0.0;
         for (size_t i = 0; i < n; i++)
-            mass += softmax(device->vec, (float *)args->scores + (h * n + i) * n, 1.0f, n, n);
+            mass += softmax(device->vec, args->scores + (h * n + i) * n, 1.0f, n, n);
         if (args->top1 != NULL)
             args->top1[h] += mass;
     }
@@ -99,7 +99,7 @@ osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
     size_t n = args->tokens, width = args->heads * args->head_size;
 #pragma omp parallel for num_threads(device->threads)
     for (size_t h = 0; h < args->heads; h++)
-        weigh((float *)o + h * args->head_size, (const float *)args->scores + h * n * n,
+        weigh((float *)o + h * args->head_size, args->scores + h * n * n,
               (const float *)v + h * args->head_size, n, n, args->head_size, width, n);
     return OSC_OK;
 }

@@ -58,7 +58,7 @@ static void update(const osc_cpu_vec *vec, osc_row_lse *lse, const float *logits
 
 osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                         const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
-                        void *logits, size_t stride)
+                        float *logits, size_t stride)
 {
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t i = 0; i < rows; i += CPU_TILE_ROWS) {
@@ -71,7 +71,7 @@ osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, con
                 update(device->vec, &lse[i + r], tile + r * c, c, targets[i + r], first + j);
                 if (logits != NULL)
                     cblas_scopy((int)c, tile + r * c, 1,
-                                (float *)logits + (i + r) * stride + first + j, 1);
+                                logits + (i + r) * stride + first + j, 1);
             }
         }
     }

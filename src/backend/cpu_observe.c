@@ -33,7 +33,7 @@ static void reduce(osc_device *device, osc_column_stats *stats, uint64_t *bins,
 }
 
 static osc_status find_hits(osc_device *device, const float *x, size_t rows, size_t width,
-                            size_t hot, float alpha, osc_hits_sink sink, void *user)
+                            size_t hot, float alpha, const osc_hits_route *route)
 {
     size_t found = 0;
     for (size_t r = 0; r < rows; r++) {
@@ -44,17 +44,16 @@ static osc_status find_hits(osc_device *device, const float *x, size_t rows, siz
                 continue;
             device->hits[found++] = (osc_hit){ (uint32_t)r, column, value };
             if (found == CPU_HITS) {
-                OSC_TRY(sink(user, device->hits, found));
+                OSC_TRY(route->sink(route, device->hits, found));
                 found = 0;
             }
         }
     }
-    return found == 0 ? OSC_OK : sink(user, device->hits, found);
+    return found == 0 ? OSC_OK : route->sink(route, device->hits, found);
 }
 
 osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const void *x,
-                           size_t rows, size_t width, float alpha,
-                           osc_hits_sink sink, void *user)
+                           size_t rows, size_t width, float alpha, const osc_hits_route *route)
 {
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t j = 0; j < width; j += CPU_STAT_COLUMNS) {
@@ -66,11 +65,11 @@ osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const vo
 #pragma omp atomic
                 stats->histogram[b] += bins[b];
     }
-    if (sink == NULL)
+    if (route == NULL)
         return OSC_OK;
     size_t hot = 0;
     for (size_t j = 0; j < width; j++)
         if (magnitude(device->low[j], device->high[j]) >= alpha)
             device->hot[hot++] = (uint32_t)j;
-    return find_hits(device, x, rows, width, hot, alpha, sink, user);
+    return find_hits(device, x, rows, width, hot, alpha, route);
 }

@@ -142,3 +142,13 @@ osc_status osc_cpu_copy(osc_device *device, void *y, const void *x, size_t count
     memcpy(y, x, count * sizeof(float));
     return OSC_OK;
 }
+
+osc_status osc_cpu_clear(osc_device *device, void *x, size_t rows, size_t width,
+                         const uint32_t *columns, size_t count)
+{
+    (void)device;
+    for (size_t t = 0; t < rows; t++)
+        for (size_t i = 0; i < count; i++)
+            ((float *)x)[t * width + columns[i]] = 0.0f;
+    return OSC_OK;
+}

@@ -14,11 +14,15 @@ struct osc_observer {
 
 /* --- accumulators ------------------------------------------------------------------- */
 
-/* Points the layers' arrays into one block that starts at `sum`. */
-static void lay_out(osc_column_stats *stats, double *sum, size_t layers, size_t width)
+size_t osc_column_stats_bytes(size_t layers, size_t width)
+{
+    return layers * (width * 5 + OSC_HISTOGRAM_BINS) * sizeof(double);
+}
+
+void osc_column_stats_lay_out(osc_column_stats *stats, void *block, size_t layers, size_t width)
 {
     size_t cells = layers * width;
-    double *sumsq = sum + cells, *sum4 = sumsq + cells;
+    double *sum = block, *sumsq = sum + cells, *sum4 = sumsq + cells;
     uint64_t *count_ge = (uint64_t *)(sum4 + cells), *histogram = count_ge + cells;
     float *min = (float *)(histogram + layers * OSC_HISTOGRAM_BINS), *max = min + cells;
     for (size_t l = 0; l < layers; l++)
@@ -27,10 +31,6 @@ static void lay_out(osc_column_stats *stats, double *sum, size_t layers, size_t 
             .sum = sum + l * width, .sumsq = sumsq + l * width, .sum4 = sum4 + l * width,
             .count_ge = count_ge + l * width, .histogram = histogram + l * OSC_HISTOGRAM_BINS,
         };
-    for (size_t i = 0; i < cells; i++) {
-        min[i] = INFINITY;
-        max[i] = -INFINITY;
-    }
 }
 
 osc_column_stats *osc_column_stats_create(size_t layers, size_t width)
@@ -51,7 +51,11 @@ osc_column_stats *osc_column_stats_create(size_t layers, size_t width)
         osc_free(stats);
         return NULL;
     }
-    lay_out(stats, block, layers, width);
+    osc_column_stats_lay_out(stats, block, layers, width);
+    for (size_t i = 0; i < layers * width; i++) {
+        stats->min[i] = INFINITY;
+        stats->max[i] = -INFINITY;
+    }
     return stats;
 }
 

@@ -55,6 +55,10 @@ const osc_observer_options *osc_observer_get_options(const osc_observer *observe
  * width] (histogram: [layers, bins]).  NULL when out of memory. */
 osc_column_stats *osc_column_stats_create(size_t layers, size_t width);
 void osc_column_stats_free(osc_column_stats *stats);
+/* Bytes of the block that holds these arrays, which starts at stats[0].sum; and the
+ * same arrays in a block elsewhere. */
+size_t osc_column_stats_bytes(size_t layers, size_t width);
+void osc_column_stats_lay_out(osc_column_stats *stats, void *block, size_t layers, size_t width);
 
 /* Accumulators of (point, layer), as from osc_column_stats_create; NULL if not
  * observed; may be changed between runs (a resumed recording puts the committed values there). */

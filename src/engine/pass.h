@@ -32,6 +32,12 @@ typedef struct {
     osc_linear     linear[OSC_LINEARS];
     void          *vector[OSC_BLOCK_SLOTS];      /* norms and biases */
     void          *once[OSC_MODEL_SLOTS];        /* final norm, projections */
+    osc_tensor     table[OSC_MODEL_SLOTS];       /* embedding, positions, head: for the
+                                                    backend's embed and add_rows */
+
+    /* the observer's accumulators where the backend adds to them, NULL if not wanted */
+    osc_column_stats *stats[OSC_POINT_COUNT];    /* [layers] each */
+    double *top1, *top1_without;                 /* [layers, A] */
 
     /* activations of this sequence */
     void *resid;                     /* [T, H] residual stream */
@@ -42,7 +48,7 @@ typedef struct {
     void *ffn;                       /* [T, F] */
     void *embedded;                  /* [T, P] token embedding where P != H */
     void *head_in;                   /* [T, P] what multiplies the head; resid where P = H */
-    void *scores;                    /* [A, T, T], only with hooks at scores or pattern */
+    float *scores;                   /* [A, T, T], only with hooks at scores or pattern */
 } osc_pass;
 
 #endif

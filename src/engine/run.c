@@ -7,6 +7,14 @@
 #include "engine/arch.h"
 #include "engine/steps.h"
 
+static osc_status own_floats(osc_session *s, float **data, size_t count)
+{
+    void *memory;
+    OSC_TRY(osc_session_own(s, &memory, count, sizeof(float), &s->buffer_bytes));
+    *data = memory;
+    return OSC_OK;
+}
+
 /* Memory that only some hooks need, the first time they are bound. */
 static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
 {
@@ -15,11 +23,9 @@ static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
         attention = attention || osc_hooks_at(hooks, OSC_AT_SCORES, (int)layer) != 0
                  || osc_hooks_at(hooks, OSC_AT_PATTERN, (int)layer) != 0;
     if (attention && s->pass.scores == NULL)
-        OSC_TRY(osc_session_own(s, &s->pass.scores, s->config->heads * s->longest * s->longest,
-                                &s->buffer_bytes));
+        OSC_TRY(own_floats(s, &s->pass.scores, s->config->heads * s->longest * s->longest));
     if (osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0 && s->logits == NULL)
-        OSC_TRY(osc_session_own(s, &s->logits, s->longest * s->config->vocabulary,
-                                &s->buffer_bytes));
+        OSC_TRY(own_floats(s, &s->logits, s->longest * s->config->vocabulary));
     return OSC_OK;
 }
 
@@ -74,27 +80,41 @@ static osc_status run_blocks(osc_session *s, const osc_corpus *corpus, size_t fi
     for (size_t layer = 0; layer < s->config->layers; layer++) {
         OSC_TRY(osc_session_enter_block(s, layer));
         OSC_TRY(run_part(s, corpus, first, count, (int)layer, arch->block_pass));
+        OSC_TRY(osc_session_leave_block(s, layer));
     }
     return run_part(s, corpus, first, count, -1, arch->finish);
 }
 
+/* Rows i .. i+n-1 of the head, ready to multiply. */
+static osc_status head_rows(osc_session *s, const void **rows, osc_model_slot slot, size_t i,
+                            size_t n)
+{
+    osc_tensor *table = &s->pass.table[slot];
+    osc_stored tile = *osc_model_once(s->model, slot);
+    const char *start = (const char *)table->data
+                      + i * table->stride[0] * osc_dtype_size(table->dtype);
+    *rows = start;
+    if (!s->backend->host)
+        return OSC_OK;
+    tile.tensor.dim[0] = n;
+    tile.tensor.data = start;
+    *rows = s->head_tile;
+    return osc_session_load(s, s->head_tile, &tile);
+}
+
 /* Rows first_row .. first_row+rows-1 of head_in through the whole head, a tile of
  * the vocabulary at a time. */
-static osc_status run_head(osc_session *s, size_t first_row, size_t rows, void *logits)
+static osc_status run_head(osc_session *s, size_t first_row, size_t rows, float *logits)
 {
-    const osc_stored *head = osc_model_once(s->model, s->config->tied_head ? OSC_W_EMBED
-                                                                           : OSC_W_HEAD);
+    osc_model_slot slot = s->config->tied_head ? OSC_W_EMBED : OSC_W_HEAD;
     size_t width = s->config->embed_width, vocabulary = s->config->vocabulary;
     for (size_t i = 0; i < vocabulary; i += OSC_HEAD_TILE) {
-        osc_stored tile = *head;
-        tile.tensor.dim[0] = vocabulary - i < OSC_HEAD_TILE ? vocabulary - i : OSC_HEAD_TILE;
-        tile.tensor.data = (const char *)head->tensor.data
-                         + i * head->tensor.stride[0] * osc_dtype_size(head->tensor.dtype);
-        OSC_TRY(osc_session_load(s, s->head_tile, &tile));
+        size_t n = vocabulary - i < OSC_HEAD_TILE ? vocabulary - i : OSC_HEAD_TILE;
+        const void *w;
+        OSC_TRY(head_rows(s, &w, slot, i, n));
         OSC_TRY(s->backend->head(s->device, s->lse + first_row,
-                                 row_of(s, s->head_in, first_row, width), s->head_tile,
-                                 s->targets + first_row, rows, i, tile.tensor.dim[0], width,
-                                 logits, vocabulary));
+                                 row_of(s, s->head_in, first_row, width), w,
+                                 s->targets + first_row, rows, i, n, width, logits, vocabulary));
     }
     return OSC_OK;
 }
@@ -116,29 +136,50 @@ static osc_status run_heads(osc_session *s, const osc_corpus *corpus, size_t fir
     return OSC_OK;
 }
 
-static void start_rows(osc_session *s, const osc_corpus *corpus, size_t first, size_t count)
+static osc_status start_rows(osc_session *s, const osc_corpus *corpus, size_t first,
+                             size_t count)
 {
-    size_t base = corpus->offset[first];
+    size_t base = corpus->offset[first], rows = corpus->offset[first + count] - base;
     for (size_t i = first; i < first + count; i++) {
         for (size_t t = corpus->offset[i]; t < corpus->offset[i + 1]; t++) {
-            s->lse[t - base] = (osc_row_lse){ .max = -INFINITY };
-            s->targets[t - base] = t + 1 < corpus->offset[i + 1] ? corpus->ids[t + 1] : -1;
+            s->host_lse[t - base] = (osc_row_lse){ .max = -INFINITY };
+            s->host_targets[t - base] = t + 1 < corpus->offset[i + 1] ? corpus->ids[t + 1] : -1;
         }
     }
+    OSC_TRY(s->backend->put(s->device, s->lse, s->host_lse, rows * sizeof *s->lse));
+    return s->backend->put(s->device, s->targets, s->host_targets, rows * sizeof *s->targets);
 }
 
 /* -log softmax(logits)[target] = max + log(sum of exp(logit - max)) - logit. */
-static void collect_nll(const osc_session *s, const osc_corpus *corpus, size_t first,
-                        size_t count, double *nll)
+static osc_status collect_nll(const osc_session *s, const osc_corpus *corpus, size_t first,
+                              size_t count, double *nll)
 {
-    size_t base = corpus->offset[first];
+    size_t base = corpus->offset[first], rows = corpus->offset[first + count] - base;
+    OSC_TRY(s->backend->get(s->device, s->host_lse, s->lse, rows * sizeof *s->lse));
     for (size_t i = first; i < first + count; i++) {
         nll[corpus->offset[i] - base] = 0.0;
         for (size_t t = corpus->offset[i] + 1; t < corpus->offset[i + 1]; t++) {
-            const osc_row_lse *row = &s->lse[t - 1 - base];
+            const osc_row_lse *row = &s->host_lse[t - 1 - base];
             nll[t - base] = (double)row->max + log(row->sum) - (double)row->target;
         }
     }
+    return OSC_OK;
+}
+
+static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
+                            double *nll)
+{
+    const osc_hooks *hooks = s->pass.hooks;
+    OSC_TRY(own_for_hooks(s, hooks));
+    OSC_TRY(osc_session_bring_observer(s, hooks));
+    OSC_TRY(run_blocks(s, corpus, first, count));
+    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
+        OSC_TRY(start_rows(s, corpus, first, count));
+        OSC_TRY(run_heads(s, corpus, first, count));
+    }
+    OSC_TRY(s->backend->settle(s->device, true));
+    OSC_TRY(osc_session_return_observer(s, hooks));
+    return nll == NULL ? OSC_OK : collect_nll(s, corpus, first, count, nll);
 }
 
 osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
@@ -150,14 +191,11 @@ osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
                         "takes %zu of up to %zu ids at once", first, first + count,
                         corpus->longest, session->chunk, session->longest);
     session->pass.hooks = hooks;
-    OSC_TRY(own_for_hooks(session, hooks));
-    OSC_TRY(run_blocks(session, corpus, first, count));
-    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
-        start_rows(session, corpus, first, count);
-        OSC_TRY(run_heads(session, corpus, first, count));
+    osc_status status = run_chunk(session, corpus, first, count, nll);
+    if (status != OSC_OK) {
+        session->backend->settle(session->device, false);
+        return status;
     }
-    if (nll != NULL)
-        collect_nll(session, corpus, first, count, nll);
     tell_progress(session, corpus, first, count, (session->config->layers + 1) * count);
     return OSC_OK;
 }

@@ -8,15 +8,16 @@
  * little beside using them, and small enough for memory and progress. */
 static const size_t CHUNK_TOKENS = 8192, CHUNK_BYTES = (size_t)64 << 20, CHUNK_MOST = 65536;
 
-osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total)
+osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t size,
+                           size_t *total)
 {
     size_t bytes;
     void **grown = osc_grow(s->owned, &s->owned_capacity, s->owned_count + 1, sizeof *grown);
     if (grown == NULL)
         return OSC_ENOMEM;
     s->owned = grown;
-    if (__builtin_mul_overflow(count, osc_dtype_size(s->backend->dtype), &bytes))
-        return osc_fail(OSC_ENOMEM, "out of memory: %zu activations", count);
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return osc_fail(OSC_ENOMEM, "out of memory: %zu values of %zu bytes", count, size);
     OSC_TRY(s->backend->alloc(s->device, data, bytes));
     s->owned[s->owned_count++] = *data;
     *total += bytes;
@@ -39,6 +40,31 @@ osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *s
     return osc_session_finite(s, stored, bad);
 }
 
+/* Rows that are looked up: as stored where the backend reads host memory. */
+static osc_status load_tables(osc_session *s)
+{
+    static const osc_model_slot slots[] = { OSC_W_EMBED, OSC_W_POSITION, OSC_W_HEAD };
+    size_t size = osc_dtype_size(s->backend->dtype);
+    for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
+        const osc_stored *stored = osc_model_once(s->model, slots[i]);
+        if (stored == NULL)
+            continue;
+        s->pass.table[slots[i]] = stored->tensor;
+        if (s->backend->host)
+            continue;
+        void *loaded;
+        OSC_TRY(osc_session_own(s, &loaded, osc_tensor_count(&stored->tensor), size,
+                                &s->weight_bytes));
+        OSC_TRY(osc_session_load(s, loaded, stored));
+        s->pass.table[slots[i]] = osc_tensor_make(loaded, s->backend->dtype, stored->tensor.ndim,
+                                                  stored->tensor.dim);
+    }
+    if (!s->backend->host)
+        return OSC_OK;
+    return osc_session_own(s, &s->head_tile, (size_t)OSC_HEAD_TILE * s->config->embed_width, size,
+                           &s->weight_bytes);
+}
+
 static osc_status load_once(osc_session *s)
 {
     static const osc_model_slot slots[] = { OSC_W_PROJECT_IN, OSC_W_PROJECT_OUT,
@@ -48,11 +74,27 @@ static osc_status load_once(osc_session *s)
         if (stored == NULL)
             continue;
         OSC_TRY(osc_session_own(s, &s->pass.once[slots[i]], osc_tensor_count(&stored->tensor),
-                                &s->weight_bytes));
+                                osc_dtype_size(s->backend->dtype), &s->weight_bytes));
         OSC_TRY(osc_session_load(s, s->pass.once[slots[i]], stored));
     }
-    return osc_session_own(s, &s->head_tile, (size_t)OSC_HEAD_TILE * s->config->embed_width,
-                           &s->weight_bytes);
+    return load_tables(s);
+}
+
+/* The rows' running log-sum-exp and targets, there and here. */
+static osc_status own_rows(osc_session *s)
+{
+    size_t rows = s->chunk * s->longest;
+    void *lse, *targets;
+    OSC_TRY(osc_session_own(s, &lse, rows, sizeof *s->lse, &s->buffer_bytes));
+    OSC_TRY(osc_session_own(s, &targets, rows, sizeof *s->targets, &s->buffer_bytes));
+    s->lse = lse;
+    s->targets = targets;
+    s->host_lse = osc_alloc(rows, sizeof *s->host_lse);
+    s->host_targets = osc_alloc(rows, sizeof *s->host_targets);
+    if (s->host_lse == NULL || s->host_targets == NULL)
+        return OSC_ENOMEM;
+    s->buffer_bytes += rows * (sizeof *s->host_lse + sizeof *s->host_targets);
+    return OSC_OK;
 }
 
 static osc_status own_activations(osc_session *s)
@@ -73,15 +115,11 @@ static osc_status own_activations(osc_session *s)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].count > 0)
-            OSC_TRY(osc_session_own(s, table[i].data, table[i].count, &s->buffer_bytes));
+            OSC_TRY(osc_session_own(s, table[i].data, table[i].count,
+                                    osc_dtype_size(s->backend->dtype), &s->buffer_bytes));
     if (s->head_in == NULL)
         s->head_in = s->resid;
-    s->lse = osc_alloc(s->chunk * t, sizeof *s->lse);
-    s->targets = osc_alloc(s->chunk * t, sizeof *s->targets);
-    if (s->lse == NULL || s->targets == NULL)
-        return OSC_ENOMEM;
-    s->buffer_bytes += s->chunk * t * (sizeof *s->lse + sizeof *s->targets);
-    return OSC_OK;
+    return own_rows(s);
 }
 
 static osc_status plan(osc_session *s)
@@ -128,9 +166,9 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     s->pass.backend = s->backend;
     s->pass.device = s->device;
     OSC_TRY(plan(s));
-    OSC_TRY(osc_session_own_weights(s));
     OSC_TRY(load_once(s));
-    return own_activations(s);
+    OSC_TRY(own_activations(s));
+    return osc_session_own_weights(s);   /* last: in what memory is left */
 }
 
 osc_status osc_session_open(osc_session **session, const osc_model *model,
@@ -158,8 +196,10 @@ void osc_session_close(osc_session *session)
         session->backend->release(session->device, session->owned[i]);
     osc_free(session->owned);
     osc_free(session->resident);
-    osc_free(session->lse);
-    osc_free(session->targets);
+    for (size_t p = 0; p < OSC_POINT_COUNT; p++)
+        osc_free(session->mirror.stats[p]);
+    osc_free(session->host_lse);
+    osc_free(session->host_targets);
     if (session->device != NULL)
         session->backend->close(session->device);
     osc_free(session);

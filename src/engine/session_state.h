@@ -9,6 +9,19 @@ enum {
     OSC_HEAD_TILE = 2048            /* rows of the head converted at a time */
 };
 
+/* Weights of one block, in the scheme's form and the backend's dtype. */
+typedef struct {
+    osc_linear linear[OSC_LINEARS];
+    void      *vector[OSC_BLOCK_SLOTS];
+} osc_block_weights;
+
+/* An observer's accumulators in the memory of a backend that is not the host's;
+ * each is one block, laid out as the observer's own (mirror.c). */
+typedef struct {
+    osc_column_stats *stats[OSC_POINT_COUNT];   /* [layers] */
+    double           *top1, *top1_without;      /* [layers, A] */
+} osc_mirror;
+
 struct osc_session {
     const osc_model   *model;
     const osc_config  *config;
@@ -24,28 +37,40 @@ struct osc_session {
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
     void        *resid;             /* [chunk, longest, H] */
     void        *head_in;           /* [chunk, longest, P]; resid itself where P = H */
-    void        *head_tile;         /* [OSC_HEAD_TILE, P] */
-    void        *logits;            /* [longest, V], only with a hook at the logits */
-    osc_row_lse *lse;               /* [chunk * longest] */
-    int32_t     *targets;           /* [chunk * longest] id that follows, -1 at an end */
+    void        *head_tile;         /* [OSC_HEAD_TILE, P], for tables in host memory */
+    float       *logits;            /* [longest, V], only with a hook at the logits */
+    osc_row_lse *lse, *host_lse;    /* [chunk * longest], where the backend works and here */
+    int32_t     *targets, *host_targets;   /* [chunk * longest] id that follows, -1 at an end */
 
-    osc_linear *resident;           /* [layers, OSC_LINEARS] ready for the whole session, or NULL */
+    osc_block_weights *resident;    /* [layers] ready for the whole session, or NULL: */
+    osc_block_weights  moving[OSC_TURNS];  /* block b takes turn b % turns */
+    unsigned           turns;       /* how many of these there are */
+    size_t             ready;       /* the block whose turn is filled ahead; SIZE_MAX: none */
+    osc_mirror         mirror;
 
     void **owned;                   /* every device buffer above, for release */
     size_t owned_count, owned_capacity;
     size_t weight_bytes, linear_bytes, buffer_bytes;
 };
 
-/* `count` elements of device memory that live as long as the session; adds their
- * bytes to `*total`. */
-osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t *total);
+/* `count` elements of `size` bytes of device memory that live as long as the session;
+ * adds their bytes to `*total`. */
+osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t size,
+                           size_t *total);
 
-/* Buffers of the blocks' weights (weights.c).  A scheme whose weights are smaller than
- * the stored ones has them all made ready now, else one block's buffers are filled
- * again and again. */
+/* Buffers of the blocks' weights (weights.c).  They are all made ready now if the
+ * backend keeps so many or the scheme's are smaller than the stored ones, else one or
+ * two blocks' buffers are filled again and again. */
 osc_status osc_session_own_weights(osc_session *s);
-/* Makes the weights of a block those of the pass. */
+/* Makes the weights of a block those of the pass; to be followed, once the block's
+ * work is issued, by leave, which may fill the next block's meanwhile. */
 osc_status osc_session_enter_block(osc_session *s, size_t layer);
+osc_status osc_session_leave_block(osc_session *s, size_t layer);
+
+/* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
+ * what a run added (mirror.c). */
+osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks);
+osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks);
 
 /* Loads a stored tensor into device memory and refuses NaN and infinity. */
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);

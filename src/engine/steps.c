@@ -3,41 +3,41 @@
 
 #include "engine/observer.h"
 
-/* What the sink of a backend needs to know to pass hits on. */
-typedef struct {
-    const osc_observer_options *options;
-    osc_point                   point;
-    size_t                      layer, sequence;
-} hit_route;
-
-static osc_status route_hits(void *user, const osc_hit *hits, size_t count)
+static osc_status pass_hits_on(const osc_hits_route *route, const osc_hit *hits, size_t count)
 {
-    const hit_route *route = user;
-    return route->options->on_hits(route->options->user, route->point, route->layer,
-                                   route->sequence, hits, count);
+    const osc_observer_options *options = osc_observer_get_options(route->user);
+    return options->on_hits(options->user, (osc_point)route->point, route->layer,
+                            route->sequence, hits, count);
 }
 
 static osc_status observe(const osc_pass *pass, osc_observer *observer, osc_point point,
                           const void *values, size_t rows, size_t width)
 {
     const osc_observer_options *options = osc_observer_get_options(observer);
-    osc_column_stats *stats = osc_observer_stats(observer, point, (size_t)pass->layer);
-    hit_route route = { options, point, (size_t)pass->layer, pass->sequence };
+    osc_hits_route route = { .sink = pass_hits_on, .user = observer, .point = point,
+                             .layer = (size_t)pass->layer, .sequence = pass->sequence };
     bool hits = (options->hits >> point & 1u) && options->on_hits != NULL;
-    return pass->backend->observe(pass->device, stats, values, rows, width, options->alpha,
-                                  hits ? route_hits : NULL, &route);
+    return pass->backend->observe(pass->device, &pass->stats[point][pass->layer], values, rows,
+                                  width, options->alpha, hits ? &route : NULL);
+}
+
+static osc_dtype dtype_at(const osc_pass *pass, osc_point point)
+{
+    bool wide = point == OSC_AT_SCORES || point == OSC_AT_PATTERN || point == OSC_AT_LOGITS;
+    return wide ? OSC_F32 : pass->backend->dtype;
 }
 
 static osc_status fire(const osc_pass *pass, unsigned kinds, osc_point point, void *values,
                        size_t rows, size_t width)
 {
     float *view;
-    OSC_TRY(pass->backend->host_view(pass->device, &view, values, rows * width));
+    osc_dtype dtype = dtype_at(pass, point);
+    OSC_TRY(pass->backend->host_view(pass->device, &view, values, dtype, rows * width));
     osc_event event = { .point = point, .layer = pass->layer, .sequence = pass->sequence,
                         .data = view, .rows = rows, .width = width };
     OSC_TRY(osc_hooks_fire(pass->hooks, &event));
     if (kinds & OSC_WRITE)
-        return pass->backend->host_put(pass->device, values, view, rows * width);
+        return pass->backend->host_put(pass->device, values, dtype, view, rows * width);
     return OSC_OK;
 }
 
@@ -49,8 +49,7 @@ osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
     if (kinds != 0)
         OSC_TRY(fire(pass, kinds, point, values, rows, width));
     osc_observer *observer = osc_hooks_observer(pass->hooks);
-    if (observer == NULL || pass->layer < 0
-        || osc_observer_stats(observer, point, (size_t)pass->layer) == NULL)
+    if (observer == NULL || pass->layer < 0 || pass->stats[point] == NULL)
         return OSC_OK;
     return observe(pass, observer, point, values, rows, width);
 }
@@ -83,25 +82,19 @@ static osc_attention attention_of(const osc_pass *pass, float scale, double *top
 /* branch = x with the columns `without` zeroed. */
 static osc_status leave_out(const osc_pass *pass, const osc_observer_options *options)
 {
-    size_t width = pass->config->hidden, count = pass->tokens * width;
-    float *view;
-    OSC_TRY(pass->backend->copy(pass->device, pass->branch, pass->x, count));
-    OSC_TRY(pass->backend->host_view(pass->device, &view, pass->branch, count));
-    for (size_t t = 0; t < pass->tokens; t++)
-        for (size_t i = 0; i < options->without_count; i++)
-            view[t * width + options->without[i]] = 0.0f;
-    return pass->backend->host_put(pass->device, pass->branch, view, count);
+    size_t width = pass->config->hidden;
+    OSC_TRY(pass->backend->copy(pass->device, pass->branch, pass->x, pass->tokens * width));
+    return pass->backend->clear(pass->device, pass->branch, pass->tokens, width,
+                                options->without, options->without_count);
 }
 
 /* Only the probabilities matter: k stands in for v, and mix is computed anew. */
 osc_status osc_step_top1_without(const osc_pass *pass, float scale)
 {
-    osc_observer *observer = osc_hooks_observer(pass->hooks);
-    osc_top1_stats *top1 = observer == NULL ? NULL : osc_observer_top1(observer);
-    if (top1 == NULL || top1->without == NULL)
+    if (pass->top1_without == NULL)
         return OSC_OK;
-    osc_attention args = attention_of(pass, scale, top1->without);
-    OSC_TRY(leave_out(pass, osc_observer_get_options(observer)));
+    osc_attention args = attention_of(pass, scale, pass->top1_without);
+    OSC_TRY(leave_out(pass, osc_observer_get_options(osc_hooks_observer(pass->hooks))));
     OSC_TRY(osc_step_linear(pass, pass->q, pass->branch, OSC_W_Q, OSC_ACT_NONE));
     OSC_TRY(osc_step_linear(pass, pass->k, pass->branch, OSC_W_K, OSC_ACT_NONE));
     return pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->k, &args);
@@ -124,7 +117,7 @@ osc_status osc_step_attention(const osc_pass *pass, float scale)
     size_t wide = config->heads * config->head_size, narrow = config->kv_heads * config->head_size;
     osc_observer *observer = osc_hooks_observer(pass->hooks);
     osc_top1_stats *top1 = observer == NULL ? NULL : osc_observer_top1(observer);
-    osc_attention args = attention_of(pass, scale, top1 == NULL ? NULL : top1->mass);
+    osc_attention args = attention_of(pass, scale, pass->top1);
     OSC_TRY(osc_step_deliver(pass, OSC_AT_Q, pass->q, pass->tokens, wide));
     OSC_TRY(osc_step_deliver(pass, OSC_AT_K, pass->k, pass->tokens, narrow));
     OSC_TRY(osc_step_deliver(pass, OSC_AT_V, pass->v, pass->tokens, narrow));
@@ -154,10 +147,8 @@ osc_status osc_step_expand(const osc_pass *pass, const void *x)
 {
     size_t width = pass->config->ffn;
     osc_act act = act_of(pass->config->activation);
-    osc_observer *observer = osc_hooks_observer(pass->hooks);
     bool wanted = osc_hooks_at(pass->hooks, OSC_AT_FC1_OUT, pass->layer) != 0
-               || (observer != NULL && osc_observer_stats(observer, OSC_AT_FC1_OUT,
-                                                          (size_t)pass->layer) != NULL);
+               || pass->stats[OSC_AT_FC1_OUT] != NULL;
     OSC_TRY(osc_step_linear(pass, pass->ffn, x, OSC_W_FC1, wanted ? OSC_ACT_NONE : act));
     if (wanted) {
         OSC_TRY(osc_step_deliver(pass, OSC_AT_FC1_OUT, pass->ffn, pass->tokens, width));

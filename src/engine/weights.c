@@ -29,7 +29,7 @@ static osc_linear describe(const osc_session *s, size_t layer, size_t l)
 {
     const osc_tensor *w = &stored_linear(s, layer, l)->tensor;
     return (osc_linear){ .choice = &s->choice, .n = w->dim[0], .k = w->dim[1], .layer = layer,
-                         .input = input_of(l), .bias = s->pass.vector[OSC_B_Q + l] };
+                         .input = input_of(l) };
 }
 
 /* Bytes of a linear layer's weight in the scheme's form, in whole cache lines. */
@@ -39,39 +39,64 @@ static size_t form_bytes(const osc_session *s, const osc_linear *linear)
     return (bytes + 63) / 64 * 64;
 }
 
-/* One buffer for the linear layers of a block, whose weights are made to point into it. */
-static osc_status own_linears(osc_session *s, osc_linear *linears, size_t layer)
+/* Norms and biases. */
+static osc_status own_vectors(osc_session *s, osc_block_weights *block)
 {
-    size_t total = 0, size = osc_dtype_size(s->backend->dtype);
-    void *memory;
-    for (size_t l = 0; l < OSC_LINEARS; l++) {
-        linears[l] = describe(s, layer, l);
-        total += form_bytes(s, &linears[l]);
-    }
-    OSC_TRY(osc_session_own(s, &memory, total / size, &s->weight_bytes));
-    s->linear_bytes += total;
-    for (size_t l = 0; l < OSC_LINEARS; l++) {
-        linears[l].weight = memory;
-        memory = (char *)memory + form_bytes(s, &linears[l]);
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
+        bool product = slot >= OSC_W_Q && slot <= OSC_W_FC2;
+        size_t count = slot_size(s, (osc_block_slot)slot);
+        if (!product && count > 0)
+            OSC_TRY(osc_session_own(s, &block->vector[slot], count,
+                                    osc_dtype_size(s->backend->dtype), &s->weight_bytes));
     }
     return OSC_OK;
 }
 
-static osc_status prepare(osc_session *s, osc_linear *linears, size_t layer)
+/* One buffer for the linear layers of a block, whose weights are made to point into it. */
+static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t layer)
 {
+    size_t total = 0;
+    void *memory;
+    for (size_t l = 0; l < OSC_LINEARS; l++) {
+        block->linear[l] = describe(s, layer, l);
+        block->linear[l].bias = block->vector[OSC_B_Q + l];
+        total += form_bytes(s, &block->linear[l]);
+    }
+    OSC_TRY(osc_session_own(s, &memory, total, 1, &s->weight_bytes));
+    s->linear_bytes += total;
+    for (size_t l = 0; l < OSC_LINEARS; l++) {
+        block->linear[l].weight = memory;
+        memory = (char *)memory + form_bytes(s, &block->linear[l]);
+    }
+    return OSC_OK;
+}
+
+static osc_status own_block(osc_session *s, osc_block_weights *block, size_t layer)
+{
+    OSC_TRY(own_vectors(s, block));
+    return own_linears(s, block, layer);
+}
+
+static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
+{
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++)
+        if (block->vector[slot] != NULL)
+            OSC_TRY(osc_session_load(s, block->vector[slot],
+                                     osc_model_block(s->model, layer, (osc_block_slot)slot)));
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         const osc_stored *stored = stored_linear(s, layer, l);
         size_t bad;
-        linears[l].layer = layer;
-        OSC_TRY(s->choice.scheme->prepare(&linears[l], s->backend, s->device, &stored->tensor,
-                                          &bad));
+        block->linear[l].layer = layer;
+        OSC_TRY(s->choice.scheme->prepare(&block->linear[l], s->backend, s->device,
+                                          &stored->tensor, &bad));
         OSC_TRY(osc_session_finite(s, stored, bad));
     }
     return OSC_OK;
 }
 
-/* Whether the scheme's form of a block is smaller than the stored one. */
-static bool shrinks(const osc_session *s)
+/* Whether all blocks stay: the scheme's form is smaller than the stored one, or the
+ * backend has room. */
+static bool stays(const osc_session *s)
 {
     size_t form = 0, stored = 0;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
@@ -80,20 +105,21 @@ static bool shrinks(const osc_session *s)
         form += form_bytes(s, &linear);
         stored += osc_tensor_count(w) * osc_dtype_size(w->dtype);
     }
-    return form < stored;
+    if (s->backend->host)
+        return form < stored;
+    return s->backend->keeps(s->device, form * s->config->layers);
 }
 
 /* Block by block: besides what stays, no more than the mapped pages of one block are
  * in memory. */
 static osc_status make_resident(osc_session *s)
 {
-    s->resident = osc_alloc(s->config->layers * OSC_LINEARS, sizeof *s->resident);
+    s->resident = osc_alloc(s->config->layers, sizeof *s->resident);
     if (s->resident == NULL)
         return OSC_ENOMEM;
     for (size_t layer = 0; layer < s->config->layers; layer++) {
-        osc_linear *linears = s->resident + layer * OSC_LINEARS;
-        OSC_TRY(own_linears(s, linears, layer));
-        OSC_TRY(prepare(s, linears, layer));
+        OSC_TRY(own_block(s, &s->resident[layer], layer));
+        OSC_TRY(fill(s, &s->resident[layer], layer));
         osc_store_forget(osc_model_store(s->model));
     }
     return OSC_OK;
@@ -101,24 +127,40 @@ static osc_status make_resident(osc_session *s)
 
 osc_status osc_session_own_weights(osc_session *s)
 {
-    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
-        bool product = slot >= OSC_W_Q && slot <= OSC_W_FC2;
-        size_t count = slot_size(s, (osc_block_slot)slot);
-        if (!product && count > 0)
-            OSC_TRY(osc_session_own(s, &s->pass.vector[slot], count, &s->weight_bytes));
-    }
-    return shrinks(s) ? make_resident(s) : own_linears(s, s->pass.linear, 0);
+    s->ready = SIZE_MAX;
+    if (stays(s))
+        return make_resident(s);
+    s->turns = s->backend->host ? 1 : OSC_TURNS;
+    for (unsigned turn = 0; turn < s->turns; turn++)
+        OSC_TRY(own_block(s, &s->moving[turn], 0));
+    return OSC_OK;
+}
+
+static osc_status fill_turn(osc_session *s, size_t layer)
+{
+    unsigned turn = (unsigned)(layer % s->turns);
+    s->ready = SIZE_MAX;
+    OSC_TRY(s->backend->reuse(s->device, turn));
+    OSC_TRY(fill(s, &s->moving[turn], layer));
+    s->ready = layer;
+    return OSC_OK;
 }
 
 osc_status osc_session_enter_block(osc_session *s, size_t layer)
 {
-    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
-        const osc_stored *stored = osc_model_block(s->model, layer, (osc_block_slot)slot);
-        if (s->pass.vector[slot] != NULL)
-            OSC_TRY(osc_session_load(s, s->pass.vector[slot], stored));
-    }
-    if (s->resident == NULL)
-        return prepare(s, s->pass.linear, layer);
-    memcpy(s->pass.linear, s->resident + layer * OSC_LINEARS, sizeof s->pass.linear);
+    if (s->resident == NULL && s->ready != layer)
+        OSC_TRY(fill_turn(s, layer));
+    const osc_block_weights *block = s->resident != NULL ? &s->resident[layer]
+                                                         : &s->moving[layer % s->turns];
+    memcpy(s->pass.linear, block->linear, sizeof s->pass.linear);
+    memcpy(s->pass.vector, block->vector, sizeof s->pass.vector);
     return OSC_OK;
+}
+
+osc_status osc_session_leave_block(osc_session *s, size_t layer)
+{
+    if (s->resident != NULL || s->turns == 1)
+        return OSC_OK;
+    OSC_TRY(s->backend->used(s->device, (unsigned)(layer % s->turns)));
+    return layer + 1 < s->config->layers ? fill_turn(s, layer + 1) : OSC_OK;
 }

@@ -1,0 +1,133 @@
+#include <config.h>
+#include "cuda/hits.h"
+
+#include <string.h>
+
+#include "base/alloc.h"
+#include "cuda/backend.h"
+
+osc_status osc_cuda_hits_open(osc_device *device)
+{
+    struct osc_cuda_hits *h = osc_alloc(1, sizeof *h);
+    if (h == NULL)
+        return OSC_ENOMEM;
+    device->hits = h;
+    for (size_t i = 0; i < CUDA_HIT_CALLS; i++)
+        OSC_CUDA_TRY(cudaEventCreateWithFlags(&h->done[i], cudaEventDisableTiming),
+                     "making an event");
+    OSC_CUDA_TRY(cudaHostAlloc((void **)&h->ends, CUDA_HIT_CALLS * sizeof *h->ends,
+                               cudaHostAllocMapped), "allocating mapped memory");
+    OSC_CUDA_TRY(cudaMallocHost((void **)&h->host, CUDA_HITS_AT_ONCE * sizeof *h->host),
+                 "allocating pinned memory");
+    return osc_cuda_own(device, (void **)&h->filled, sizeof *h->filled);
+}
+
+void osc_cuda_hits_close(osc_device *device)
+{
+    struct osc_cuda_hits *h = device->hits;
+    if (h == NULL)
+        return;
+    for (size_t i = 0; i < CUDA_HIT_CALLS; i++)
+        if (h->done[i] != NULL)
+            cudaEventDestroy(h->done[i]);
+    cudaFree(h->hits);
+    cudaFreeHost(h->ends);
+    cudaFreeHost(h->host);
+    osc_free(h);
+}
+
+static osc_status empty(osc_device *device)
+{
+    struct osc_cuda_hits *h = device->hits;
+    h->calls = h->seen = 0;
+    OSC_CUDA_TRY(cudaMemsetAsync(h->filled, 0, sizeof *h->filled, device->stream),
+                 "emptying the hits");
+    return OSC_OK;
+}
+
+/* Hits from .. to-1, of the call with this route. */
+static osc_status report_call(osc_device *device, const osc_hits_route *route, uint64_t from,
+                              uint64_t to)
+{
+    struct osc_cuda_hits *h = device->hits;
+    while (from < to) {
+        size_t n = to - from < CUDA_HITS_AT_ONCE ? (size_t)(to - from) : CUDA_HITS_AT_ONCE;
+        OSC_TRY(osc_cuda_get(device, h->host, h->hits + from, n * sizeof *h->hits));
+        OSC_TRY(route->sink(route, h->host, n));
+        from += n;
+    }
+    return OSC_OK;
+}
+
+osc_status osc_cuda_settle(osc_device *device, bool report)
+{
+    struct osc_cuda_hits *h = device->hits;
+    osc_status status = OSC_OK;
+    uint64_t from = 0;
+    if (h->calls == 0)
+        return OSC_OK;
+    OSC_TRY(osc_cuda_wait(device, "observing"));
+    for (size_t i = 0; report && status == OSC_OK && i < h->calls; i++) {
+        status = report_call(device, &h->route[i], from, h->ends[i]);
+        from = h->ends[i];
+    }
+    osc_status emptied = empty(device);
+    return status == OSC_OK ? emptied : status;
+}
+
+/* Grows the buffer so that CUDA_HIT_LAG calls of `most` hits fit, one at least. */
+static osc_status make_room(osc_device *device, size_t most)
+{
+    struct osc_cuda_hits *h = device->hits;
+    OSC_TRY(osc_cuda_settle(device, true));
+    OSC_TRY(osc_cuda_wait(device, "observing"));
+    cudaFree(h->hits);
+    h->hits = NULL;
+    h->capacity = 0;
+    size_t capacity = CUDA_HIT_LAG * most;
+    void *made;
+    osc_status status = osc_cuda_alloc(device, &made, capacity * sizeof *h->hits);
+    if (status == OSC_ENOMEM)
+        status = osc_cuda_alloc(device, &made, (capacity = most) * sizeof *h->hits);
+    if (status != OSC_OK)
+        return status;
+    h->hits = made;
+    h->capacity = capacity;
+    return empty(device);
+}
+
+/* Hits that the waiting calls can have written at most, as far as is known. */
+static uint64_t bound(const struct osc_cuda_hits *h)
+{
+    uint64_t hits = h->seen == 0 ? 0 : h->ends[h->seen - 1];
+    for (size_t i = h->seen; i < h->calls; i++)
+        hits += h->most[i];
+    return hits;
+}
+
+osc_status osc_cuda_hits_begin(osc_device *device, size_t most, uint64_t **end)
+{
+    struct osc_cuda_hits *h = device->hits;
+    void *mapped;
+    if (h->capacity < most)
+        OSC_TRY(make_room(device, most));
+    while (h->seen < h->calls && bound(h) + most > h->capacity) {
+        OSC_CUDA_TRY(cudaEventSynchronize(h->done[h->seen]), "observing");
+        h->seen++;
+    }
+    if (bound(h) + most > h->capacity || h->calls == CUDA_HIT_CALLS)
+        OSC_TRY(osc_cuda_settle(device, true));
+    OSC_CUDA_TRY(cudaHostGetDevicePointer(&mapped, &h->ends[h->calls], 0), "observing");
+    *end = mapped;
+    return OSC_OK;
+}
+
+osc_status osc_cuda_hits_end(osc_device *device, const osc_hits_route *route, size_t most)
+{
+    struct osc_cuda_hits *h = device->hits;
+    OSC_CUDA_TRY(cudaEventRecord(h->done[h->calls], device->stream), "observing");
+    h->route[h->calls] = *route;
+    h->most[h->calls] = most;
+    h->calls++;
+    return OSC_OK;
+}

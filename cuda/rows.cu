@@ -1,0 +1,147 @@
+/* Row operations: embedding, position rows, layer norm. */
+#include <config.h>
+#include "cuda/backend.h"
+#include "cuda/element.cuh"
+
+constexpr size_t WARP = 32, ROW_THREADS = 512, ROW_SHARED = 48 << 10;
+
+/* Threads for a row of `vectors` pieces: whole warps, one piece each if they suffice. */
+static unsigned threads_for(size_t vectors)
+{
+    size_t threads = (vectors + WARP - 1) / WARP * WARP;
+    return (unsigned)(threads < ROW_THREADS ? threads : ROW_THREADS);
+}
+
+template <typename T>
+static bool in_vectors(const void *a, const void *b, size_t width)
+{
+    return is_aligned16(a) && is_aligned16(b) && width % packed<T>::COUNT == 0;
+}
+
+/* --- tables ------------------------------------------------------------------------------ */
+
+/* V is T or the 16 bytes of several. */
+template <typename V>
+static __global__ void gather_rows(V *y, const V *table, const int32_t *ids, size_t width)
+{
+    const V *from = table + (size_t)ids[blockIdx.x] * width;
+    for (size_t i = threadIdx.x; i < width; i += blockDim.x)
+        y[blockIdx.x * width + i] = from[i];
+}
+
+osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
+                          const int32_t *ids, size_t rows)
+{
+    size_t width = table->dim[1], bytes = width * osc_dtype_size(device->dtype);
+    OSC_TRY(osc_cuda_put(device, device->ids, ids, rows * sizeof *ids));
+    if (bytes % sizeof(uint4) == 0 && is_aligned16(y) && is_aligned16(table->data)) {
+        size_t vectors = bytes / sizeof(uint4);
+        gather_rows<<<(unsigned)rows, threads_for(vectors), 0, device->stream>>>(
+            (uint4 *)y, (const uint4 *)table->data, device->ids, vectors);
+    } else {
+        gather_rows<<<(unsigned)rows, threads_for(width), 0, device->stream>>>(
+            (uint16_t *)y, (const uint16_t *)table->data, device->ids, width);
+    }
+    return osc_cuda_launched("embedding");
+}
+
+osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *table, size_t first,
+                             size_t rows)
+{
+    size_t width = table->dim[1];
+    const char *from = (const char *)table->data + first * width * osc_dtype_size(device->dtype);
+    return osc_cuda_add(device, y, from, rows * width);
+}
+
+/* --- layer norm --------------------------------------------------------------------------- */
+
+/* Sum over the block, the same for every thread and every run.  `parts` has one
+ * float a warp. */
+static __device__ float block_sum(float value, float *parts)
+{
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(~0u, value, offset);
+    __syncthreads();   /* parts may still be read by the sum before */
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    float sum = 0.0f;
+    for (unsigned w = 0; w < blockDim.x / WARP; w++)
+        sum += parts[w];
+    return sum;
+}
+
+/* One row a block, COUNT elements a time.  `row` keeps the row in shared memory when
+ * it fits there, else it is read again; the variance is that of x - mean. */
+template <typename T, int COUNT>
+static __global__ void norm_rows(T *y, const T *x, const T *weight, const T *bias, float eps,
+                                 size_t width, bool keep)
+{
+    struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
+    extern __shared__ uint4 row_bytes[];
+    __shared__ float parts[ROW_THREADS / WARP];
+    piece *row = (piece *)row_bytes;
+    const piece *in = (const piece *)(x + blockIdx.x * width);
+    piece *out = (piece *)(y + blockIdx.x * width);
+    size_t pieces = width / COUNT;
+    float sum = 0.0f, square = 0.0f;
+    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
+        piece p = in[i];
+        if (keep)
+            row[i] = p;
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            sum += to_float(p.at[j]);
+    }
+    float mean = block_sum(sum, parts) / (float)width;
+    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
+        piece p = keep ? row[i] : in[i];
+#pragma unroll
+        for (int j = 0; j < COUNT; j++) {
+            float d = to_float(p.at[j]) - mean;
+            square += d * d;
+        }
+    }
+    float inverse = 1.0f / sqrtf(block_sum(square, parts) / (float)width + eps);
+    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
+        piece p = keep ? row[i] : in[i];
+        piece w, b;
+        if (weight != NULL)
+            w = ((const piece *)weight)[i];
+        if (bias != NULL)
+            b = ((const piece *)bias)[i];
+#pragma unroll
+        for (int j = 0; j < COUNT; j++) {
+            float v = (to_float(p.at[j]) - mean) * inverse;
+            if (weight != NULL)
+                v *= to_float(w.at[j]);
+            if (bias != NULL)
+                v += to_float(b.at[j]);
+            p.at[j] = from_float<T>(v);
+        }
+        out[i] = p;
+    }
+}
+
+template <typename T>
+static osc_status launch_norm(osc_device *device, void *y, const void *x, const void *weight,
+                              const void *bias, float eps, size_t rows, size_t width)
+{
+    size_t bytes = width * sizeof(T);
+    bool keep = bytes <= ROW_SHARED;
+    if (in_vectors<T>(x, y, width) && is_aligned16(weight) && is_aligned16(bias))
+        norm_rows<T, packed<T>::COUNT>
+            <<<(unsigned)rows, threads_for(width / packed<T>::COUNT), keep ? bytes : 0,
+               device->stream>>>((T *)y, (const T *)x, (const T *)weight, (const T *)bias, eps,
+                                 width, keep);
+    else
+        norm_rows<T, 1><<<(unsigned)rows, threads_for(width), keep ? bytes : 0, device->stream>>>(
+            (T *)y, (const T *)x, (const T *)weight, (const T *)bias, eps, width, keep);
+    return osc_cuda_launched("layer norm");
+}
+
+osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,
+                              const void *bias, float eps, size_t rows, size_t width)
+{
+    return OSC_CUDA_BY_DTYPE(device, launch_norm, device, y, x, weight, bias, eps, rows, width);
+}
