@@ -3,6 +3,7 @@
 #include "cuda/codes.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -42,7 +43,7 @@ osc_status osc_cuda_codes_choose(osc_device *device, const char *name)
 }
 
 /* The chosen kernel where it fits, else the first that does; the last always does. */
-const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_product *p)
+const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p)
 {
     const char *name = device->codes->kernel;
     size_t best = 0;
@@ -131,7 +132,7 @@ static osc_status own_all(osc_device *device, osc_cuda_codes *c)
         { (void **)&c->found, 2 * (words + k) * sizeof *c->found },
         { (void **)&c->range, 4 * sizeof *c->range },
         { (void **)&c->meeting, sizeof *c->meeting },
-        { (void **)&c->loaded, sizeof *c->loaded },
+        { (void **)&c->range_w, 2 * sizeof *c->range_w },
         { (void **)&c->slice, CODES_SLICE },
     };
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
@@ -172,18 +173,6 @@ void osc_cuda_codes_close(osc_device *device)
 
 /* --- weights --------------------------------------------------------------------------------- */
 
-static void gather(char *to, const osc_tensor *t, size_t row)
-{
-    size_t size = osc_dtype_size(t->dtype), k = t->dim[1];
-    const char *from = (const char *)t->data + row * t->stride[0] * size;
-    if (t->stride[1] == 1) {
-        memcpy(to, from, k * size);
-        return;
-    }
-    for (size_t i = 0; i < k; i++)
-        memcpy(to + i * size, from + i * t->stride[1] * size, size);
-}
-
 typedef osc_status (*piece_function)(osc_device *device, void *user, const void *values,
                                      size_t first, size_t rows);
 
@@ -191,16 +180,12 @@ typedef osc_status (*piece_function)(osc_device *device, void *user, const void 
 static osc_status for_pieces(osc_device *device, const osc_tensor *t, piece_function take,
                              void *user)
 {
-    size_t bytes = t->dim[1] * osc_dtype_size(t->dtype);
-    size_t most = CUDA_STAGING / bytes;
+    size_t k = t->dim[1], most = CUDA_STAGING / (k * osc_dtype_size(t->dtype));
     for (size_t first = 0, rows; first < t->dim[0]; first += rows) {
+        void *raw = (char *)device->raw + device->next_half % 2 * CUDA_STAGING;
         rows = t->dim[0] - first < most ? t->dim[0] - first : most;
-        for (size_t i = 0; i < rows; i++)
-            gather((char *)device->staging + i * bytes, t, first + i);
-        OSC_CUDA_TRY(cudaMemcpyAsync(device->workspace, device->staging, rows * bytes,
-                                     cudaMemcpyHostToDevice, device->stream), "copying weights");
-        OSC_TRY(take(device, user, device->workspace, first, rows));
-        OSC_TRY(osc_cuda_wait(device, "coding weights"));
+        OSC_TRY(osc_cuda_upload(device, raw, t, first * k, rows * k));
+        OSC_TRY(take(device, user, raw, first, rows));
     }
     return OSC_OK;
 }
@@ -218,7 +203,7 @@ static osc_status take_range(osc_device *device, void *user, const void *values,
 {
     const loading *l = user;
     (void)first;
-    return osc_cuda_range_w(device, device->codes->loaded->range, values, l->tensor->dtype,
+    return osc_cuda_range_w(device, device->codes->range_w, values, l->tensor->dtype,
                             rows * l->tensor->dim[1]);
 }
 
@@ -226,10 +211,10 @@ static osc_status take_codes(osc_device *device, void *user, const void *values,
                              size_t rows)
 {
     const loading *l = user;
-    osc_cuda_loaded *loaded = device->codes->loaded;
     return osc_cuda_code_w(device, &l->w, l->coding, values, l->tensor->dtype, first, rows,
                            l->tensor->dim[0], l->tensor->dim[1],
-                           l->coding->w == OSC_SHARE_TENSOR ? loaded->range : NULL, &loaded->bad);
+                           l->coding->w == OSC_SHARE_TENSOR ? device->codes->range_w : NULL,
+                           device->bad);
 }
 
 static osc_status take_blocks(osc_device *device, void *user, const void *values, size_t first,
@@ -237,7 +222,7 @@ static osc_status take_blocks(osc_device *device, void *user, const void *values
 {
     const loading *l = user;
     return osc_cuda_q8_load(device, l->blocks, values, l->tensor->dtype, first, rows,
-                            l->tensor->dim[0], l->tensor->dim[1], &device->codes->loaded->bad);
+                            l->tensor->dim[0], l->tensor->dim[1], device->bad);
 }
 
 static osc_status set_columns(osc_device *device, const osc_cuda_weight *w,
@@ -247,10 +232,10 @@ static osc_status set_columns(osc_device *device, const osc_cuda_weight *w,
     if (w->columns == NULL)
         return OSC_OK;
     OSC_CUDA_TRY(cudaMemcpyAsync(w->columns, &count, sizeof count, cudaMemcpyHostToDevice,
-                                 device->stream), "copying columns");
+                                 device->loads), "copying columns");
     OSC_CUDA_TRY(cudaMemcpyAsync(w->columns + 1, source->columns, count * sizeof count,
-                                 cudaMemcpyHostToDevice, device->stream), "copying columns");
-    return osc_cuda_wait(device, "copying columns");
+                                 cudaMemcpyHostToDevice, device->loads), "copying columns");
+    return OSC_OK;
 }
 
 static bool is_float(osc_dtype dtype)
@@ -261,14 +246,15 @@ static bool is_float(osc_dtype dtype)
 osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *coding,
                                const osc_code_source *source, size_t *bad)
 {
+    static const int32_t empty[2] = { INT32_MAX, INT32_MIN };
     const osc_tensor *t = source->tensor;
     loading l = { .coding = coding, .tensor = t, .blocks = dst };
-    osc_cuda_loaded loaded = { .bad = UINT64_MAX, .range = { INT32_MAX, INT32_MIN } };
+    unsigned long long first_bad = ULLONG_MAX;
     if (t->ndim != 2 || !is_float(t->dtype))
         return osc_fail(OSC_EUNSUP, "weights of type %s cannot be coded",
                         osc_dtype_name(t->dtype));
-    OSC_CUDA_TRY(cudaMemcpyAsync(device->codes->loaded, &loaded, sizeof loaded,
-                                 cudaMemcpyHostToDevice, device->stream), "coding weights");
+    OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof first_bad, device->loads),
+                 "checking weights");
     if (coding->w == OSC_SHARE_BLOCK) {
         OSC_TRY(for_pieces(device, t, take_blocks, &l));
     } else {
@@ -277,14 +263,16 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
                             "32 bits, which holds %d", t->dim[1], OSC_CODES_WIDEST);
         l.w = osc_cuda_code_weight(dst, coding, t->dim[0], t->dim[1]);
         OSC_TRY(set_columns(device, &l.w, source));
+        OSC_CUDA_TRY(cudaMemcpyAsync(device->codes->range_w, empty, sizeof empty,
+                                     cudaMemcpyHostToDevice, device->loads), "coding weights");
         if (coding->w == OSC_SHARE_TENSOR)
             OSC_TRY(for_pieces(device, t, take_range, &l));
         OSC_TRY(for_pieces(device, t, take_codes, &l));
     }
-    OSC_CUDA_TRY(cudaMemcpyAsync(&loaded, device->codes->loaded, sizeof loaded,
-                                 cudaMemcpyDeviceToHost, device->stream), "coding weights");
-    OSC_TRY(osc_cuda_wait(device, "coding weights"));
-    *bad = loaded.bad == UINT64_MAX ? SIZE_MAX : (size_t)loaded.bad;
+    OSC_CUDA_TRY(cudaMemcpyAsync(&first_bad, device->bad, sizeof first_bad,
+                                 cudaMemcpyDeviceToHost, device->loads), "checking weights");
+    OSC_CUDA_TRY(cudaStreamSynchronize(device->loads), "coding weights");
+    *bad = first_bad == ULLONG_MAX ? SIZE_MAX : (size_t)first_bad;
     return OSC_OK;
 }
 
@@ -294,7 +282,7 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
                                  const osc_coding *coding, const void *bias, osc_act act,
                                  size_t rows, size_t n, size_t k)
 {
-    osc_cuda_product p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
+    osc_cuda_layer p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
                            .rows = rows, .n = n, .k = k };
     assert(rows <= device->codes->tokens && k <= device->codes->widest);
     if (coding->w == OSC_SHARE_BLOCK)

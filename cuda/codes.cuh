@@ -3,6 +3,7 @@
 #ifndef OSC_CUDA_CODES_CUH
 #define OSC_CUDA_CODES_CUH
 
+#include "cuda/activate.cuh"
 #include "cuda/codes.h"
 #include "cuda/element.cuh"
 
@@ -132,11 +133,10 @@ template <bool ZERO> static __device__ __forceinline__ int code_of(float x, code
 static __device__ __forceinline__ float activated(float x, osc_act act)
 {
     switch (act) {
-    case OSC_ACT_RELU: return x < 0.0f ? 0.0f : x;   /* NaN stays */
-    case OSC_ACT_GELU: return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f));
-    case OSC_ACT_GELU_TANH:
-        return 0.5f * x * (1.0f + tanhf(0.79788456080286536f * (x + 0.044715f * x * x * x)));
-    case OSC_ACT_SILU: return x / (1.0f + expf(-x));
+    case OSC_ACT_RELU: return activate<OSC_ACT_RELU>(x);
+    case OSC_ACT_GELU: return activate<OSC_ACT_GELU>(x);
+    case OSC_ACT_GELU_TANH: return activate<OSC_ACT_GELU_TANH>(x);
+    case OSC_ACT_SILU: return activate<OSC_ACT_SILU>(x);
     default: return x;
     }
 }

@@ -12,6 +12,10 @@
 
 #include "cuda/device.h"
 
+#ifdef __cplusplus
+extern "C" {
+#endif
+
 enum {
     CODES_ALIGN = 16,       /* K of codes is padded to it: 16-byte rows */
     CODES_PANEL = 32,       /* outputs whose codes are permuted, see osc_cuda_code_row */
@@ -59,12 +63,6 @@ typedef struct {
     unsigned arrived, epoch, calls[3];
 } osc_cuda_meeting;
 
-/* What coding a weight finds, in device memory. */
-typedef struct {
-    unsigned long long bad;      /* smallest index of a value that is not finite */
-    int32_t range[2];            /* keys of the extremes of the tensor */
-} osc_cuda_loaded;
-
 /* Scratch of a product: codes of x and all that belongs to them. */
 typedef struct osc_cuda_codes {
     int8_t   *code;              /* [T, stride] */
@@ -79,7 +77,7 @@ typedef struct osc_cuda_codes {
     uint32_t *found;             /* two sets of bits of removed columns, then [2][K] peaks */
     int32_t  *range;             /* [2][2] extremes of the tensor, as keys */
     osc_cuda_meeting *meeting;
-    osc_cuda_loaded *loaded;
+    int32_t  *range_w;           /* [2] the same of a weight that is being coded */
     int32_t  *slice;             /* CODES_SLICE bytes */
     const char *kernel;          /* chosen by name, or NULL */
     size_t    tokens, widest;
@@ -97,30 +95,26 @@ typedef struct {
     osc_act     act;
     size_t      rows, n, k;
     int32_t    *sum;             /* [rows, n] or NULL: gets the sums of codes instead of y */
-} osc_cuda_product;
+} osc_cuda_layer;
 
 /* Kernels: `multiply` comes after osc_cuda_code_x, but where `codes` says that it
  * codes x itself. */
 typedef struct {
     const char *name;
-    bool      (*fits)(const osc_device *device, const osc_cuda_product *p);
-    osc_status (*multiply)(osc_device *device, const osc_cuda_product *p);
+    bool      (*fits)(const osc_device *device, const osc_cuda_layer *p);
+    osc_status (*multiply)(osc_device *device, const osc_cuda_layer *p);
     bool        codes;
 } osc_cuda_kernel;
 
 /* Best first; ends with NULL. */
 extern const osc_cuda_kernel *const osc_cuda_kernels[];
-const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_product *p);
+const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p);
 /* Every product from now on uses this kernel where it fits; NULL: the best one.
  * OSC_ENOTFOUND names the valid ones. */
 osc_status osc_cuda_codes_choose(osc_device *device, const char *name);
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-
 /* codes_x.cu: codes x into device->codes. */
-osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_product *p);
+osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p);
 
 /* codes_w.cu: codes rows first .. first+rows-1 of a weight from [rows, k] values of
  * `dtype` in device memory.  `range` is NULL or the extremes of the whole tensor
@@ -138,24 +132,24 @@ size_t osc_cuda_q8_bytes(size_t n, size_t k);
 osc_status osc_cuda_q8_load(osc_device *device, void *dst, const void *values, osc_dtype dtype,
                             size_t first, size_t rows, size_t n, size_t k,
                             unsigned long long *bad);
-osc_status osc_cuda_q8_multiply(osc_device *device, const osc_cuda_product *p, const void *blocks);
+osc_status osc_cuda_q8_multiply(osc_device *device, const osc_cuda_layer *p, const void *blocks);
 
 /* codes_wgmma.cu, codes_few.cu, codes_scale.cu */
-bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_product *p);
-osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_product *p);
-bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_product *p);
-osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_product *p);
+bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_layer *p);
+osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_layer *p);
+bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_layer *p);
+osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_layer *p);
 /* y from sums [rows, count] for rows first .. first+count-1 of codes of w. */
-osc_status osc_cuda_scale_sums(osc_device *device, const osc_cuda_product *p, const int32_t *sum,
+osc_status osc_cuda_scale_sums(osc_device *device, const osc_cuda_layer *p, const int32_t *sum,
                                size_t first, size_t count);
+
+/* codes_lt.c */
+bool osc_cuda_igemm_fits(const osc_device *device, const osc_cuda_layer *p);
+osc_status osc_cuda_igemm_multiply(osc_device *device, const osc_cuda_layer *p);
+void osc_cuda_igemm_close(osc_device *device);
 
 #ifdef __cplusplus
 }
 #endif
-
-/* codes_lt.c */
-bool osc_cuda_igemm_fits(const osc_device *device, const osc_cuda_product *p);
-osc_status osc_cuda_igemm_multiply(osc_device *device, const osc_cuda_product *p);
-void osc_cuda_igemm_close(osc_device *device);
 
 #endif

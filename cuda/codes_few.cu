@@ -359,7 +359,7 @@ few_kernel(const __grid_constant__ call a)
 
 /* --- launching -------------------------------------------------------------------------------------------- */
 
-static bool codes_itself(const osc_cuda_product *p)
+static bool codes_itself(const osc_cuda_layer *p)
 {
     return p->rows <= FUSED_ROWS && p->rows * p->w.stride <= FUSED_BYTES && p->sum == NULL
         && p->coding.x == OSC_SHARE_ROW && p->coding.remove != OSC_REMOVE_RATIO
@@ -380,7 +380,7 @@ static osc_status launch_kernel(osc_device *device, const call &a)
 }
 
 template <typename T>
-static osc_status launch(osc_device *device, const osc_cuda_product *p)
+static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
     const osc_cuda_codes *c = device->codes;
     call a = {};
@@ -413,13 +413,13 @@ static osc_status launch(osc_device *device, const osc_cuda_product *p)
                                : launch_kernel<T, false, false>(device, a);
 }
 
-bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_product *p)
+bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_layer *p)
 {
     (void)device;
     return p->rows <= FEW_ROWS;
 }
 
-osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_product *p)
+osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_layer *p)
 {
     return OSC_CUDA_BY_DTYPE(device, launch, device, p);
 }

@@ -119,14 +119,14 @@ static osc_status plan_for(osc_device *device, const plan **found, size_t rows, 
     return OSC_OK;
 }
 
-bool osc_cuda_igemm_fits(const osc_device *device, const osc_cuda_product *p)
+bool osc_cuda_igemm_fits(const osc_device *device, const osc_cuda_layer *p)
 {
     (void)device;
     (void)p;
     return true;
 }
 
-osc_status osc_cuda_igemm_multiply(osc_device *device, const osc_cuda_product *p)
+osc_status osc_cuda_igemm_multiply(osc_device *device, const osc_cuda_layer *p)
 {
     const osc_cuda_codes *c = device->codes;
     const int32_t one = 1, zero = 0;

@@ -59,7 +59,7 @@ static osc_status load(osc_device *device, q8_weight w, const void *values, size
                        size_t rows, size_t k, unsigned long long *bad)
 {
     size_t warps = THREADS / 32, blocks = (rows * w.blocks + warps - 1) / warps;
-    code_kernel<V><<<(unsigned)blocks, THREADS, 0, device->stream>>>(w, (const V *)values, first,
+    code_kernel<V><<<(unsigned)blocks, THREADS, 0, device->loads>>>(w, (const V *)values, first,
                                                                      rows, k, bad);
     return osc_cuda_launched("coding blocks of weights");
 }
@@ -181,7 +181,7 @@ static __global__ void __launch_bounds__(THREADS) multiply_kernel(const __grid_c
 }
 
 template <typename T>
-static osc_status multiply(osc_device *device, const osc_cuda_product *p, const void *blocks)
+static osc_status multiply(osc_device *device, const osc_cuda_layer *p, const void *blocks)
 {
     dim3 grid((unsigned)((p->n + OUTPUTS - 1) / OUTPUTS), (unsigned)((p->rows + ROWS - 1) / ROWS));
     call a = { p->y, p->x, p->bias, q8_at(blocks, p->n, p->k), (unsigned)p->rows, (unsigned)p->n,
@@ -190,7 +190,7 @@ static osc_status multiply(osc_device *device, const osc_cuda_product *p, const 
     return osc_cuda_launched("multiplying blocks of codes");
 }
 
-osc_status osc_cuda_q8_multiply(osc_device *device, const osc_cuda_product *p, const void *blocks)
+osc_status osc_cuda_q8_multiply(osc_device *device, const osc_cuda_layer *p, const void *blocks)
 {
     return OSC_CUDA_BY_DTYPE(device, multiply, device, p, blocks);
 }

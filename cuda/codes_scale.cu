@@ -105,7 +105,7 @@ static __global__ void __launch_bounds__(THREADS) scale_kernel(const __grid_cons
 }
 
 template <typename T>
-static osc_status launch(osc_device *device, const osc_cuda_product *p, const int32_t *sum,
+static osc_status launch(osc_device *device, const osc_cuda_layer *p, const int32_t *sum,
                          size_t first, size_t count)
 {
     call a = {};
@@ -130,7 +130,7 @@ static osc_status launch(osc_device *device, const osc_cuda_product *p, const in
     return osc_cuda_launched("scaling sums of codes");
 }
 
-osc_status osc_cuda_scale_sums(osc_device *device, const osc_cuda_product *p, const int32_t *sum,
+osc_status osc_cuda_scale_sums(osc_device *device, const osc_cuda_layer *p, const int32_t *sum,
                                size_t first, size_t count)
 {
     return OSC_CUDA_BY_DTYPE(device, launch, device, p, sum, first, count);

@@ -28,7 +28,7 @@ static osc_status fetch_rows(osc_device *device, int8_t *to, const int8_t *from,
 }
 
 /* Codes of w in the order of outputs. */
-static osc_status fetch_weight(osc_device *device, int8_t *to, const osc_cuda_product *p)
+static osc_status fetch_weight(osc_device *device, int8_t *to, const osc_cuda_layer *p)
 {
     const osc_cuda_weight *w = &p->w;
     if (to == NULL)
@@ -59,7 +59,7 @@ static void parts_free(parts *p)
     osc_free(p->kept_x);
 }
 
-static osc_status parts_fetch(osc_device *device, parts *s, const osc_cuda_product *p)
+static osc_status parts_fetch(osc_device *device, parts *s, const osc_cuda_layer *p)
 {
     const osc_cuda_codes *c = device->codes;
     s->sum = osc_alloc(p->rows * p->n, sizeof *s->sum);
@@ -89,7 +89,7 @@ static int64_t expand(const parts *s, size_t t, size_t j, size_t n)
 }
 
 /* The kernel writes its sums instead of y; they are expanded here. */
-static osc_status fetch_sums(osc_device *device, int64_t *to, osc_cuda_product *p)
+static osc_status fetch_sums(osc_device *device, int64_t *to, osc_cuda_layer *p)
 {
     parts s = { .sum = NULL };
     if (to == NULL)
@@ -111,7 +111,7 @@ osc_status osc_cuda_codes_view(osc_device *device, osc_code_view *view, const vo
                                size_t k)
 {
     const osc_cuda_codes *c = device->codes;
-    osc_cuda_product p = { .x = x, .coding = *coding, .rows = rows, .n = n, .k = k };
+    osc_cuda_layer p = { .x = x, .coding = *coding, .rows = rows, .n = n, .k = k };
     uint32_t count = 0;
     if (coding->w == OSC_SHARE_BLOCK)
         return osc_fail(OSC_EUNSUP, "weight-only schemes have no codes of x");

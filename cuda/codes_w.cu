@@ -1,4 +1,5 @@
-/* Coding weights, from values of the stored type in device memory. */
+/* Coding weights, from values of the stored type in device memory, on the stream of
+ * loads. */
 #include <config.h>
 #include "cuda/codes.cuh"
 
@@ -134,10 +135,10 @@ static osc_status clear_panel(osc_device *device, const osc_cuda_weight *w, size
     if (w->rows == n)
         return OSC_OK;
     OSC_CUDA_TRY(cudaMemsetAsync(w->code + panel * w->stride, 0, CODES_PANEL * w->stride,
-                                 device->stream), "clearing codes");
+                                 device->loads), "clearing codes");
     if (w->stored != NULL)
         OSC_CUDA_TRY(cudaMemset2DAsync(w->stored + panel, 2 * w->rows, 0, 2 * CODES_PANEL, k,
-                                       device->stream), "clearing weights");
+                                       device->loads), "clearing weights");
     return OSC_OK;
 }
 
@@ -150,14 +151,14 @@ static osc_status code(osc_device *device, const osc_cuda_weight *w, bool zeropo
     dim3 tiles((unsigned)((k + TILE - 1) / TILE), (unsigned)((rows + TILE - 1) / TILE));
     unsigned blocks = (unsigned)rows;
     if (zeropoint)
-        code_kernel<V, true><<<blocks, THREADS, 0, device->stream>>>(*w, from, first, k, range, bad);
+        code_kernel<V, true><<<blocks, THREADS, 0, device->loads>>>(*w, from, first, k, range, bad);
     else
-        code_kernel<V, false><<<blocks, THREADS, 0, device->stream>>>(*w, from, first, k, range,
+        code_kernel<V, false><<<blocks, THREADS, 0, device->loads>>>(*w, from, first, k, range,
                                                                       bad);
     if (w->stored != NULL && device->dtype == OSC_F16)
-        store_kernel<V, __half><<<tiles, TILE * TILE, 0, device->stream>>>(*w, from, first, rows, k);
+        store_kernel<V, __half><<<tiles, TILE * TILE, 0, device->loads>>>(*w, from, first, rows, k);
     else if (w->stored != NULL)
-        store_kernel<V, __nv_bfloat16><<<tiles, TILE * TILE, 0, device->stream>>>(*w, from, first,
+        store_kernel<V, __nv_bfloat16><<<tiles, TILE * TILE, 0, device->loads>>>(*w, from, first,
                                                                                   rows, k);
     return osc_cuda_launched("coding weights");
 }
@@ -179,7 +180,7 @@ template <typename V>
 static osc_status extend_range(osc_device *device, int32_t *range, const void *values, size_t count)
 {
     size_t blocks = (count + THREADS - 1) / THREADS, most = 8 * (size_t)device->processors;
-    range_kernel<V><<<(unsigned)(blocks < most ? blocks : most), THREADS, 0, device->stream>>>(
+    range_kernel<V><<<(unsigned)(blocks < most ? blocks : most), THREADS, 0, device->loads>>>(
         range, (const V *)values, count);
     return osc_cuda_launched("finding the range of weights");
 }

@@ -12,6 +12,7 @@
 #include "cuda/wgmma.cuh"
 
 #include <cudaTypedefs.h>
+#include <stdlib.h>
 
 enum {
     THREADS = 384,
@@ -480,7 +481,7 @@ static osc_status make_map(const osc_device *device, CUtensorMap *map, const voi
     return OSC_OK;
 }
 
-static call call_of(const osc_device *device, const osc_cuda_product *p)
+static call call_of(const osc_device *device, const osc_cuda_layer *p)
 {
     const osc_cuda_codes *c = device->codes;
     call a = {};
@@ -511,7 +512,7 @@ static call call_of(const osc_device *device, const osc_cuda_product *p)
 }
 
 template <int BN, int CLUSTER, bool ZERO>
-static osc_status launch(osc_device *device, const osc_cuda_product *p)
+static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
     const osc_cuda_codes *c = device->codes;
     const osc_cuda_weight *w = &p->w;
@@ -549,14 +550,14 @@ static osc_status launch(osc_device *device, const osc_cuda_product *p)
     return OSC_OK;
 }
 
-bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_product *p)
+bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_layer *p)
 {
     return device->capability == 90 && device->codes->encode != NULL
         && (p->act == OSC_ACT_NONE || p->act == OSC_ACT_RELU);
 }
 
 /* Outputs of a tile: those that leave the fewest multiprocessors waiting at the end. */
-static unsigned choose_outputs(const osc_device *device, const osc_cuda_product *p)
+static unsigned choose_outputs(const osc_device *device, const osc_cuda_layer *p)
 {
     static const unsigned widths[] = { 256, 192, 128 };
     size_t pairs = (p->rows + 2 * BM - 1) / (2 * BM), slots = (size_t)device->processors / 2;
@@ -575,18 +576,18 @@ static unsigned choose_outputs(const osc_device *device, const osc_cuda_product 
 }
 
 template <bool ZERO>
-static osc_status launch_best(osc_device *device, const osc_cuda_product *p)
+static osc_status launch_best(osc_device *device, const osc_cuda_layer *p)
 {
     if (p->rows <= BM)
         return launch<128, 1, ZERO>(device, p);
-    unsigned outputs = choose_outputs(device, p);
+    unsigned outputs = getenv("OSC_BN") ? atoi(getenv("OSC_BN")) : choose_outputs(device, p);
     if constexpr (!ZERO)         /* with zero points too few registers */
         if (outputs == 256)
             return launch<256, 2, ZERO>(device, p);
     return outputs >= 192 ? launch<192, 2, ZERO>(device, p) : launch<128, 2, ZERO>(device, p);
 }
 
-osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_product *p)
+osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_layer *p)
 {
     return p->coding.zeropoint ? launch_best<true>(device, p) : launch_best<false>(device, p);
 }

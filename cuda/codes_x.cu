@@ -504,7 +504,7 @@ static unsigned choose_warps(size_t k, size_t block_rows)
 }
 
 template <typename T>
-static osc_status launch(osc_device *device, const osc_cuda_product *p)
+static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
     call<T> a = {};
     size_t blocks = (size_t)(RESIDENT * device->processors);
@@ -530,7 +530,7 @@ static osc_status launch(osc_device *device, const osc_cuda_product *p)
                         : code_kernel<T, false>, (unsigned)blocks, THREADS, shared, a);
 }
 
-osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_product *p)
+osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p)
 {
     return OSC_CUDA_BY_DTYPE(device, launch, device, p);
 }

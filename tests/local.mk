@@ -141,3 +141,13 @@ CLEANFILES     += %D%/bench_engine %D%/bench_quant %D%/bench_text
 %C%_bench_text_LDADD      = $(OSC_LIBS)
 %C%_bench_quant_SOURCES   = %D%/bench_quant.c %D%/bench.h
 %C%_bench_quant_LDADD     = $(OSC_LIBS)
+
+if HAVE_CUDA
+if HAVE_CHECK
+check_PROGRAMS += %D%/test_cuda_codes
+%C%_test_cuda_codes_SOURCES = %D%/test_cuda_codes.c %D%/cuda_side.c \
+  %D%/cuda_side.h %D%/coded_layer.h %D%/near.h %D%/run.h
+%C%_test_cuda_codes_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_cuda_codes_LDADD   = $(TEST_LIBS)
+endif
+endif
