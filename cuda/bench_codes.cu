@@ -2,7 +2,7 @@
  * with everything included, for every OPT width.  Device time from replays of a graph
  * with several calls on weights and inputs in turn, medians; error against float64 on
  * a sample of outputs.  JSON lines (DESIGN 9).
- *   bench_codes [width ...] [rows=1,8,512,2048] [shapes=fc1,fc2,square] [kernel=NAME]
+ *   bench_codes [width ...] [rows=1,8,512,2048] [shapes=fc1,fc2,square] [kernel=NAME,...]
  *               [weights=fp16|int8] */
 #include <config.h>
 
@@ -159,38 +159,59 @@ static double error_of(osc_device *device, const layer *l)
 
 /* --- timing ----------------------------------------------------------------------------------- */
 
-/* Median microseconds of one call(set), from replays of a graph of many calls. */
-template <typename F> static double median_us(osc_device *device, const layer *l, F call)
-{
-    cudaGraph_t graph;
+/* A graph of many calls with the sets of data in turn. */
+typedef struct {
     cudaGraphExec_t run;
-    cudaEvent_t from, to;
+    size_t calls;
     std::vector<double> us;
-    size_t calls = l->sets * (l->rows * l->n * l->k > (1ull << 36) ? 2 : 6);
+} replay;
+
+template <typename F> static replay capture(osc_device *device, const layer *l, F call)
+{
+    replay r = {};
+    cudaGraph_t graph;
+    r.calls = l->sets * (l->rows * l->n * l->k > (1ull << 36) ? 2 : 6);
     call(0);
     ok(cudaStreamSynchronize(device->stream));
     ok(cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal));
-    for (size_t i = 0; i < calls; i++)
+    for (size_t i = 0; i < r.calls; i++)
         call(i % l->sets);
     ok(cudaStreamEndCapture(device->stream, &graph));
-    ok(cudaGraphInstantiate(&run, graph, 0));
+    ok(cudaGraphInstantiate(&r.run, graph, 0));
+    ok(cudaGraphDestroy(graph));
+    return r;
+}
+
+static void run_once(osc_device *device, replay *r, cudaEvent_t from, cudaEvent_t to)
+{
+    float ms;
+    ok(cudaEventRecord(from, device->stream));
+    ok(cudaGraphLaunch(r->run, device->stream));
+    ok(cudaEventRecord(to, device->stream));
+    ok(cudaEventSynchronize(to));
+    ok(cudaEventElapsedTime(&ms, from, to));
+    r->us.push_back(1e3 * ms / r->calls);
+}
+
+/* Medians of replays that take turns, so that all see the same clocks; the first
+ * round is not counted. */
+static std::vector<double> medians(osc_device *device, std::vector<replay> all)
+{
+    cudaEvent_t from, to;
+    std::vector<double> median;
     ok(cudaEventCreate(&from));
     ok(cudaEventCreate(&to));
-    for (size_t i = 0; i < REPLAYS; i++) {
-        float ms;
-        ok(cudaEventRecord(from, device->stream));
-        ok(cudaGraphLaunch(run, device->stream));
-        ok(cudaEventRecord(to, device->stream));
-        ok(cudaEventSynchronize(to));
-        ok(cudaEventElapsedTime(&ms, from, to));
-        us.push_back(1e3 * ms / calls);
+    for (size_t i = 0; i < REPLAYS; i++)
+        for (replay &r : all)
+            run_once(device, &r, from, to);
+    for (replay &r : all) {
+        std::sort(r.us.begin() + 1, r.us.end());
+        median.push_back(r.us[1 + (r.us.size() - 1) / 2]);
+        ok(cudaGraphExecDestroy(r.run));
     }
     ok(cudaEventDestroy(from));
     ok(cudaEventDestroy(to));
-    ok(cudaGraphExecDestroy(run));
-    ok(cudaGraphDestroy(graph));
-    std::sort(us.begin() + 1, us.end());
-    return us[1 + (us.size() - 1) / 2];
+    return median;
 }
 
 static void print(const layer *l, const char *scheme, const char *kernel, double us, double fp16,
@@ -244,42 +265,35 @@ static void close_product(product *p)
     cublasLtMatrixLayoutDestroy(p->y);
 }
 
-/* The best of the algorithms offered. */
-static double time_fp16(osc_device *device, const layer *l)
+static void multiply_fp16(osc_device *device, const layer *l, const product *p, size_t algorithm,
+                          size_t s)
 {
     const float one = 1.0f, zero = 0.0f;
-    double best = 1e30;
-    product p;
-    open_product(device, &p, l, false);
-    for (size_t i = 0; i < p.found.size(); i++)
-        best = std::min(best, median_us(device, l, [&](size_t s) {
-            ok(cublasLtMatmul(device->lt, p.op, &one, l->w + s * l->n * l->k, p.w,
-                              l->x + s * l->rows * l->k, p.x, &zero, l->y + s * l->rows * l->n,
-                              p.y, l->y + s * l->rows * l->n, p.y, &p.found[i].algo,
-                              device->workspace, CUDA_WORKSPACE, device->stream));
-        }));
-    close_product(&p);
-    return best;
+    __half *y = l->y + s * l->rows * l->n;
+    ok(cublasLtMatmul(device->lt, p->op, &one, l->w + s * l->n * l->k, p->w,
+                      l->x + s * l->rows * l->k, p->x, &zero, y, p->y, y, p->y,
+                      &p->found[algorithm].algo, device->workspace, CUDA_WORKSPACE,
+                      device->stream));
 }
 
-static double time_raw(osc_device *device, const layer *l)
+/* The best of the algorithms offered. */
+static size_t best_fp16(osc_device *device, const layer *l, const product *p)
+{
+    std::vector<replay> all;
+    for (size_t i = 0; i < p->found.size(); i++)
+        all.push_back(capture(device, l, [&](size_t s) { multiply_fp16(device, l, p, i, s); }));
+    std::vector<double> us = medians(device, all);
+    return std::min_element(us.begin(), us.end()) - us.begin();
+}
+
+static void multiply_raw(osc_device *device, const layer *l, const product *p, int32_t *sum,
+                         size_t s)
 {
     const int32_t one = 1, zero = 0;
-    double best = 1e30;
-    product p;
-    int32_t *sum = (int32_t *)device_bytes(l->rows * l->n * 4);
-    open_product(device, &p, l, true);
-    for (size_t i = 0; i < p.found.size() && i < 2; i++)
-        best = std::min(best, median_us(device, l, [&](size_t s) {
-            osc_cuda_weight w = osc_cuda_code_weight(l->coded + s * l->coded_bytes, &l->coding,
-                                                     l->n, l->k);
-            ok(cublasLtMatmul(device->lt, p.op, &one, w.code, p.w, device->codes->code, p.x, &zero,
-                              sum, p.y, sum, p.y, &p.found[i].algo, device->workspace,
-                              CUDA_WORKSPACE, device->stream));
-        }));
-    close_product(&p);
-    ok(cudaFree(sum));
-    return best;
+    osc_cuda_weight w = osc_cuda_code_weight(l->coded + s * l->coded_bytes, &l->coding, l->n, l->k);
+    ok(cublasLtMatmul(device->lt, p->op, &one, w.code, p->w, device->codes->code, p->x, &zero, sum,
+                      p->y, sum, p->y, &p->found[0].algo, device->workspace, CUDA_WORKSPACE,
+                      device->stream));
 }
 
 /* --- ours --------------------------------------------------------------------------------------------- */
@@ -305,37 +319,60 @@ static osc_cuda_layer product_of(const layer *l, size_t s)
     return p;
 }
 
+/* What is timed side by side. */
+typedef struct {
+    const char *scheme, *kernel;
+    double error;
+} entry;
+
+static void add_kernel(osc_device *device, const layer *l, const osc_cuda_kernel *kernel,
+                       std::vector<replay> *all, std::vector<entry> *names)
+{
+    ok(osc_cuda_codes_choose(device, kernel->name));
+    all->push_back(capture(device, l, [&](size_t s) { linear(device, l, s); }));
+    linear(device, l, 0);
+    names->push_back({ "llm-int8", kernel->name, error_of(device, l) });
+    if (kernel->codes)
+        return;
+    all->push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(kernel->multiply(device, &p));
+    }));
+    names->push_back({ "product alone", kernel->name, 0.0 });
+}
+
 static void time_layer(osc_device *device, layer *l, const char *only)
 {
+    std::vector<replay> all;
+    std::vector<entry> names;
+    product fp16, codes;
     open_layer(device, l);
-    double fp16 = time_fp16(device, l);
-    print(l, "none", "cublaslt", fp16, fp16, 0.0);
+    open_product(device, &fp16, l, false);
+    open_product(device, &codes, l, true);
+    int32_t *sum = (int32_t *)device_bytes(l->rows * l->n * 4);
+    size_t best = best_fp16(device, l, &fp16);
+    all.push_back(capture(device, l, [&](size_t s) { multiply_fp16(device, l, &fp16, best, s); }));
+    names.push_back({ "none", "cublaslt", 0.0 });
     for (size_t i = 0; osc_cuda_kernels[i] != NULL; i++) {
-        const osc_cuda_kernel *kernel = osc_cuda_kernels[i];
         osc_cuda_layer p = product_of(l, 0);
-        if (!kernel->fits(device, &p) || (only != NULL && strcmp(only, kernel->name) != 0))
-            continue;
-        ok(osc_cuda_codes_choose(device, kernel->name));
-        double us = median_us(device, l, [&](size_t s) { linear(device, l, s); });
-        linear(device, l, 0);
-        print(l, "llm-int8", kernel->name, us, fp16, error_of(device, l));
-        if (kernel->codes)
-            continue;
-        us = median_us(device, l, [&](size_t s) {
-            osc_cuda_layer q = product_of(l, s);
-            ok(kernel->multiply(device, &q));
-        });
-        print(l, "product alone", kernel->name, us, fp16, 0.0);
+        const osc_cuda_kernel *kernel = osc_cuda_kernels[i];
+        if (kernel->fits(device, &p) && (only == NULL || strstr(only, kernel->name) != NULL))
+            add_kernel(device, l, kernel, &all, &names);
     }
-    osc_cuda_layer p = product_of(l, 0);
-    double us = median_us(device, l, [&](size_t s) {
-        osc_cuda_layer q = product_of(l, s);
-        ok(osc_cuda_code_x(device, &q));
-    });
-    print(l, "coding x", "code", us, fp16, 0.0);
-    us = time_raw(device, l);
-    print(l, "int8 sums", "cublaslt", us, fp16, 0.0);
+    all.push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(osc_cuda_code_x(device, &p, p.rows > FEW_ROWS));
+    }));
+    names.push_back({ "coding x", "code", 0.0 });
+    all.push_back(capture(device, l, [&](size_t s) { multiply_raw(device, l, &codes, sum, s); }));
+    names.push_back({ "int8 sums", "cublaslt", 0.0 });
+    std::vector<double> us = medians(device, all);
+    for (size_t i = 0; i < us.size(); i++)
+        print(l, names[i].scheme, names[i].kernel, us[i], us[0], names[i].error);
     ok(osc_cuda_codes_choose(device, NULL));
+    close_product(&fp16);
+    close_product(&codes);
+    ok(cudaFree(sum));
     close_layer(l);
 }
 

@@ -290,6 +290,6 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
     p.w = osc_cuda_code_weight(w, coding, n, k);
     const osc_cuda_kernel *kernel = osc_cuda_kernel_for(device, &p);
     if (!kernel->codes)
-        OSC_TRY(osc_cuda_code_x(device, &p));
+        OSC_TRY(osc_cuda_code_x(device, &p, true));
     return kernel->multiply(device, &p);
 }

@@ -109,12 +109,11 @@ static __device__ __forceinline__ code_scale scale_of(int32_t low, int32_t high,
     return { scale, (int)zero };
 }
 
-/* The code of a finite value that belongs to the set. */
+/* The code of a finite value that belongs to the set, in the low byte: adding
+ * 1.5 * 2^23 rounds to an integer, half to even, as |x scale| < 2^22. */
 static __device__ __forceinline__ int symmetric_code(float x, float scale)
 {
-    /* rounded to an integer, half to even, in the low bits: |x scale| < 2^22 */
-    float v = __fadd_rn(__fmul_rn(x, scale), 12582912.0f);
-    return __float_as_int(v) - 0x4b400000;
+    return __float_as_int(__fadd_rn(__fmul_rn(x, scale), 12582912.0f));
 }
 
 static __device__ __forceinline__ int zeropoint_code(float x, code_scale s)

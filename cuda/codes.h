@@ -113,8 +113,8 @@ const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_c
  * OSC_ENOTFOUND names the valid ones. */
 osc_status osc_cuda_codes_choose(osc_device *device, const char *name);
 
-/* codes_x.cu: codes x into device->codes. */
-osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p);
+/* codes_x.cu: codes x into device->codes; with `side` also what belongs to w. */
+osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side);
 
 /* codes_w.cu: codes rows first .. first+rows-1 of a weight from [rows, k] values of
  * `dtype` in device memory.  `range` is NULL or the extremes of the whole tensor

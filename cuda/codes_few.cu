@@ -2,14 +2,15 @@
  * what it costs.  A CTA takes 16 outputs at a time, its warps share K.  In the matrix
  * instruction m16n8k32 codes of w are the 16 rows and those of x the 8 columns; the
  * order of K is free as long as both have the same, so every lane reads 16 neighbouring
- * codes.  For one or two rows every CTA codes x itself. */
+ * codes.  For one or two aligned rows every CTA
+ * codes x itself. */
 #include <config.h>
 #include "cuda/codes_x.cuh"
 
 enum {
     THREADS = 256,
     WARPS = THREADS / 32,
-    RESIDENT = 3,             /* CTAs of a multiprocessor */
+    RESIDENT = 4,             /* CTAs of a multiprocessor */
     OUTPUTS = 16,             /* of one CTA at a time */
     BLOCK = 64,               /* codes of a row in two matrix instructions */
     STEPS = 4,                /* blocks whose codes a warp has asked for at once */
@@ -28,10 +29,10 @@ struct call {
     const uint32_t *columns;
     int32_t     *sum;
     unsigned     rows, n, k, groups;
+    unsigned     run;         /* blocks of a step, up to STEPS */
     osc_act      act;
     osc_remove   remove;
     float        threshold;
-    bool         aligned;
 };
 
 /* What a CTA knows of x. */
@@ -58,7 +59,7 @@ static __device__ __forceinline__ uint4 stream16(const int8_t *at)
     return v;
 }
 
-/* Blocks block, block + WARPS, ... of the group's codes. */
+/* Neighbouring blocks of the group's codes, so that loads share cache lines. */
 static __device__ __forceinline__ void load_step(step *s, const call &a, unsigned group,
                                                  unsigned block)
 {
@@ -67,8 +68,8 @@ static __device__ __forceinline__ void load_step(step *s, const call &a, unsigne
     const int8_t *high = low + 8 * a.w.stride;
 #pragma unroll
     for (unsigned j = 0; j < STEPS; j++) {
-        unsigned i = (block + j * WARPS) * BLOCK + lane % 4 * 16;
-        bool in = i < a.w.stride;
+        unsigned i = (block + j) * BLOCK + lane % 4 * 16;
+        bool in = j < a.run && i < a.w.stride;
         s->low[j] = in ? stream16(low + i) : make_uint4(0, 0, 0, 0);
         s->high[j] = in ? stream16(high + i) : make_uint4(0, 0, 0, 0);
     }
@@ -89,9 +90,9 @@ static __device__ __forceinline__ void multiply_step(int (&d)[4], const step &s,
     unsigned lane = threadIdx.x % 32, row = lane / 4;
 #pragma unroll
     for (unsigned j = 0; j < STEPS; j++) {
-        unsigned i = (block + j * WARPS) * BLOCK + lane % 4 * 16;
+        unsigned i = (block + j) * BLOCK + lane % 4 * 16;
         uint4 x = make_uint4(0, 0, 0, 0);
-        if (row < a.rows && i < a.w.stride)
+        if (j < a.run && row < a.rows && i < a.w.stride)
             x = *reinterpret_cast<const uint4 *>(code_x + row * a.w.stride + i);
         mma(d, s.low[j].x, s.high[j].x, s.low[j].y, s.high[j].y, x.x, x.y);
         mma(d, s.low[j].z, s.high[j].z, s.low[j].w, s.high[j].w, x.z, x.w);
@@ -100,105 +101,147 @@ static __device__ __forceinline__ void multiply_step(int (&d)[4], const step &s,
 
 /* --- coding x, every CTA for itself ---------------------------------------------------------------- */
 
-template <typename T>
-static __device__ void find_removed(const call &a, uint32_t *bits, unsigned words)
+static __device__ __forceinline__ unsigned padding8(unsigned i, unsigned k)
 {
-    for (unsigned w = threadIdx.x; w < words; w += THREADS)
-        bits[w] = 0;
-    __syncthreads();
-    if (a.remove == OSC_REMOVE_ABSOLUTE) {
-        for (unsigned i = threadIdx.x * 8; i < a.k; i += THREADS * 8) {
-            uint4 most = make_uint4(0, 0, 0, 0);
-            for (unsigned t = 0; t < a.rows; t++)
-                larger8<T>(&most, load8((const T *)a.x + (size_t)t * a.k, i, a.k, a.aligned));
-            unsigned reached = reach8<T>(most, a.threshold);
-            reached &= a.k - i < 8 ? (1u << (a.k - i)) - 1 : 0xffu;
-            reinterpret_cast<uint8_t *>(bits)[i / 8] = (uint8_t)reached;
-        }
-    } else if (a.remove == OSC_REMOVE_FIXED) {
-        for (unsigned i = threadIdx.x; i < a.w.columns[0]; i += THREADS)
-            atomicOr(&bits[a.w.columns[1 + i] / 32], 1u << a.w.columns[1 + i] % 32);
-    }
-    __syncthreads();
+    return i + 8 <= k ? 0 : i >= k ? 0xffu : 0xffu << (k - i) & 0xffu;
 }
 
-/* `op` over the block of words that are equal in a warp already. */
-template <typename F> static __device__ unsigned block_reduce(unsigned value, F op)
+/* Bits of removed columns among eight. */
+template <typename T>
+static __device__ __forceinline__ unsigned removed_of(const call &a, const uint4 (&x)[FUSED_ROWS],
+                                                      const uint32_t *bits, unsigned i)
 {
-    __shared__ unsigned part[WARPS];
-    __syncthreads();
-    if (threadIdx.x % 32 == 0)
-        part[threadIdx.x / 32] = value;
-    __syncthreads();
-    value = part[0];
-    for (unsigned i = 1; i < WARPS; i++)
-        value = op(value, part[i]);
-    return value;
+    if (a.remove == OSC_REMOVE_FIXED)
+        return removed8(bits, i);
+    if (a.remove != OSC_REMOVE_ABSOLUTE)
+        return 0;
+    uint4 most = make_uint4(0, 0, 0, 0);
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++)
+        larger8<T>(&most, x[t]);
+    return reach8<T>(most, a.threshold) & ~padding8(i, a.k);
+}
+
+/* Rows of x from column i on; rows that are not there are zeros. */
+template <typename T>
+static __device__ __forceinline__ void load_rows(uint4 (&x)[FUSED_ROWS], const call &a, unsigned i)
+{
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++)
+        x[t] = t < a.rows ? load8<true>((const T *)a.x + (size_t)t * a.k, i, a.k)
+                          : make_uint4(0, 0, 0, 0);
+}
+
+/* Removed columns and extremes of rows in one pass: a thread has all rows of its
+ * columns.  Leaves the extremes of each warp in `part`. */
+template <typename T, bool ZERO>
+static __device__ void look_at_x(const call &a, uint32_t *bits, extremes (*part)[WARPS])
+{
+    extremes e[FUSED_ROWS];
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++)
+        e[t] = no_extremes<ZERO>();
+    for (unsigned i = threadIdx.x * 8; i < a.w.stride; i += THREADS * 8) {
+        uint4 x[FUSED_ROWS];
+        load_rows<T>(x, a, i);
+        unsigned removed = removed_of<T>(a, x, bits, i);
+        reinterpret_cast<uint8_t *>(bits)[i / 8] = (uint8_t)removed;
+#pragma unroll
+        for (unsigned t = 0; t < FUSED_ROWS; t++)
+            extend<ZERO>(&e[t], without<ZERO>(x[t], removed), removed | padding8(i, a.k));
+    }
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++) {
+        e[t] = warp_extremes<ZERO>(e[t]);
+        if (threadIdx.x % 32 == 0)
+            part[t][threadIdx.x / 32] = e[t];
+    }
 }
 
 template <typename T, bool ZERO>
-static __device__ code_scale scale_row(const call &a, const T *x, const uint32_t *bits)
+static __device__ code_scale scale_from(const extremes *part)
 {
-    extremes e = no_extremes<ZERO>();
     int32_t low, high;
-    for (unsigned i = threadIdx.x * 8; i < a.k; i += THREADS * 8)
-        extend<ZERO>(&e, load8(x, i, a.k, a.aligned), removed8(bits, i));
-    e = warp_extremes<ZERO>(e);
-    if (ZERO)
-        e.low = block_reduce(e.low, [](unsigned p, unsigned q) {
-            return (unsigned)min((int)p, (int)q); });
-    e.high = block_reduce(e.high, [](unsigned p, unsigned q) {
-        return (unsigned)max((int)p, (int)q); });
+    extremes e = part[0];
+    for (unsigned i = 1; i < WARPS; i++) {
+        if (ZERO)
+            e.low = (unsigned)min((int)e.low, (int)part[i].low);
+        e.high = ZERO ? (unsigned)max((int)e.high, (int)part[i].high) : max(e.high, part[i].high);
+    }
     float_keys<T, ZERO>(&low, &high, e);
     return scale_of(low, high, ZERO);
 }
 
+/* Sums of codes and of removed values of the row over the block. */
+static __device__ void add_up(facts *f, unsigned t, int sum, float gone, code_scale s,
+                              unsigned kept)
+{
+    __shared__ int sums[WARPS];
+    __shared__ float values[WARPS];
+    sum = __reduce_add_sync(~0u, sum);
+    for (unsigned d = 16; d > 0; d /= 2)
+        gone += __shfl_xor_sync(~0u, gone, d);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) {
+        sums[threadIdx.x / 32] = sum;
+        values[threadIdx.x / 32] = gone;
+    }
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    for (unsigned i = 1; i < WARPS; i++) {
+        sum += sums[i];
+        gone += values[i];
+    }
+    f->kept[t] = (double)(isnan(s.scale) ? 0 : sum) - (double)kept * s.zero;
+    f->outliers[t] = gone;
+}
+
 template <typename T, bool ZERO>
 static __device__ void code_row(const call &a, facts *f, int8_t *code, unsigned t,
-                                const uint32_t *bits)
+                                const uint32_t *bits, code_scale s)
 {
-    const T *x = (const T *)a.x + (size_t)t * a.k;
-    code_scale s = scale_row<T, ZERO>(a, x, bits);
     int sum = 0;
     float gone = 0.0f;
-    if (f->removed == a.k)
-        s = { 1.0f, 0 };
     for (unsigned i = threadIdx.x * 8; i < a.w.stride; i += THREADS * 8) {
-        uint2 q = code8<T, ZERO>(load8(x, i, a.k, a.aligned), removed8(bits, i), s, &sum, &gone);
+        uint4 x = load8<true>((const T *)a.x + (size_t)t * a.k, i, a.k);
+        unsigned removed = removed8(bits, i) | padding8(i, a.k);
+        uint2 q = code8<T, ZERO>(without<ZERO>(x, removed), removed, s, &sum, &gone);
         *reinterpret_cast<uint2 *>(code + t * a.w.stride + i) = isnan(s.scale) ? make_uint2(0, 0)
                                                                                : q;
-    }
-    if (ZERO) {
-        sum = (int)block_reduce((unsigned)__reduce_add_sync(~0u, isnan(s.scale) ? 0 : sum),
-                                [](unsigned p, unsigned q) { return p + q; });
-        for (unsigned d = 16; d > 0; d /= 2)
-            gone += __shfl_xor_sync(~0u, gone, d);
-        gone = __uint_as_float(block_reduce(__float_as_uint(gone), [](unsigned p, unsigned q) {
-            return __float_as_uint(__uint_as_float(p) + __uint_as_float(q)); }));
     }
     if (threadIdx.x == 0) {
         f->inverse[t] = __fdiv_rn(1.0f, s.scale);
         f->zero[t] = (double)s.zero;
-        f->kept[t] = (double)sum - (double)(a.k - f->removed) * s.zero;
-        f->outliers[t] = gone;
     }
+    if (ZERO)
+        add_up(f, t, sum, gone, s, a.k - f->removed);
 }
 
 template <typename T, bool ZERO>
 static __device__ void code_x(const call &a, facts *f, int8_t *code, uint32_t *bits)
 {
+    __shared__ extremes part[FUSED_ROWS][WARPS];
     unsigned words = bit_words(a.k);
-    find_removed<T>(a, bits, words);
+    for (unsigned w = threadIdx.x; w < words; w += THREADS)
+        bits[w] = 0;
+    __syncthreads();
+    if (a.remove == OSC_REMOVE_FIXED) {
+        for (unsigned i = threadIdx.x; i < a.w.columns[0]; i += THREADS)
+            atomicOr(&bits[a.w.columns[1 + i] / 32], 1u << a.w.columns[1 + i] % 32);
+        __syncthreads();
+    }
+    look_at_x<T, ZERO>(a, bits, part);
+    __syncthreads();
     if (threadIdx.x < 32) {
         unsigned count = list_columns(f->list, CODES_SIDE, NULL, bits, words);
         if (threadIdx.x == 0)
             f->removed = count;
     }
-    __syncthreads();
-    remove_padding(bits, a.k, words);
-    __syncthreads();
+    if (ZERO)
+        __syncthreads();       /* f->removed */
     for (unsigned t = 0; t < a.rows; t++)
-        code_row<T, ZERO>(a, f, code, t, bits);
+        code_row<T, ZERO>(a, f, code, t, bits, scale_from<T, ZERO>(part[t]));
 }
 
 /* What codes_x.cu found. */
@@ -315,8 +358,8 @@ static __device__ void do_group(const call &a, facts *f, const int8_t *code_x,
     int d[4] = { 0, 0, 0, 0 }, gone = 0;
     float side = in && a.sum == NULL ? removed_part<T, ZERO>(a, f, bits, row, t, &gone) : 0.0f;
     blocks = (unsigned)(a.w.stride + BLOCK - 1) / BLOCK;
-    for (unsigned block = warp; block < blocks; block += STEPS * WARPS) {
-        if (block != warp)
+    for (unsigned block = warp * a.run; block < blocks; block += a.run * WARPS) {
+        if (block != warp * a.run)
             load_step(&s, a, group, block);
         multiply_step(d, s, a, code_x, block);
     }
@@ -326,7 +369,7 @@ static __device__ void do_group(const call &a, facts *f, const int8_t *code_x,
     part[8 * FEW_ROWS] = d[2];
     part[8 * FEW_ROWS + 1] = d[3];
     if (group + gridDim.x < a.groups)
-        load_step(&s, a, group + gridDim.x, warp);
+        load_step(&s, a, group + gridDim.x, warp * a.run);
     __syncthreads();
     int sum = 0;
     for (unsigned i = 0; i < WARPS && in; i++)
@@ -344,7 +387,7 @@ few_kernel(const __grid_constant__ call a)
     __shared__ facts f;
     uint32_t *bits = FUSED ? reinterpret_cast<uint32_t *>(code + a.rows * a.w.stride) : NULL;
     step s;
-    load_step(&s, a, blockIdx.x, threadIdx.x / 32);   /* needs nothing of the kernel before */
+    load_step(&s, a, blockIdx.x, threadIdx.x / 32 * a.run);   /* needs nothing of the kernel before */
     after_last_kernel();
     let_next_kernel();
     if (FUSED)
@@ -361,7 +404,8 @@ few_kernel(const __grid_constant__ call a)
 
 static bool codes_itself(const osc_cuda_layer *p)
 {
-    return p->rows <= FUSED_ROWS && p->rows * p->w.stride <= FUSED_BYTES && p->sum == NULL
+    return p->rows <= FUSED_ROWS && rows_aligned(p->x, p->k) && p->sum == NULL
+        && p->rows * p->w.stride <= FUSED_BYTES
         && p->coding.x == OSC_SHARE_ROW && p->coding.remove != OSC_REMOVE_RATIO
         && p->coding.remove != OSC_REMOVE_TOP;
 }
@@ -400,15 +444,16 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
     a.n = (unsigned)p->n;
     a.k = (unsigned)p->k;
     a.groups = (unsigned)(p->w.rows / OUTPUTS);
+    a.run = (unsigned)((p->w.stride + BLOCK * WARPS - 1) / (BLOCK * WARPS));
+    a.run = a.run < (unsigned)STEPS ? a.run : (unsigned)STEPS;
     a.act = p->act;
     a.remove = p->coding.remove;
     a.threshold = p->coding.threshold;
-    a.aligned = rows_aligned<T>(p->x, p->k);
     if (codes_itself(p))
         return p->coding.zeropoint ? launch_kernel<T, true, true>(device, a)
                                    : launch_kernel<T, false, true>(device, a);
     if (p->sum == NULL)
-        OSC_TRY(osc_cuda_code_x(device, p));
+        OSC_TRY(osc_cuda_code_x(device, p, false));
     return p->coding.zeropoint ? launch_kernel<T, true, false>(device, a)
                                : launch_kernel<T, false, false>(device, a);
 }

@@ -116,7 +116,7 @@ osc_status osc_cuda_codes_view(osc_device *device, osc_code_view *view, const vo
     if (coding->w == OSC_SHARE_BLOCK)
         return osc_fail(OSC_EUNSUP, "weight-only schemes have no codes of x");
     p.w = osc_cuda_code_weight(w, coding, n, k);
-    OSC_TRY(osc_cuda_code_x(device, &p));
+    OSC_TRY(osc_cuda_code_x(device, &p, true));
     OSC_TRY(fetch(device, &count, c->columns, 1, sizeof count));
     view->column_count = count;
     OSC_TRY(fetch(device, view->columns, c->columns + 1, count, sizeof count));

@@ -97,7 +97,7 @@ code_kernel(osc_cuda_weight w, const V *values, size_t first, size_t k, const in
     for (size_t i = threadIdx.x; i < w.stride; i += THREADS) {
         int q = i < k && !isnan(s.scale) ? code_of<ZERO>(to_float(row[i]), s) : 0;
         code[i] = (int8_t)q;
-        sum += q;
+        sum += (int8_t)q;
     }
     if (ZERO)
         sum = block_sum(sum);

@@ -12,7 +12,6 @@
 #include "cuda/wgmma.cuh"
 
 #include <cudaTypedefs.h>
-#include <stdlib.h>
 
 enum {
     THREADS = 384,
@@ -36,7 +35,7 @@ struct call {
     int32_t     *sum;
     unsigned     rows, n, k, stride, panel_rows, act;
     unsigned     row_tiles, output_tiles;      /* row_tiles: of a whole cluster */
-    bool         zeropoint, brain, wide;       /* wide: rows of y are aligned to 16 bytes */
+    bool         wide;                         /* rows of y are aligned to 16 bytes */
 };
 
 struct maps {
@@ -48,7 +47,7 @@ template <int BN> struct shape {
         A_BYTES = BM * DEPTH, B_BYTES = BN * DEPTH, BYTES = A_BYTES + B_BYTES,
         STAGES = BN == 256 ? 4 : BN == 192 ? 5 : 6,
         SIDE_BYTES = (BM + BN) * CHUNK_BYTES,
-        COLUMN_BYTES = 4 * 4 * BN,             /* of one warpgroup */
+        COLUMN_BYTES = 5 * 4 * BN,             /* of one warpgroup */
         SHARED_BYTES = STAGES * BYTES + 2 * COLUMN_BYTES + 2 * STAGES * 8
     };
     static_assert((int)SHARED_BYTES <= (int)SHARED, "stages must fit");
@@ -56,10 +55,19 @@ template <int BN> struct shape {
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-/* Where a warpgroup finds what belongs to the outputs of its tile. */
+/* Where a warpgroup finds what belongs to the outputs of its tile: 1 / scale is applied
+ * before the removed columns are added if these are as stored, after if they are codes;
+ * the other factor is 1. */
 template <int BN> struct columns {
-    float   inverse[BN], bias[BN];
+    float   before[BN], after[BN], bias[BN];
     int32_t zero[BN], kept[BN];
+};
+
+/* The same on its way: a thread loads every GROUP-th output. */
+template <int BN> struct column_part {
+    enum { COUNT = (BN + GROUP - 1) / GROUP };
+    float   inverse[COUNT], bias[COUNT];
+    int32_t zero[COUNT], kept[COUNT];
 };
 
 /* A position in the ring of stages, and the parity of its current use. */
@@ -154,23 +162,43 @@ static __device__ __forceinline__ void release(uint64_t *empty)
     }
 }
 
-static __device__ __forceinline__ float element(const void *at, size_t i, bool brain)
+template <bool BRAIN>
+static __device__ __forceinline__ float element(const void *at, size_t i)
 {
-    return brain ? to_float(reinterpret_cast<const __nv_bfloat16 *>(at)[i])
+    return BRAIN ? to_float(reinterpret_cast<const __nv_bfloat16 *>(at)[i])
                  : to_float(reinterpret_cast<const __half *>(at)[i]);
 }
 
-template <int BN>
-static __device__ void load_columns(columns<BN> *c, const call &a, unsigned first)
+/* The loads are issued before a tile's product and their values used after it. */
+template <int BN, bool ZERO, bool BRAIN>
+static __device__ __forceinline__ void load_columns(column_part<BN> &c, const call &a,
+                                                    unsigned first)
 {
-    for (unsigned i = threadIdx.x % GROUP; i < BN; i += GROUP) {
-        unsigned j = first + i;
-        bool in = j < a.n;
-        c->inverse[i] = in ? a.inverse_w[j] : 0.0f;
-        c->bias[i] = in && a.bias != NULL ? element(a.bias, j, a.brain) : 0.0f;
-        if (a.zeropoint) {
-            c->zero[i] = in ? a.zero_w[j] : 0;
-            c->kept[i] = in ? a.kept_w[j] : 0;
+#pragma unroll
+    for (unsigned i = 0; i < column_part<BN>::COUNT; i++) {
+        unsigned j = min(first + i * GROUP + threadIdx.x % GROUP, a.n - 1);
+        c.inverse[i] = a.inverse_w[j];
+        c.bias[i] = a.bias != NULL ? element<BRAIN>(a.bias, j) : 0.0f;
+        c.zero[i] = ZERO ? a.zero_w[j] : 0;
+        c.kept[i] = ZERO ? a.kept_w[j] : 0;
+    }
+}
+
+template <int BN, bool ZERO>
+static __device__ __forceinline__ void put_columns(columns<BN> *to, const column_part<BN> &c,
+                                                   bool scaled)
+{
+#pragma unroll
+    for (unsigned i = 0; i < column_part<BN>::COUNT; i++) {
+        unsigned at = i * GROUP + threadIdx.x % GROUP;
+        if (at >= BN)
+            continue;
+        to->before[at] = scaled ? c.inverse[i] : 1.0f;
+        to->after[at] = scaled ? 1.0f : c.inverse[i];
+        to->bias[at] = c.bias[i];
+        if (ZERO) {
+            to->zero[at] = c.zero[i];
+            to->kept[at] = c.kept[i];
         }
     }
 }
@@ -209,7 +237,7 @@ static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const call &
 }
 
 /* Adds the removed columns that lie side by side. */
-template <int BN, int CLUSTER>
+template <int BN, int CLUSTER, bool BRAIN>
 static __device__ __forceinline__ void add_side(float (&y)[BN / 2], const call &a,
                                                 const char *stages, uint64_t *full,
                                                 uint64_t *empty, cursor<shape<BN>::STAGES> *at,
@@ -222,7 +250,7 @@ static __device__ __forceinline__ void add_side(float (&y)[BN / 2], const call &
         uint64_t right = tile_descriptor(stage + S::A_BYTES, CHUNK_BYTES);
         barrier_wait(&full[at->stage], at->parity);
         wgmma_fence();
-        if (a.brain)
+        if (BRAIN)
             wgmma<BN>::brains(y, left, right);
         else
             wgmma<BN>::halves(y, left, right);
@@ -233,19 +261,19 @@ static __device__ __forceinline__ void add_side(float (&y)[BN / 2], const call &
 }
 
 /* The removed columns beyond those, one by one. */
-template <int BN>
+template <int BN, bool BRAIN>
 static __device__ void add_rest(float (&y)[BN / 2], const call &a, unsigned row, unsigned output)
 {
     unsigned lane = threadIdx.x % 4;
     for (unsigned i = CODES_SIDE; i < a.columns[0]; i++) {
         size_t column = a.columns[1 + i];
-        float x0 = row < a.rows ? element(a.x, (size_t)row * a.k + column, a.brain) : 0.0f;
-        float x1 = row + 8 < a.rows ? element(a.x, (size_t)(row + 8) * a.k + column, a.brain) : 0.0f;
+        float x0 = row < a.rows ? element<BRAIN>(a.x, (size_t)row * a.k + column) : 0.0f;
+        float x1 = row + 8 < a.rows ? element<BRAIN>(a.x, (size_t)(row + 8) * a.k + column) : 0.0f;
 #pragma unroll
         for (unsigned j = 0; j < BN / 4; j++) {
             size_t at = output + j / 2 * 8 + lane * 2 + j % 2;
             float w = at >= a.panel_rows ? 0.0f
-                    : a.stored != NULL ? element(a.stored, column * a.panel_rows + at, a.brain)
+                    : a.stored != NULL ? element<BRAIN>(a.stored, column * a.panel_rows + at)
                     : (float)a.code_w[at * a.stride + column];
             y[j / 2 * 4 + j % 2] += x0 * w;
             y[j / 2 * 4 + j % 2 + 2] += x1 * w;
@@ -259,13 +287,14 @@ struct row_facts {
     double zero, kept;
 };
 
+template <bool ZERO>
 static __device__ __forceinline__ row_facts facts_of(const call &a, unsigned row)
 {
     row_facts f = { 0.0f, 0.0f, 0.0, 0.0 };
     if (row >= a.rows)
         return f;
     f.inverse = a.inverse_x[row];
-    if (a.zeropoint) {
+    if (ZERO) {
         f.outliers = a.outliers[row];
         f.zero = (double)a.zero_x[row];
         f.kept = a.kept_x[row];
@@ -276,94 +305,89 @@ static __device__ __forceinline__ row_facts facts_of(const call &a, unsigned row
 /* The eight neighbouring outputs in registers 4 (4 g + j) + half * 2 + e. */
 #define AT(g, half, i) (4 * (4 * (g) + (i) / 2) + (half) * 2 + (i) % 2)
 
-/* Sums to floats: times 1 / scale of the row and, if the removed columns are added as
- * stored, 1 / scale of the output. */
+/* Sums to floats. */
 template <int BN, bool ZERO>
 static __device__ __forceinline__ void scale_sums(float (&y)[BN / 2], const int (&sum)[BN / 2],
-                                                  const row_facts (&f)[2], const columns<BN> &c,
-                                                  bool both)
+                                                  const row_facts (&f)[2], const columns<BN> &c)
 {
     unsigned lane = threadIdx.x % 4;
 #pragma unroll
     for (unsigned g = 0; g < BN / 32; g++) {
         float w[8];
-        const float4 *from = reinterpret_cast<const float4 *>(c.inverse + g * 32 + lane * 8);
+        const float4 *from = reinterpret_cast<const float4 *>(c.before + g * 32 + lane * 8);
         *reinterpret_cast<float4 *>(w) = from[0];
         *reinterpret_cast<float4 *>(w + 4) = from[1];
 #pragma unroll
         for (unsigned half = 0; half < 2; half++)
 #pragma unroll
             for (unsigned i = 0; i < 8; i++) {
-                float value;
+                float value = (float)sum[AT(g, half, i)];
                 if (ZERO) {
                     unsigned at = g * 32 + lane * 8 + i;
                     double exact = (double)sum[AT(g, half, i)] - f[half].zero * (double)c.kept[at];
                     value = (float)(exact - (double)c.zero[at] * f[half].kept);
-                } else {
-                    value = (float)sum[AT(g, half, i)];
                 }
-                value *= f[half].inverse;
-                y[AT(g, half, i)] = both ? value * w[i] : value;
+                y[AT(g, half, i)] = value * f[half].inverse * w[i];
             }
     }
 }
 
-static __device__ __forceinline__ unsigned pack2(float low, float high, bool brain)
+/* Two values rounded, and not below `least`, a pair of them; NaN stays. */
+template <bool BRAIN>
+static __device__ __forceinline__ unsigned pack2(float low, float high, unsigned least)
 {
     unsigned word;
-    if (brain)
-        asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+    if (BRAIN)
+        asm("{ .reg .b32 both;\ncvt.rn.bf16x2.f32 both, %1, %2;\n"
+            "max.NaN.bf16x2 %0, both, %3; }" : "=r"(word) : "f"(high), "f"(low), "r"(least));
     else
-        asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(word) : "f"(high), "f"(low));
+        asm("{ .reg .b32 both;\ncvt.rn.f16x2.f32 both, %1, %2;\n"
+            "max.NaN.f16x2 %0, both, %3; }" : "=r"(word) : "f"(high), "f"(low), "r"(least));
     return word;
 }
 
-static __device__ __forceinline__ void store8(const call &a, unsigned row, unsigned output,
-                                              const float (&v)[8])
-{
-    uint4 word = make_uint4(pack2(v[0], v[1], a.brain), pack2(v[2], v[3], a.brain),
-                            pack2(v[4], v[5], a.brain), pack2(v[6], v[7], a.brain));
-    uint16_t *to = reinterpret_cast<uint16_t *>(a.y) + (size_t)row * a.n + output;
-    if (row >= a.rows)
-        return;
-    if (a.wide && output < a.n) {
-        *reinterpret_cast<uint4 *>(to) = word;
-    } else {
-        const unsigned words[4] = { word.x, word.y, word.z, word.w };
-#pragma unroll
-        for (unsigned i = 0; i < 8; i++)
-            if (output + i < a.n)
-                to[i] = (uint16_t)(words[i / 2] >> i % 2 * 16);
-    }
-}
-
-/* y = act(y [/ scale of the output] + bias), rounded and stored. */
-template <int BN, bool ZERO>
+/* y = act(y * after + bias), rounded and stored. */
+template <int BN, bool ZERO, bool BRAIN, bool WIDE>
 static __device__ __forceinline__ void store_tile(const float (&y)[BN / 2], const call &a,
                                                   const row_facts (&f)[2], const columns<BN> &c,
                                                   unsigned row, unsigned output, bool scaled)
 {
-    unsigned lane = threadIdx.x % 4;
+    const unsigned infinite = BRAIN ? 0xff80ff80u : 0xfc00fc00u;
+    unsigned lane = threadIdx.x % 4, least = a.act == OSC_ACT_RELU ? 0 : infinite;
+    uint16_t *line = reinterpret_cast<uint16_t *>(a.y) + (size_t)row * a.n + output + lane * 8;
 #pragma unroll
     for (unsigned g = 0; g < BN / 32; g++) {
         float w[8], b[8];
         unsigned at = g * 32 + lane * 8;
-        *reinterpret_cast<float4 *>(w) = *reinterpret_cast<const float4 *>(c.inverse + at);
-        *reinterpret_cast<float4 *>(w + 4) = *reinterpret_cast<const float4 *>(c.inverse + at + 4);
+        *reinterpret_cast<float4 *>(w) = *reinterpret_cast<const float4 *>(c.after + at);
+        *reinterpret_cast<float4 *>(w + 4) = *reinterpret_cast<const float4 *>(c.after + at + 4);
         *reinterpret_cast<float4 *>(b) = *reinterpret_cast<const float4 *>(c.bias + at);
         *reinterpret_cast<float4 *>(b + 4) = *reinterpret_cast<const float4 *>(c.bias + at + 4);
 #pragma unroll
         for (unsigned half = 0; half < 2; half++) {
+            unsigned word[4];
             float v[8];
 #pragma unroll
             for (unsigned i = 0; i < 8; i++) {
                 float value = y[AT(g, half, i)];
                 if (ZERO && !scaled)
                     value -= (float)c.zero[at + i] * f[half].outliers;
-                value = scaled ? value + b[i] : fmaf(value, w[i], b[i]);
-                v[i] = a.act == OSC_ACT_RELU && value < 0.0f ? 0.0f : value;
+                v[i] = fmaf(value, w[i], b[i]);
             }
-            store8(a, row + half * 8, output + at, v);
+#pragma unroll
+            for (unsigned i = 0; i < 4; i++)
+                word[i] = pack2<BRAIN>(v[2 * i], v[2 * i + 1], least);
+            uint16_t *to = line + (size_t)half * 8 * a.n + g * 32;
+            if (row + half * 8 >= a.rows || output + at >= a.n)
+                continue;
+            if (WIDE) {
+                *reinterpret_cast<uint4 *>(to) = make_uint4(word[0], word[1], word[2], word[3]);
+            } else {
+#pragma unroll
+                for (unsigned i = 0; i < 8; i++)
+                    if (output + at + i < a.n)
+                        to[i] = (uint16_t)(word[i / 2] >> i % 2 * 16);
+            }
         }
     }
 }
@@ -385,7 +409,7 @@ static __device__ void store_sums(const int (&sum)[BN / 2], const call &a, unsig
             }
 }
 
-template <int BN, int CLUSTER, bool ZERO>
+template <int BN, int CLUSTER, bool ZERO, bool BRAIN>
 static __device__ void consume(const call &a, const char *stages, columns<BN> *c, uint64_t *full,
                                uint64_t *empty, unsigned group, unsigned rank, unsigned first,
                                unsigned step)
@@ -400,26 +424,31 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
         unsigned row = t.row + group * (BM / 2) + thread / 32 * 16 + thread % 32 / 4;
         int sum[BN / 2];
         float y[BN / 2];
-        load_columns(c, a, t.output);
-        const row_facts f[2] = { facts_of(a, row), facts_of(a, row + 8) };
+        column_part<BN> part;
+        load_columns<BN, ZERO, BRAIN>(part, a, t.output);
+        const row_facts f[2] = { facts_of<ZERO>(a, row), facts_of<ZERO>(a, row + 8) };
         multiply<BN, CLUSTER>(sum, a, stages, full, empty, &at, group);
+        group_sync(group);    /* all have read the columns of the last tile */
+        put_columns<BN, ZERO>(c, part, scaled);
         group_sync(group);
         if (a.sum != NULL) {
             store_sums<BN>(sum, a, row, t.output);
         } else {
-            scale_sums<BN, ZERO>(y, sum, f, *c, scaled);
-            add_side<BN, CLUSTER>(y, a, stages, full, empty, &at, group, chunks);
+            scale_sums<BN, ZERO>(y, sum, f, *c);
+            add_side<BN, CLUSTER, BRAIN>(y, a, stages, full, empty, &at, group, chunks);
             if (removed > CODES_SIDE)
-                add_rest<BN>(y, a, row, t.output);
-            store_tile<BN, ZERO>(y, a, f, *c, row, t.output, scaled);
+                add_rest<BN, BRAIN>(y, a, row, t.output);
+            if (a.wide)
+                store_tile<BN, ZERO, BRAIN, true>(y, a, f, *c, row, t.output, scaled);
+            else
+                store_tile<BN, ZERO, BRAIN, false>(y, a, f, *c, row, t.output, scaled);
         }
-        group_sync(group);
     }
 }
 
 #endif
 
-template <int BN, int CLUSTER, bool ZERO>
+template <int BN, int CLUSTER, bool ZERO, bool BRAIN>
 static __global__ void __launch_bounds__(THREADS, 1)
 product_kernel(const __grid_constant__ call a, const __grid_constant__ maps m)
 {
@@ -450,7 +479,7 @@ product_kernel(const __grid_constant__ call a, const __grid_constant__ maps m)
             produce<BN, CLUSTER>(a, m, shared, full, empty, rank, first, step);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-        consume<BN, CLUSTER, ZERO>(a, shared, c + (role - 1), full, empty, role - 1, rank, first, step);
+        consume<BN, CLUSTER, ZERO, BRAIN>(a, shared, c + (role - 1), full, empty, role - 1, rank, first, step);
     }
     if (CLUSTER > 1)
         cluster_sync();    /* copies and arrivals of the other CTA end up here */
@@ -505,13 +534,11 @@ static call call_of(const osc_device *device, const osc_cuda_layer *p)
     a.stride = (unsigned)p->w.stride;
     a.panel_rows = (unsigned)p->w.rows;
     a.act = p->act;
-    a.zeropoint = p->coding.zeropoint;
-    a.brain = device->dtype == OSC_BF16;
     a.wide = p->n % 8 == 0 && is_aligned16(p->y);
     return a;
 }
 
-template <int BN, int CLUSTER, bool ZERO>
+template <int BN, int CLUSTER, bool ZERO, bool BRAIN>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
     const osc_cuda_codes *c = device->codes;
@@ -528,7 +555,7 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
                      CODES_CHUNK, BN / CLUSTER));
 
     const size_t shared = shape<BN>::SHARED_BYTES;
-    OSC_CUDA_TRY(cudaFuncSetAttribute(product_kernel<BN, CLUSTER, ZERO>,
+    OSC_CUDA_TRY(cudaFuncSetAttribute(product_kernel<BN, CLUSTER, ZERO, BRAIN>,
                                       cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared),
                  "taking shared memory");
     cudaLaunchAttribute attribute[2] = {};
@@ -545,7 +572,7 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
     config.stream = device->stream;
     config.attrs = attribute;
     config.numAttrs = 2;
-    OSC_CUDA_TRY(cudaLaunchKernelEx(&config, product_kernel<BN, CLUSTER, ZERO>, a, m),
+    OSC_CUDA_TRY(cudaLaunchKernelEx(&config, product_kernel<BN, CLUSTER, ZERO, BRAIN>, a, m),
                  "multiplying codes");
     return OSC_OK;
 }
@@ -575,19 +602,23 @@ static unsigned choose_outputs(const osc_device *device, const osc_cuda_layer *p
     return (unsigned)best;
 }
 
-template <bool ZERO>
+template <bool ZERO, bool BRAIN>
 static osc_status launch_best(osc_device *device, const osc_cuda_layer *p)
 {
     if (p->rows <= BM)
-        return launch<128, 1, ZERO>(device, p);
-    unsigned outputs = getenv("OSC_BN") ? atoi(getenv("OSC_BN")) : choose_outputs(device, p);
+        return launch<128, 1, ZERO, BRAIN>(device, p);
+    unsigned outputs = choose_outputs(device, p);
     if constexpr (!ZERO)         /* with zero points too few registers */
         if (outputs == 256)
-            return launch<256, 2, ZERO>(device, p);
-    return outputs >= 192 ? launch<192, 2, ZERO>(device, p) : launch<128, 2, ZERO>(device, p);
+            return launch<256, 2, ZERO, BRAIN>(device, p);
+    return outputs >= 192 ? launch<192, 2, ZERO, BRAIN>(device, p) : launch<128, 2, ZERO, BRAIN>(device, p);
 }
 
 osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_layer *p)
 {
-    return p->coding.zeropoint ? launch_best<true>(device, p) : launch_best<false>(device, p);
+    if (device->dtype == OSC_BF16)
+        return p->coding.zeropoint ? launch_best<true, true>(device, p)
+                                   : launch_best<false, true>(device, p);
+    return p->coding.zeropoint ? launch_best<true, false>(device, p)
+                               : launch_best<false, false>(device, p);
 }

@@ -12,12 +12,12 @@ enum {
     HELD = 4                 /* vectors of a row that a lane holds in registers */
 };
 
-template <typename T> struct call {
+template <typename T, bool ALIGNED> struct call {
     const T  *x;
     unsigned  rows, k, stride, n, panel_rows;
-    bool      aligned, zeropoint;
     osc_remove remove;
     bool      tensor;        /* all rows share a scale */
+    bool      side;          /* removed columns of w are wanted */
     float     threshold;
     unsigned  top;
     unsigned  block_rows;    /* rows of one CTA */
@@ -34,18 +34,19 @@ static __device__ void meet(osc_cuda_meeting *m, unsigned *calls)
 {
     __syncthreads();
     if (threadIdx.x == 0) {
-        unsigned epoch = *(volatile unsigned *)&m->epoch;
-        __threadfence();
-        if (atomicAdd(&m->arrived, 1u) == gridDim.x - 1) {
+        unsigned epoch = *(volatile unsigned *)&m->epoch, before, now;
+        asm volatile("atom.add.acq_rel.gpu.u32 %0, [%1], 1;"
+                     : "=r"(before) : "l"(&m->arrived) : "memory");
+        if (before == gridDim.x - 1) {
             m->arrived = 0;
             *calls += 1;
-            __threadfence();
-            atomicAdd(&m->epoch, 1u);
+            asm volatile("red.release.gpu.global.add.u32 [%0], 1;" :: "l"(&m->epoch) : "memory");
         } else {
-            while (*(volatile unsigned *)&m->epoch == epoch)
-                ;
+            do
+                asm volatile("ld.acquire.gpu.u32 %0, [%1];"
+                             : "=r"(now) : "l"(&m->epoch) : "memory");
+            while (now == epoch);
         }
-        __threadfence();
     }
     __syncthreads();
 }
@@ -81,8 +82,8 @@ static __device__ unsigned block_sum(unsigned value)
 
 /* The peak of eight columns over this CTA's rows, for `slots` threads a vector; then
  * sink(column, peaks). */
-template <typename T, typename F>
-static __device__ void for_peaks(const call<T> &a, F sink)
+template <typename T, bool ALIGNED, typename F>
+static __device__ void for_peaks(const call<T, ALIGNED> &a, F sink)
 {
     unsigned first = blockIdx.x * a.block_rows, vectors = (a.k + 7) / 8;
     unsigned last = min(first + a.block_rows, a.rows);
@@ -95,25 +96,31 @@ static __device__ void for_peaks(const call<T> &a, F sink)
         uint4 most = make_uint4(0, 0, 0, 0);
 #pragma unroll 8
         for (unsigned t = first + slot; t < last; t += slots)
-            larger8<T>(&most, load8(a.x + (size_t)t * a.k, vector * 8, a.k, a.aligned));
+            larger8<T>(&most, load8<ALIGNED>(a.x + (size_t)t * a.k, vector * 8, a.k));
         sink(vector * 8, most);
     }
 }
 
 /* Columns with |x| >= threshold. */
-template <typename T>
-static __device__ void remove_above(const call<T> &a, uint32_t *bits, unsigned words)
+template <typename T, bool ALIGNED>
+static __device__ void remove_above(const call<T, ALIGNED> &a, uint32_t *bits, unsigned words)
 {
     unsigned *calls = &a.c.meeting->calls[0];
     uint32_t *found = a.c.found + turn(calls) * bit_words(a.c.widest);
     uint32_t *other = a.c.found + (1 - turn(calls)) * bit_words(a.c.widest);
+    for (unsigned w = threadIdx.x; w < words; w += THREADS)
+        bits[w] = 0;
+    __syncthreads();
     for_peaks(a, [&](unsigned i, uint4 most) {
         unsigned reached = reach8<T>(most, a.threshold);
         reached &= a.k - i < 8 ? (1u << (a.k - i)) - 1 : 0xffu;
-        reached <<= i % 32;
-        if ((reached & ~*(volatile uint32_t *)&found[i / 32]) != 0)
-            atomicOr(&found[i / 32], reached);
+        if (reached != 0)
+            atomicOr(&bits[i / 32], reached << i % 32);
     });
+    __syncthreads();
+    for (unsigned w = threadIdx.x; w < words; w += THREADS)
+        if (bits[w] != 0)
+            atomicOr(&found[w], bits[w]);
     meet(a.c.meeting, calls);
     for (unsigned w = threadIdx.x; w < words; w += THREADS)
         bits[w] = w < (a.k + 31) / 32 ? *(volatile uint32_t *)&found[w] : 0;
@@ -193,8 +200,8 @@ static __device__ void remove_top(uint32_t *bits, uint32_t *ties, const uint32_t
 }
 
 /* The rules that compare columns. */
-template <typename T>
-static __device__ void remove_by_rank(const call<T> &a, uint32_t *bits, unsigned words)
+template <typename T, bool ALIGNED>
+static __device__ void remove_by_rank(const call<T, ALIGNED> &a, uint32_t *bits, unsigned words)
 {
     unsigned *calls = &a.c.meeting->calls[1];
     uint32_t *first = a.c.found + 2 * bit_words(a.c.widest);
@@ -217,8 +224,8 @@ static __device__ void remove_by_rank(const call<T> &a, uint32_t *bits, unsigned
     fill(other, 0u, (unsigned)a.c.widest);
 }
 
-template <typename T>
-static __device__ void find_removed(const call<T> &a, uint32_t *bits, unsigned words)
+template <typename T, bool ALIGNED>
+static __device__ void find_removed(const call<T, ALIGNED> &a, uint32_t *bits, unsigned words)
 {
     if (a.remove == OSC_REMOVE_ABSOLUTE) {
         remove_above(a, bits, words);
@@ -275,18 +282,18 @@ static __device__ __forceinline__ unsigned team_reduce(const team &t, unsigned v
 }
 
 /* HELD vectors of a row from column `from` on. */
-template <typename T>
-static __device__ __forceinline__ void take(uint4 held[HELD], const call<T> &a, const T *row,
+template <typename T, bool ALIGNED>
+static __device__ __forceinline__ void take(uint4 held[HELD], const call<T, ALIGNED> &a, const T *row,
                                             const team &t, unsigned from)
 {
 #pragma unroll
     for (unsigned j = 0; j < HELD; j++)
-        held[j] = load8(row, from + (j * t.lanes + t.lane) * 8, a.k, a.aligned);
+        held[j] = load8<ALIGNED>(row, from + (j * t.lanes + t.lane) * 8, a.k);
 }
 
 /* Extremes of a row's kept values over the team; `held` keeps its last vectors. */
-template <typename T, bool ZERO>
-static __device__ extremes row_extremes(uint4 held[HELD], const call<T> &a, const T *row,
+template <typename T, bool ALIGNED, bool ZERO>
+static __device__ extremes row_extremes(uint4 held[HELD], const call<T, ALIGNED> &a, const T *row,
                                         const team &t, const uint32_t *bits)
 {
     extremes e = no_extremes<ZERO>();
@@ -295,8 +302,10 @@ static __device__ extremes row_extremes(uint4 held[HELD], const call<T> &a, cons
 #pragma unroll
         for (unsigned j = 0; j < HELD; j++) {
             unsigned i = from + (j * t.lanes + t.lane) * 8;
-            if (i < a.k)
-                extend<ZERO>(&e, held[j], removed8(bits, i));
+            if (i >= a.k)
+                continue;
+            held[j] = without<ZERO>(held[j], removed8(bits, i));
+            extend<ZERO>(&e, held[j], removed8(bits, i));
         }
     }
     e = warp_extremes<ZERO>(e);
@@ -308,8 +317,8 @@ static __device__ extremes row_extremes(uint4 held[HELD], const call<T> &a, cons
     return e;
 }
 
-template <typename T, bool ZERO>
-static __device__ void code_row(uint4 held[HELD], const call<T> &a, unsigned row, const team &t,
+template <typename T, bool ALIGNED, bool ZERO>
+static __device__ void code_row(uint4 held[HELD], const call<T, ALIGNED> &a, unsigned row, const team &t,
                                 const uint32_t *bits, code_scale s, unsigned removed)
 {
     const T *x = a.x + (size_t)row * a.k;
@@ -324,7 +333,8 @@ static __device__ void code_row(uint4 held[HELD], const call<T> &a, unsigned row
             unsigned i = from + (j * t.lanes + t.lane) * 8;
             if (i >= a.stride)
                 continue;
-            uint2 q = code8<T, ZERO>(held[j], removed8(bits, i), s, &sum, &gone);
+            uint4 v = without<ZERO>(held[j], removed8(bits, i));
+            uint2 q = code8<T, ZERO>(v, removed8(bits, i), s, &sum, &gone);
             if (nan)
                 q = make_uint2(0, 0);
             *reinterpret_cast<uint2 *>(a.c.code + (size_t)row * a.stride + i) = q;
@@ -347,23 +357,31 @@ static __device__ void code_row(uint4 held[HELD], const call<T> &a, unsigned row
     }
 }
 
-/* The first CODES_SIDE removed columns of a row, zeros up to a whole chunk. */
-template <typename T>
-static __device__ void side_row(const call<T> &a, unsigned row, const team &t,
-                                const uint32_t *list, unsigned removed)
+/* The i-th removed column of a row, zero where there is none. */
+template <typename T, bool ALIGNED>
+static __device__ __forceinline__ T side_value(const call<T, ALIGNED> &a, unsigned row, unsigned i,
+                                               const uint32_t *list, unsigned count)
 {
-    unsigned count = min(removed, (unsigned)CODES_SIDE);
+    return i < count ? a.x[(size_t)row * a.k + list[i]] : from_float<T>(0.0f);
+}
+
+/* The first CODES_SIDE removed columns of a row, zeros up to a whole chunk; `ahead` is
+ * this lane's first. */
+template <typename T, bool ALIGNED>
+static __device__ void side_row(const call<T, ALIGNED> &a, unsigned row, const team &t, T ahead,
+                                const uint32_t *list, unsigned count)
+{
     unsigned whole = (count + CODES_CHUNK - 1) / CODES_CHUNK * CODES_CHUNK;
     for (unsigned i = t.lane; i < whole; i += t.lanes) {
-        T value = i < count ? a.x[(size_t)row * a.k + list[i]] : from_float<T>(0.0f);
+        T value = i < t.lanes ? ahead : side_value(a, row, i, list, count);
         reinterpret_cast<T *>(a.c.side_x)[((size_t)(i / CODES_CHUNK) * a.rows + row) * CODES_CHUNK
                                           + i % CODES_CHUNK] = value;
     }
 }
 
 /* Extremes of all rows, found together. */
-template <typename T, bool ZERO>
-static __device__ void tensor_range(const call<T> &a, const team &t, const uint32_t *bits,
+template <typename T, bool ALIGNED, bool ZERO>
+static __device__ void tensor_range(const call<T, ALIGNED> &a, const team &t, const uint32_t *bits,
                                     int32_t *low, int32_t *high)
 {
     uint4 held[HELD];
@@ -371,7 +389,7 @@ static __device__ void tensor_range(const call<T> &a, const team &t, const uint3
     int32_t *range = a.c.range + 2 * turn(calls), *other = a.c.range + 2 * (1 - turn(calls));
     unsigned first = blockIdx.x * a.block_rows, last = min(first + a.block_rows, a.rows);
     for (unsigned row = first + t.index; row < last; row += t.count) {
-        extremes e = row_extremes<T, ZERO>(held, a, a.x + (size_t)row * a.k, t, bits);
+        extremes e = row_extremes<T, ALIGNED, ZERO>(held, a, a.x + (size_t)row * a.k, t, bits);
         float_keys<T, ZERO>(low, high, e);
         if (t.lane == 0) {
             atomicMin(&range[0], *low);
@@ -387,57 +405,65 @@ static __device__ void tensor_range(const call<T> &a, const team &t, const uint3
     }
 }
 
-template <typename T, bool ZERO>
-static __device__ void code_rows(const call<T> &a, const uint32_t *bits, const uint32_t *list,
+template <typename T, bool ALIGNED, bool ZERO>
+static __device__ void code_rows(const call<T, ALIGNED> &a, const uint32_t *bits, const uint32_t *list,
                                  unsigned removed)
 {
     team t = my_team(a.row_warps);
     uint4 held[HELD];
     int32_t low = 0, high = 0;
     if (a.tensor)
-        tensor_range<T, ZERO>(a, t, bits, &low, &high);
+        tensor_range<T, ALIGNED, ZERO>(a, t, bits, &low, &high);
     unsigned first = blockIdx.x * a.block_rows, last = min(first + a.block_rows, a.rows);
+    unsigned count = min(removed, (unsigned)CODES_SIDE);
     for (unsigned row = first + t.index; row < last; row += t.count) {
         const T *x = a.x + (size_t)row * a.k;
+        T ahead = side_value(a, row, t.lane, list, count);
         if (a.tensor) {
             take(held, a, x, t, 0);
         } else {
-            extremes e = row_extremes<T, ZERO>(held, a, x, t, bits);
+            extremes e = row_extremes<T, ALIGNED, ZERO>(held, a, x, t, bits);
             float_keys<T, ZERO>(&low, &high, e);
         }
         code_scale s = removed == a.k ? code_scale{ 1.0f, 0 } : scale_of(low, high, ZERO);
-        code_row<T, ZERO>(held, a, row, t, bits, s, removed);
-        side_row(a, row, t, list, removed);
+        code_row<T, ALIGNED, ZERO>(held, a, row, t, bits, s, removed);
+        side_row(a, row, t, ahead, list, count);
     }
 }
 
 /* --- the removed columns of w --------------------------------------------------------------------- */
 
-/* Row `row` of chunk `chunk`: the weights as stored, or their codes. */
-template <typename T>
-static __device__ void side_weights(const call<T> &a, unsigned chunk, unsigned row,
-                                    const uint32_t *list, unsigned count)
-{
-    packed<T> out[2];
+/* The removed columns of a chunk for one row of codes of w: as stored, or the codes. */
+template <typename T, bool ALIGNED> struct side_weights {
+    packed<T> part[2];
+
+    __device__ __forceinline__ void load(const call<T, ALIGNED> &a, unsigned item, const uint32_t *list,
+                                         unsigned count)
+    {
+        unsigned chunk = item / a.panel_rows, row = item % a.panel_rows;
 #pragma unroll
-    for (unsigned j = 0; j < CODES_CHUNK; j++) {
-        unsigned i = chunk * CODES_CHUNK + j;
-        T value = from_float<T>(0.0f);
-        if (i < count)
-            value = a.w.stored != NULL
-                  ? reinterpret_cast<const T *>(a.w.stored)[(size_t)list[i] * a.panel_rows + row]
-                  : from_float<T>((float)a.w.code[(size_t)row * a.stride + list[i]]);
-        out[j / 8].at[j % 8] = value;
+        for (unsigned j = 0; j < CODES_CHUNK; j++) {
+            unsigned i = chunk * CODES_CHUNK + j;
+            T value = from_float<T>(0.0f);
+            if (i < count && a.w.stored != NULL)
+                value = reinterpret_cast<const T *>(a.w.stored)[(size_t)list[i] * a.panel_rows + row];
+            else if (i < count)
+                value = from_float<T>((float)a.w.code[(size_t)row * a.stride + list[i]]);
+            part[j / 8].at[j % 8] = value;
+        }
     }
-    uint4 *to = reinterpret_cast<uint4 *>(a.c.side_w)
-              + ((size_t)chunk * a.panel_rows + row) * (CODES_CHUNK / 8);
-    to[0] = out[0].bits;
-    to[1] = out[1].bits;
-}
+
+    __device__ __forceinline__ void store(const call<T, ALIGNED> &a, unsigned item) const
+    {
+        uint4 *to = reinterpret_cast<uint4 *>(a.c.side_w) + (size_t)item * (CODES_CHUNK / 8);
+        to[0] = part[0].bits;
+        to[1] = part[1].bits;
+    }
+};
 
 /* Sum of the codes of a row of w over the kept columns. */
-template <typename T>
-static __device__ int kept_codes(const call<T> &a, unsigned output, const uint32_t *list,
+template <typename T, bool ALIGNED>
+static __device__ int kept_codes(const call<T, ALIGNED> &a, unsigned output, const uint32_t *list,
                                  unsigned removed, const uint32_t *bits)
 {
     const int8_t *code = a.w.code + (size_t)osc_cuda_code_row(output) * a.stride;
@@ -452,23 +478,33 @@ static __device__ int kept_codes(const call<T> &a, unsigned output, const uint32
     return kept;
 }
 
-template <typename T, bool ZERO>
-static __device__ void side_of_w(const call<T> &a, const uint32_t *list, unsigned removed,
-                                 const uint32_t *bits)
+/* Codes of rows, and the removed columns of w: those of a thread's first item are
+ * under way meanwhile. */
+template <typename T, bool ALIGNED, bool ZERO>
+static __device__ void code_all(const call<T, ALIGNED> &a, const uint32_t *bits, const uint32_t *list,
+                                unsigned removed)
 {
     unsigned count = min(removed, (unsigned)CODES_SIDE);
     unsigned chunks = (count + CODES_CHUNK - 1) / CODES_CHUNK;
+    unsigned items = a.side ? chunks * a.panel_rows : 0;
     unsigned first = blockIdx.x * THREADS + threadIdx.x, step = gridDim.x * THREADS;
-    for (unsigned i = first; i < chunks * a.panel_rows; i += step)
-        side_weights(a, i / a.panel_rows, i % a.panel_rows, list, count);
-    if (ZERO)
+    side_weights<T, ALIGNED> ahead;
+    if (first < items)
+        ahead.load(a, first, list, count);
+    code_rows<T, ALIGNED, ZERO>(a, bits, list, removed);
+    for (unsigned i = first; i < items; i += step) {
+        if (i != first)
+            ahead.load(a, i, list, count);
+        ahead.store(a, i);
+    }
+    if (ZERO && a.side)
         for (unsigned j = first; j < a.n; j += step)
             a.c.kept_w[j] = kept_codes(a, j, list, removed, bits);
 }
 
-template <typename T, bool ZERO>
+template <typename T, bool ALIGNED, bool ZERO>
 static __global__ void __launch_bounds__(THREADS, RESIDENT)
-code_kernel(const __grid_constant__ call<T> a)
+code_kernel(const __grid_constant__ call<T, ALIGNED> a)
 {
     extern __shared__ uint32_t bits[];
     __shared__ uint32_t list[CODES_SIDE];
@@ -489,8 +525,7 @@ code_kernel(const __grid_constant__ call<T> a)
     __syncthreads();
     remove_padding(bits, a.k, words);
     __syncthreads();
-    code_rows<T, ZERO>(a, bits, list, removed);
-    side_of_w<T, ZERO>(a, list, removed, bits);
+    code_all<T, ALIGNED, ZERO>(a, bits, list, removed);
 }
 
 /* --- launching ---------------------------------------------------------------------------------------- */
@@ -503,19 +538,21 @@ static unsigned choose_warps(size_t k, size_t block_rows)
     return warps;
 }
 
-template <typename T>
-static osc_status launch(osc_device *device, const osc_cuda_layer *p)
+template <typename T, bool ALIGNED>
+static osc_status launch(osc_device *device, const osc_cuda_layer *p, bool side)
 {
-    call<T> a = {};
+    call<T, ALIGNED> a = {};
     size_t blocks = (size_t)(RESIDENT * device->processors);
-    blocks = p->rows < blocks ? p->rows : blocks;
+    size_t items = side ? p->w.rows / 128 : 0;
+    items = p->rows > items ? p->rows : items;
+    blocks = items < blocks ? items : blocks;
+    a.side = side && (p->coding.remove != OSC_REMOVE_NONE || p->coding.zeropoint);
     a.x = (const T *)p->x;
     a.rows = (unsigned)p->rows;
     a.k = (unsigned)p->k;
     a.stride = (unsigned)p->w.stride;
     a.n = (unsigned)p->n;
     a.panel_rows = (unsigned)p->w.rows;
-    a.aligned = rows_aligned<T>(p->x, p->k);
     a.remove = p->coding.remove;
     a.tensor = p->coding.x == OSC_SHARE_TENSOR;
     a.threshold = p->coding.threshold;
@@ -524,13 +561,17 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
     a.row_warps = choose_warps(p->k, a.block_rows);
     a.w = p->w;
     a.c = *device->codes;
-    blocks = (p->rows + a.block_rows - 1) / a.block_rows;
     size_t shared = 2 * bit_words(a.k) * sizeof(uint32_t);   /* at most 33 KiB */
-    return launch_after(device, "coding x", p->coding.zeropoint ? code_kernel<T, true>
-                        : code_kernel<T, false>, (unsigned)blocks, THREADS, shared, a);
+    return launch_after(device, "coding x", p->coding.zeropoint ? code_kernel<T, ALIGNED, true>
+                        : code_kernel<T, ALIGNED, false>, (unsigned)blocks, THREADS, shared, a);
 }
 
-osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p)
+osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch, device, p);
+    bool half = device->dtype == OSC_F16;
+    if (rows_aligned(p->x, p->k))
+        return half ? launch<__half, true>(device, p, side)
+                    : launch<__nv_bfloat16, true>(device, p, side);
+    return half ? launch<__half, false>(device, p, side)
+                : launch<__nv_bfloat16, false>(device, p, side);
 }

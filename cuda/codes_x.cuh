@@ -5,10 +5,10 @@
 #include "cuda/codes.cuh"
 
 /* Eight values of a row from column i on, a multiple of 8; zeros beyond k. */
-template <typename T>
-static __device__ __forceinline__ uint4 load8(const T *row, unsigned i, unsigned k, bool aligned)
+template <bool ALIGNED, typename T>
+static __device__ __forceinline__ uint4 load8(const T *row, unsigned i, unsigned k)
 {
-    if (aligned)
+    if (ALIGNED)
         return i < k ? *reinterpret_cast<const uint4 *>(row + i) : make_uint4(0, 0, 0, 0);
     const unsigned short *at = reinterpret_cast<const unsigned short *>(row);
     unsigned v[8];
@@ -18,8 +18,7 @@ static __device__ __forceinline__ uint4 load8(const T *row, unsigned i, unsigned
     return make_uint4(v[0] | v[1] << 16, v[2] | v[3] << 16, v[4] | v[5] << 16, v[6] | v[7] << 16);
 }
 
-template <typename T>
-static bool rows_aligned(const void *x, size_t k)
+static inline bool rows_aligned(const void *x, size_t k)
 {
     return is_aligned16(x) && k % 8 == 0;
 }
@@ -84,15 +83,25 @@ static __device__ __forceinline__ void extend(extremes *e, uint4 v, unsigned rem
     const unsigned word[4] = { v.x, v.y, v.z, v.w };
 #pragma unroll
     for (unsigned j = 0; j < 4; j++) {
-        unsigned gone = removed == 0 ? 0 : mask2(removed, j);
         if (ZERO) {
-            unsigned key = keys16(word[j]);
+            unsigned key = keys16(word[j]), gone = mask2(removed, j);
             e->low = __vmins2(e->low, (key & ~gone) | (gone & 0x7fff7fffu));
             e->high = __vmaxs2(e->high, (key & ~gone) | (gone & 0x80008000u));
         } else {
-            e->high = __vmaxu2(e->high, word[j] & 0x7fff7fffu & ~gone);
+            e->high = __vmaxu2(e->high, word[j] & 0x7fff7fffu);
         }
     }
+}
+
+/* Symmetric coding takes removed values for zeros, which are in every range and whose
+ * code is 0; with zero points they are told apart everywhere. */
+template <bool ZERO>
+static __device__ __forceinline__ uint4 without(uint4 v, unsigned removed)
+{
+    if (ZERO || removed == 0)
+        return v;
+    return make_uint4(v.x & ~mask2(removed, 0), v.y & ~mask2(removed, 1),
+                      v.z & ~mask2(removed, 2), v.w & ~mask2(removed, 3));
 }
 
 /* Both values of each word, over the warp. */
@@ -123,8 +132,8 @@ static __device__ __forceinline__ void float_keys(int32_t *low, int32_t *high, e
     *high = empty ? INT32_MIN : key32(bits16<T>::value(keys16(e.high & 0xffff) & 0xffff));
 }
 
-/* Codes of eight values, 0 where removed; their sum is added to *sum and, if `gone` is
- * not NULL, removed values to *gone. */
+/* Codes of eight values of without(), 0 where removed; with zero points their sum is
+ * added to *sum and removed values to *gone. */
 template <typename T, bool ZERO>
 static __device__ __forceinline__ uint2 code8(uint4 v, unsigned removed, code_scale s, int *sum,
                                               float *gone)
@@ -134,18 +143,19 @@ static __device__ __forceinline__ uint2 code8(uint4 v, unsigned removed, code_sc
 #pragma unroll
     for (unsigned j = 0; j < 8; j++) {
         float x = bits16<T>::value(word[j / 2] >> j % 2 * 16 & 0xffff);
-        bool out = removed >> j & 1;
-        int code = out ? 0 : code_of<ZERO>(x, s);
+        int code = code_of<ZERO>(x, s);
         if (ZERO) {
+            bool out = removed >> j & 1;
+            code = out ? 0 : code;
             *sum += code;
             *gone += out ? x : 0.0f;
         }
         q[j] = (unsigned)code;
     }
-    uint2 packed;
-    packed.x = __byte_perm(__byte_perm(q[0], q[1], 0x0040), __byte_perm(q[2], q[3], 0x0040), 0x5410);
-    packed.y = __byte_perm(__byte_perm(q[4], q[5], 0x0040), __byte_perm(q[6], q[7], 0x0040), 0x5410);
-    return packed;
+    uint2 both;
+    both.x = __byte_perm(__byte_perm(q[0], q[1], 0x0040), __byte_perm(q[2], q[3], 0x0040), 0x5410);
+    both.y = __byte_perm(__byte_perm(q[4], q[5], 0x0040), __byte_perm(q[6], q[7], 0x0040), 0x5410);
+    return both;
 }
 
 /* --- sets of columns: a bit each in shared memory ------------------------------------------ */

@@ -33,7 +33,7 @@ static __device__ __forceinline__ void barrier_arrive_at(uint64_t *barrier, unsi
 {
     asm volatile("{ .reg .b32 remote;\n"
                  "mapa.shared::cluster.u32 remote, %0, %1;\n"
-                 "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [remote]; }"
+                 "mbarrier.arrive.shared::cluster.b64 _, [remote]; }"
                  :: "r"(shared_address(barrier)), "r"(rank) : "memory");
 }
 
@@ -48,7 +48,7 @@ static __device__ __forceinline__ void barrier_wait(uint64_t *barrier, unsigned 
 {
     asm volatile("{ .reg .pred done;\n"
                  "again:\n"
-                 "mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 done, [%0], %1;\n"
+                 "mbarrier.try_wait.parity.shared::cta.b64 done, [%0], %1;\n"
                  "@done bra over;\n"
                  "bra again;\n"
                  "over: }"
