@@ -225,7 +225,7 @@ static void print(const layer *l, const char *scheme, const char *kernel, double
     fflush(stdout);
 }
 
-/* --- cuBLASLt ------------------------------------------------------------------------------------ */
+/* --- cuBLASLt ------------------------------------------------------------------------- */
 
 typedef struct {
     cublasLtMatmulDesc_t op;
@@ -296,7 +296,7 @@ static void multiply_raw(osc_device *device, const layer *l, const product *p, i
                       device->stream));
 }
 
-/* --- ours --------------------------------------------------------------------------------------------- */
+/* --- ours ----------------------------------------------------------------------------- */
 
 static void linear(osc_device *device, const layer *l, size_t s)
 {

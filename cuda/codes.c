@@ -276,7 +276,7 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
     return OSC_OK;
 }
 
-/* --- products ------------------------------------------------------------------------------------ */
+/* --- products ------------------------------------------------------------------------- */
 
 osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                  const osc_coding *coding, const void *bias, osc_act act,

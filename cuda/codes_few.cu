@@ -45,7 +45,7 @@ struct facts {
     int32_t  part[WARPS][OUTPUTS * FEW_ROWS];
 };
 
-/* --- codes of w, as a lane reads them ---------------------------------------------------------- */
+/* --- codes of w, as a lane reads them ------------------------------------------------- */
 
 struct step {
     uint4 low[STEPS], high[STEPS];            /* rows lane / 4 and 8 more */
@@ -99,7 +99,7 @@ static __device__ __forceinline__ void multiply_step(int (&d)[4], const step &s,
     }
 }
 
-/* --- coding x, every CTA for itself ---------------------------------------------------------------- */
+/* --- coding x, every CTA for itself --------------------------------------------------- */
 
 static __device__ __forceinline__ unsigned padding8(unsigned i, unsigned k)
 {
@@ -271,7 +271,7 @@ template <typename T> static __device__ void take_side(const call &a, facts *f)
     __syncthreads();
 }
 
-/* --- the outputs --------------------------------------------------------------------------------------- */
+/* --- the outputs ---------------------------------------------------------------------- */
 
 template <typename T>
 static __device__ __forceinline__ float removed_weight(const call &a, unsigned row, unsigned column)
@@ -387,7 +387,7 @@ few_kernel(const __grid_constant__ call a)
     __shared__ facts f;
     uint32_t *bits = FUSED ? reinterpret_cast<uint32_t *>(code + a.rows * a.w.stride) : NULL;
     step s;
-    load_step(&s, a, blockIdx.x, threadIdx.x / 32 * a.run);   /* needs nothing of the kernel before */
+    load_step(&s, a, blockIdx.x, threadIdx.x / 32 * a.run);   /* needs nothing before */
     after_last_kernel();
     let_next_kernel();
     if (FUSED)
@@ -400,7 +400,7 @@ few_kernel(const __grid_constant__ call a)
         do_group<T, ZERO>(a, &f, FUSED ? code : a.code_x, bits, group, s);
 }
 
-/* --- launching -------------------------------------------------------------------------------------------- */
+/* --- launching ------------------------------------------------------------------------ */
 
 static bool codes_itself(const osc_cuda_layer *p)
 {

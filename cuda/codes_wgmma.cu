@@ -101,7 +101,7 @@ static __device__ __forceinline__ unsigned chunk_count(const call &a)
     return min((a.columns[0] + CODES_CHUNK - 1) / CODES_CHUNK, (unsigned)CODES_CHUNKS);
 }
 
-/* --- the producer ------------------------------------------------------------------------------ */
+/* --- the producer --------------------------------------------------------------------- */
 
 template <int BN, int CLUSTER>
 static __device__ void produce(const call &a, const maps &m, char *stages, uint64_t *full,
@@ -142,7 +142,7 @@ static __device__ void produce(const call &a, const maps &m, char *stages, uint6
     }
 }
 
-/* --- the warpgroups that multiply ------------------------------------------------------------------ */
+/* --- the warpgroups that multiply ----------------------------------------------------- */
 
 static __device__ __forceinline__ void group_sync(unsigned group)
 {
@@ -479,14 +479,15 @@ product_kernel(const __grid_constant__ call a, const __grid_constant__ maps m)
             produce<BN, CLUSTER>(a, m, shared, full, empty, rank, first, step);
     } else {
         asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
-        consume<BN, CLUSTER, ZERO, BRAIN>(a, shared, c + (role - 1), full, empty, role - 1, rank, first, step);
+        consume<BN, CLUSTER, ZERO, BRAIN>(a, shared, c + (role - 1), full, empty, role - 1, rank,
+                                          first, step);
     }
     if (CLUSTER > 1)
         cluster_sync();    /* copies and arrivals of the other CTA end up here */
 #endif
 }
 
-/* --- launching --------------------------------------------------------------------------------------- */
+/* --- launching ------------------------------------------------------------------------ */
 
 typedef PFN_cuTensorMapEncodeTiled_v12000 encode_function;
 
@@ -611,7 +612,8 @@ static osc_status launch_best(osc_device *device, const osc_cuda_layer *p)
     if constexpr (!ZERO)         /* with zero points too few registers */
         if (outputs == 256)
             return launch<256, 2, ZERO, BRAIN>(device, p);
-    return outputs >= 192 ? launch<192, 2, ZERO, BRAIN>(device, p) : launch<128, 2, ZERO, BRAIN>(device, p);
+    return outputs >= 192 ? launch<192, 2, ZERO, BRAIN>(device, p)
+                          : launch<128, 2, ZERO, BRAIN>(device, p);
 }
 
 osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_layer *p)

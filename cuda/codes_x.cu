@@ -242,7 +242,7 @@ static __device__ void find_removed(const call<T, ALIGNED> &a, uint32_t *bits, u
     __syncthreads();
 }
 
-/* --- rows --------------------------------------------------------------------------------------- */
+/* --- rows ----------------------------------------------------------------------------- */
 
 /* The warps of one row: lanes of a row hold vectors lane, lane + lanes, ... */
 struct team {
@@ -283,7 +283,8 @@ static __device__ __forceinline__ unsigned team_reduce(const team &t, unsigned v
 
 /* HELD vectors of a row from column `from` on. */
 template <typename T, bool ALIGNED>
-static __device__ __forceinline__ void take(uint4 held[HELD], const call<T, ALIGNED> &a, const T *row,
+static __device__ __forceinline__ void take(uint4 held[HELD], const call<T, ALIGNED> &a,
+                                            const T *row,
                                             const team &t, unsigned from)
 {
 #pragma unroll
@@ -318,7 +319,8 @@ static __device__ extremes row_extremes(uint4 held[HELD], const call<T, ALIGNED>
 }
 
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ void code_row(uint4 held[HELD], const call<T, ALIGNED> &a, unsigned row, const team &t,
+static __device__ void code_row(uint4 held[HELD], const call<T, ALIGNED> &a, unsigned row,
+                                const team &t,
                                 const uint32_t *bits, code_scale s, unsigned removed)
 {
     const T *x = a.x + (size_t)row * a.k;
@@ -406,7 +408,8 @@ static __device__ void tensor_range(const call<T, ALIGNED> &a, const team &t, co
 }
 
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ void code_rows(const call<T, ALIGNED> &a, const uint32_t *bits, const uint32_t *list,
+static __device__ void code_rows(const call<T, ALIGNED> &a, const uint32_t *bits,
+                                 const uint32_t *list,
                                  unsigned removed)
 {
     team t = my_team(a.row_warps);
@@ -431,13 +434,14 @@ static __device__ void code_rows(const call<T, ALIGNED> &a, const uint32_t *bits
     }
 }
 
-/* --- the removed columns of w --------------------------------------------------------------------- */
+/* --- the removed columns of w --------------------------------------------------------- */
 
 /* The removed columns of a chunk for one row of codes of w: as stored, or the codes. */
 template <typename T, bool ALIGNED> struct side_weights {
     packed<T> part[2];
 
-    __device__ __forceinline__ void load(const call<T, ALIGNED> &a, unsigned item, const uint32_t *list,
+    __device__ __forceinline__ void load(const call<T, ALIGNED> &a, unsigned item,
+                                         const uint32_t *list,
                                          unsigned count)
     {
         unsigned chunk = item / a.panel_rows, row = item % a.panel_rows;
@@ -446,7 +450,8 @@ template <typename T, bool ALIGNED> struct side_weights {
             unsigned i = chunk * CODES_CHUNK + j;
             T value = from_float<T>(0.0f);
             if (i < count && a.w.stored != NULL)
-                value = reinterpret_cast<const T *>(a.w.stored)[(size_t)list[i] * a.panel_rows + row];
+                value = reinterpret_cast<const T *>(a.w.stored)[(size_t)list[i] * a.panel_rows
+                                                                + row];
             else if (i < count)
                 value = from_float<T>((float)a.w.code[(size_t)row * a.stride + list[i]]);
             part[j / 8].at[j % 8] = value;
@@ -481,7 +486,8 @@ static __device__ int kept_codes(const call<T, ALIGNED> &a, unsigned output, con
 /* Codes of rows, and the removed columns of w: those of a thread's first item are
  * under way meanwhile. */
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ void code_all(const call<T, ALIGNED> &a, const uint32_t *bits, const uint32_t *list,
+static __device__ void code_all(const call<T, ALIGNED> &a, const uint32_t *bits,
+                                const uint32_t *list,
                                 unsigned removed)
 {
     unsigned count = min(removed, (unsigned)CODES_SIDE);
@@ -528,7 +534,7 @@ code_kernel(const __grid_constant__ call<T, ALIGNED> a)
     code_all<T, ALIGNED, ZERO>(a, bits, list, removed);
 }
 
-/* --- launching ---------------------------------------------------------------------------------------- */
+/* --- launching ------------------------------------------------------------------------ */
 
 static unsigned choose_warps(size_t k, size_t block_rows)
 {

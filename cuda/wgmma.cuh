@@ -68,7 +68,7 @@ static __device__ __forceinline__ unsigned cluster_rank()
     return rank;
 }
 
-/* --- copies of boxes of a tensor into shared memory -------------------------------------------- */
+/* --- copies of boxes of a tensor into shared memory ----------------------------------- */
 
 static __device__ __forceinline__ void copy_2d(void *to, const CUtensorMap *map, uint64_t *barrier,
                                                int i, int row)
@@ -113,7 +113,7 @@ static __device__ __forceinline__ void map_prefetch(const CUtensorMap *map)
     asm volatile("prefetch.tensormap [%0];" :: "l"(map) : "memory");
 }
 
-/* --- wgmma -------------------------------------------------------------------------------------- */
+/* --- wgmma ---------------------------------------------------------------------------- */
 
 /* A tile in shared memory whose rows of 128 (layout 1) or 32 (layout 3) bytes run
  * along K, swizzled as the copies with that width do; eight rows are one unit. */
