@@ -1,75 +1,295 @@
-/* Products of codes on the device. */
+/* Products of codes on the device: memory, weights, and which kernel multiplies. */
 #include <config.h>
-#include "cuda/device.h"
+#include "cuda/codes.h"
 
-static osc_status missing(void)
+#include <assert.h>
+#include <limits.h>
+#include <string.h>
+
+#include "base/alloc.h"
+
+/* --- kernels -------------------------------------------------------------------------- */
+
+static const osc_cuda_kernel few = {
+    .name = "few-mma", .fits = osc_cuda_few_fits, .multiply = osc_cuda_few_multiply,
+    .codes = true,
+};
+static const osc_cuda_kernel wgmma = {
+    .name = "wgmma", .fits = osc_cuda_wgmma_fits, .multiply = osc_cuda_wgmma_multiply,
+};
+static const osc_cuda_kernel igemm = {
+    .name = "cublaslt", .fits = osc_cuda_igemm_fits, .multiply = osc_cuda_igemm_multiply,
+};
+
+const osc_cuda_kernel *const osc_cuda_kernels[] = { &few, &wgmma, &igemm, NULL };
+
+osc_status osc_cuda_codes_choose(osc_device *device, const char *name)
 {
-    return osc_fail(OSC_EUNSUP, "the CUDA backend does not multiply codes yet: use scheme none");
+    const char *names[4] = { NULL };
+    size_t count = 0;
+    if (name == NULL) {
+        device->codes->kernel = NULL;
+        return OSC_OK;
+    }
+    for (; osc_cuda_kernels[count] != NULL; count++) {
+        names[count] = osc_cuda_kernels[count]->name;
+        if (strcmp(name, names[count]) == 0) {
+            device->codes->kernel = names[count];
+            return OSC_OK;
+        }
+    }
+    return osc_fail(OSC_ENOTFOUND, "no kernel '%s' for products of codes: %s, %s or %s", name,
+                    names[0], names[1], names[2]);
 }
 
-osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
+/* The chosen kernel where it fits, else the first that does; the last always does. */
+const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p)
 {
-    (void)device;
-    (void)limits;
-    return missing();
-}
-
-void osc_cuda_codes_close(osc_device *device)
-{
-    (void)device;
+    const char *name = device->codes->kernel;
+    size_t best = 0;
+    for (size_t i = 0; osc_cuda_kernels[i] != NULL && name != NULL; i++)
+        if (strcmp(name, osc_cuda_kernels[i]->name) == 0 && osc_cuda_kernels[i]->fits(device, p))
+            return osc_cuda_kernels[i];
+    while (!osc_cuda_kernels[best]->fits(device, p))
+        best++;
+    return osc_cuda_kernels[best];
 }
 
 const char *osc_cuda_codes_kernel(const osc_device *device)
 {
-    (void)device;
-    return "none";
+    if (device->codes != NULL && device->codes->kernel != NULL)
+        return device->codes->kernel;
+    return device->codes != NULL && device->hopper && device->codes->encode != NULL
+         ? wgmma.name : igemm.name;
+}
+
+/* --- memory ----------------------------------------------------------------------------- */
+
+static size_t lines(size_t bytes)
+{
+    return osc_cuda_round_up(bytes, 128);
+}
+
+/* The next part of a weight's memory. */
+static void *part(char **at, size_t bytes)
+{
+    void *data = *at;
+    *at += lines(bytes);
+    return data;
+}
+
+osc_cuda_weight osc_cuda_code_weight(const void *memory, const osc_coding *coding, size_t n,
+                                     size_t k)
+{
+    char *at = (char *)memory;
+    osc_cuda_weight w = { .rows = osc_cuda_round_up(n, CODES_PANEL),
+                          .stride = osc_cuda_round_up(k, CODES_ALIGN) };
+    w.scale = part(&at, n * sizeof *w.scale);
+    w.inverse = part(&at, n * sizeof *w.inverse);
+    if (coding->zeropoint) {
+        w.zero = part(&at, n * sizeof *w.zero);
+        w.total = part(&at, n * sizeof *w.total);
+    }
+    if (coding->remove == OSC_REMOVE_FIXED)
+        w.columns = part(&at, (k + 1) * sizeof *w.columns);
+    if (coding->remove != OSC_REMOVE_NONE && coding->stored)
+        w.stored = part(&at, k * w.rows * sizeof *w.stored);
+    w.code = part(&at, w.rows * w.stride);
+    w.bytes = (size_t)(at - (const char *)memory);
+    return w;
 }
 
 size_t osc_cuda_codes_bytes(const osc_coding *coding, size_t n, size_t k)
 {
-    (void)coding;
-    return n * k;
+    if (coding->w == OSC_SHARE_BLOCK)
+        return osc_cuda_q8_bytes(n, k);
+    return osc_cuda_code_weight(NULL, coding, n, k).bytes;
+}
+
+static osc_status own_cleared(osc_device *device, void **data, size_t bytes)
+{
+    OSC_TRY(osc_cuda_own(device, data, bytes));
+    OSC_CUDA_TRY(cudaMemsetAsync(*data, 0, bytes, device->stream), "clearing scratch memory");
+    return OSC_OK;
+}
+
+/* Scratch for the longest and widest product. */
+static osc_status own_all(osc_device *device, osc_cuda_codes *c)
+{
+    size_t t = c->tokens, k = c->widest, rows = osc_cuda_round_up(k, CODES_PANEL);
+    size_t words = (k + CODES_ALIGN + 31) / 32;
+    const struct { void **data; size_t bytes; } parts[] = {
+        { (void **)&c->code, t * osc_cuda_round_up(k, CODES_ALIGN) },
+        { (void **)&c->scale, t * sizeof *c->scale },
+        { (void **)&c->inverse, t * sizeof *c->inverse },
+        { (void **)&c->zero, t * sizeof *c->zero },
+        { (void **)&c->kept, t * sizeof *c->kept },
+        { (void **)&c->outliers, t * sizeof *c->outliers },
+        { (void **)&c->side_x, t * CODES_SIDE * sizeof *c->side_x },
+        { (void **)&c->side_w, rows * CODES_SIDE * sizeof *c->side_w },
+        { (void **)&c->kept_w, k * sizeof *c->kept_w },
+        { (void **)&c->columns, (k + 1) * sizeof *c->columns },
+        { (void **)&c->found, 2 * (words + k) * sizeof *c->found },
+        { (void **)&c->range, 4 * sizeof *c->range },
+        { (void **)&c->meeting, sizeof *c->meeting },
+        { (void **)&c->range_w, 2 * sizeof *c->range_w },
+        { (void **)&c->slice, CODES_SLICE },
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        OSC_TRY(own_cleared(device, parts[i].data, parts[i].bytes));
+    const int32_t empty[4] = { INT32_MAX, INT32_MIN, INT32_MAX, INT32_MIN };
+    OSC_CUDA_TRY(cudaMemcpyAsync(c->range, empty, sizeof empty, cudaMemcpyHostToDevice,
+                                 device->stream), "clearing scratch memory");
+    return osc_cuda_wait(device, "clearing scratch memory");
+}
+
+osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
+{
+    osc_cuda_codes *c = osc_alloc(1, sizeof *c);
+    enum cudaDriverEntryPointQueryResult found;
+    if (c == NULL)
+        return OSC_ENOMEM;
+    osc_cuda_codes_close(device);
+    device->codes = c;
+    c->tokens = limits->tokens;
+    c->widest = limits->widest;
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &c->encode, 12000,
+                                         cudaEnableDefault, &found) != cudaSuccess
+        || found != cudaDriverEntryPointSuccess) {
+        cudaGetLastError();
+        c->encode = NULL;
+    }
+    return own_all(device, c);
+}
+
+void osc_cuda_codes_close(osc_device *device)
+{
+    if (device->codes == NULL)
+        return;
+    osc_cuda_igemm_close(device);
+    osc_free(device->codes);
+    device->codes = NULL;
+}
+
+/* --- weights --------------------------------------------------------------------------------- */
+
+typedef osc_status (*piece_function)(osc_device *device, void *user, const void *values,
+                                     size_t first, size_t rows);
+
+/* Brings the tensor to the device, some rows at a time, and calls `take` for each. */
+static osc_status for_pieces(osc_device *device, const osc_tensor *t, piece_function take,
+                             void *user)
+{
+    size_t k = t->dim[1], most = CUDA_STAGING / (k * osc_dtype_size(t->dtype));
+    for (size_t first = 0, rows; first < t->dim[0]; first += rows) {
+        void *raw = (char *)device->raw + device->next_half % 2 * CUDA_STAGING;
+        rows = t->dim[0] - first < most ? t->dim[0] - first : most;
+        OSC_TRY(osc_cuda_upload(device, raw, t, first * k, rows * k));
+        OSC_TRY(take(device, user, raw, first, rows));
+    }
+    return OSC_OK;
+}
+
+/* One weight being coded. */
+typedef struct {
+    const osc_coding *coding;
+    const osc_tensor *tensor;
+    osc_cuda_weight   w;
+    void             *blocks;
+} loading;
+
+static osc_status take_range(osc_device *device, void *user, const void *values, size_t first,
+                             size_t rows)
+{
+    const loading *l = user;
+    (void)first;
+    return osc_cuda_range_w(device, device->codes->range_w, values, l->tensor->dtype,
+                            rows * l->tensor->dim[1]);
+}
+
+static osc_status take_codes(osc_device *device, void *user, const void *values, size_t first,
+                             size_t rows)
+{
+    const loading *l = user;
+    return osc_cuda_code_w(device, &l->w, l->coding, values, l->tensor->dtype, first, rows,
+                           l->tensor->dim[0], l->tensor->dim[1],
+                           l->coding->w == OSC_SHARE_TENSOR ? device->codes->range_w : NULL,
+                           device->bad);
+}
+
+static osc_status take_blocks(osc_device *device, void *user, const void *values, size_t first,
+                              size_t rows)
+{
+    const loading *l = user;
+    return osc_cuda_q8_load(device, l->blocks, values, l->tensor->dtype, first, rows,
+                            l->tensor->dim[0], l->tensor->dim[1], device->bad);
+}
+
+static osc_status set_columns(osc_device *device, const osc_cuda_weight *w,
+                              const osc_code_source *source)
+{
+    uint32_t count = (uint32_t)source->column_count;
+    if (w->columns == NULL)
+        return OSC_OK;
+    OSC_CUDA_TRY(cudaMemcpyAsync(w->columns, &count, sizeof count, cudaMemcpyHostToDevice,
+                                 device->loads), "copying columns");
+    OSC_CUDA_TRY(cudaMemcpyAsync(w->columns + 1, source->columns, count * sizeof count,
+                                 cudaMemcpyHostToDevice, device->loads), "copying columns");
+    return OSC_OK;
+}
+
+static bool is_float(osc_dtype dtype)
+{
+    return dtype == OSC_F32 || dtype == OSC_F16 || dtype == OSC_BF16;
 }
 
 osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *coding,
                                const osc_code_source *source, size_t *bad)
 {
-    (void)device;
-    (void)dst;
-    (void)coding;
-    (void)source;
-    (void)bad;
-    return missing();
+    static const int32_t empty[2] = { INT32_MAX, INT32_MIN };
+    const osc_tensor *t = source->tensor;
+    loading l = { .coding = coding, .tensor = t, .blocks = dst };
+    unsigned long long first_bad = ULLONG_MAX;
+    if (t->ndim != 2 || !is_float(t->dtype))
+        return osc_fail(OSC_EUNSUP, "weights of type %s cannot be coded",
+                        osc_dtype_name(t->dtype));
+    OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof first_bad, device->loads),
+                 "checking weights");
+    if (coding->w == OSC_SHARE_BLOCK) {
+        OSC_TRY(for_pieces(device, t, take_blocks, &l));
+    } else {
+        if (t->dim[1] > OSC_CODES_WIDEST)
+            return osc_fail(OSC_EUNSUP, "a product over %zu inputs: int8 codes are summed in "
+                            "32 bits, which holds %d", t->dim[1], OSC_CODES_WIDEST);
+        l.w = osc_cuda_code_weight(dst, coding, t->dim[0], t->dim[1]);
+        OSC_TRY(set_columns(device, &l.w, source));
+        OSC_CUDA_TRY(cudaMemcpyAsync(device->codes->range_w, empty, sizeof empty,
+                                     cudaMemcpyHostToDevice, device->loads), "coding weights");
+        if (coding->w == OSC_SHARE_TENSOR)
+            OSC_TRY(for_pieces(device, t, take_range, &l));
+        OSC_TRY(for_pieces(device, t, take_codes, &l));
+    }
+    OSC_CUDA_TRY(cudaMemcpyAsync(&first_bad, device->bad, sizeof first_bad,
+                                 cudaMemcpyDeviceToHost, device->loads), "checking weights");
+    OSC_CUDA_TRY(cudaStreamSynchronize(device->loads), "coding weights");
+    *bad = first_bad == ULLONG_MAX ? SIZE_MAX : (size_t)first_bad;
+    return OSC_OK;
 }
+
+/* --- products ------------------------------------------------------------------------- */
 
 osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                  const osc_coding *coding, const void *bias, osc_act act,
                                  size_t rows, size_t n, size_t k)
 {
-    (void)device;
-    (void)y;
-    (void)x;
-    (void)w;
-    (void)coding;
-    (void)bias;
-    (void)act;
-    (void)rows;
-    (void)n;
-    (void)k;
-    return missing();
-}
-
-osc_status osc_cuda_codes_view(osc_device *device, osc_code_view *view, const void *x,
-                               const void *w, const osc_coding *coding, size_t rows, size_t n,
-                               size_t k)
-{
-    (void)device;
-    (void)view;
-    (void)x;
-    (void)w;
-    (void)coding;
-    (void)rows;
-    (void)n;
-    (void)k;
-    return missing();
+    osc_cuda_layer p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
+                           .rows = rows, .n = n, .k = k };
+    assert(rows <= device->codes->tokens && k <= device->codes->widest);
+    if (coding->w == OSC_SHARE_BLOCK)
+        return osc_cuda_q8_multiply(device, &p, w);
+    p.w = osc_cuda_code_weight(w, coding, n, k);
+    const osc_cuda_kernel *kernel = osc_cuda_kernel_for(device, &p);
+    if (!kernel->codes)
+        OSC_TRY(osc_cuda_code_x(device, &p, true));
+    return kernel->multiply(device, &p);
 }

@@ -18,7 +18,16 @@ libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
   %D%/convert.cu %D%/rows.cu %D%/elementwise.cu %D%/product_any.cu %D%/head.cu \
   %D%/attention.cuh %D%/attention.cu %D%/attention_wgmma.h %D%/attention_wgmma.cu \
   %D%/attend_steps.cu %D%/observe.cu \
-  %D%/codes.c
+  %D%/codes.h %D%/codes.c %D%/codes_view.c %D%/codes_lt.c \
+  %D%/codes.cuh %D%/codes_x.cuh %D%/codes_x.cu %D%/codes_w.cu %D%/codes_scale.cu \
+  %D%/codes_few.cu %D%/wgmma.cuh %D%/codes_wgmma.cu %D%/codes_q8.cu
+
+# Run by hand, with arguments: it takes minutes.
+EXTRA_PROGRAMS += %D%/bench_codes
+CLEANFILES     += %D%/bench_codes
+%C%_bench_codes_SOURCES = %D%/bench_codes.cu
+%C%_bench_codes_LDADD   = $(OSC_LIBS)
+
 -include %D%/$(DEPDIR)/*.cu.Po
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po
 endif

@@ -216,6 +216,12 @@ check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
 %C%_test_cuda_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_cuda_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_cuda_codes
+%C%_test_cuda_codes_SOURCES = %D%/test_cuda_codes.c %D%/cuda_side.c \
+  %D%/cuda_side.h %D%/coded_layer.h %D%/near.h %D%/run.h
+%C%_test_cuda_codes_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_cuda_codes_LDADD   = $(TEST_LIBS)
 endif
 
 endif

@@ -1,0 +1,143 @@
+/* Coding of values in kernels: the arithmetic of backend/codes.h, value for value
+ * that of the CPU backend. */
+#ifndef OSC_CUDA_CODES_CUH
+#define OSC_CUDA_CODES_CUH
+
+#include "cuda/activate.cuh"
+#include "cuda/codes.h"
+#include "cuda/element.cuh"
+
+/* --- launches that overlap the end of the kernel before -------------------------------- */
+
+/* Waits until the kernel before has ended and its writes can be seen. */
+static __device__ __forceinline__ void after_last_kernel()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+/* The next kernel may be set up from now on. */
+static __device__ __forceinline__ void let_next_kernel()
+{
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" :::);
+#endif
+}
+
+template <typename... A, typename... B>
+static osc_status launch_after(osc_device *device, const char *what, void (*kernel)(A...),
+                               unsigned blocks, unsigned threads, size_t shared, B... args)
+{
+    cudaLaunchAttribute early = {};
+    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    early.val.programmaticStreamSerializationAllowed = 1;
+    cudaLaunchConfig_t config = {};
+    config.gridDim = dim3(blocks);
+    config.blockDim = dim3(threads);
+    config.dynamicSmemBytes = shared;
+    config.stream = device->stream;
+    config.attrs = &early;
+    config.numAttrs = device->capability >= 90 ? 1 : 0;
+    OSC_CUDA_TRY(cudaLaunchKernelEx(&config, kernel, A(args)...), what);
+    return OSC_OK;
+}
+
+/* --- 16-bit values as ordered integers -------------------------------------------------- */
+
+template <typename T> struct bits16;
+template <> struct bits16<__half> {
+    enum { INFINITE = 0x7c00 };
+    static __device__ __forceinline__ float value(unsigned bits)
+    {
+        return __half2float(__ushort_as_half((unsigned short)bits));
+    }
+};
+template <> struct bits16<__nv_bfloat16> {
+    enum { INFINITE = 0x7f80 };
+    static __device__ __forceinline__ float value(unsigned bits)
+    {
+        return __uint_as_float(bits << 16);
+    }
+};
+
+/* Two 16-bit floats in a word to two signed integers of the same order; its own inverse. */
+static __device__ __forceinline__ unsigned keys16(unsigned word)
+{
+    return word ^ (__vcmplts2(word, 0u) & 0x7fff7fffu);
+}
+
+/* The same for one float. */
+static __device__ __forceinline__ int32_t key32(float x)
+{
+    int32_t bits = __float_as_int(x);
+    return bits ^ (bits >> 31 & 0x7fffffff);
+}
+
+static __device__ __forceinline__ float value_of_key(int32_t key)
+{
+    return __int_as_float(key ^ (key >> 31 & 0x7fffffff));
+}
+
+/* --- scales ------------------------------------------------------------------------------ */
+
+typedef struct {
+    float scale;
+    int   zero;
+} code_scale;
+
+/* Of a set whose extremes are these keys; an empty set has low > high. */
+static __device__ __forceinline__ code_scale scale_of(int32_t low, int32_t high, bool zeropoint)
+{
+    float least = value_of_key(low), most = value_of_key(high);
+    if (low > high)
+        return { 1.0f, 0 };
+    if (!isfinite(least) || !isfinite(most))
+        return { __int_as_float(0x7fc00000), 0 };
+    if (!zeropoint) {
+        float size = -least > most ? -least : most;
+        float scale = size > 0.0f ? __fdiv_rn(127.0f, size) : 1.0f;
+        return { isinf(scale) ? 1.0f : scale, 0 };
+    }
+    float width = __fsub_rn(most, least);
+    float scale = __fdiv_rn(254.0f, width > 0.0f ? width : 1.0f);
+    if (isinf(scale))
+        scale = 254.0f;
+    double zero = -(double)rintf(__fmul_rn(scale, least)) - 127.0;
+    if (isinf(width) || !(fabs(zero) <= 2147483647.0))
+        return { __int_as_float(0x7fc00000), 0 };
+    return { scale, (int)zero };
+}
+
+/* The code of a finite value that belongs to the set, in the low byte: adding
+ * 1.5 * 2^23 rounds to an integer, half to even, as |x scale| < 2^22. */
+static __device__ __forceinline__ int symmetric_code(float x, float scale)
+{
+    return __float_as_int(__fadd_rn(__fmul_rn(x, scale), 12582912.0f));
+}
+
+static __device__ __forceinline__ int zeropoint_code(float x, code_scale s)
+{
+    long long v = __float2ll_rn(__fmul_rn(x, s.scale)) + s.zero;
+    return v > 127 ? 127 : v < -127 ? -127 : (int)v;
+}
+
+template <bool ZERO> static __device__ __forceinline__ int code_of(float x, code_scale s)
+{
+    return ZERO ? zeropoint_code(x, s) : symmetric_code(x, s.scale);
+}
+
+/* --- activation ---------------------------------------------------------------------------- */
+
+static __device__ __forceinline__ float activated(float x, osc_act act)
+{
+    switch (act) {
+    case OSC_ACT_RELU: return activate<OSC_ACT_RELU>(x);
+    case OSC_ACT_GELU: return activate<OSC_ACT_GELU>(x);
+    case OSC_ACT_GELU_TANH: return activate<OSC_ACT_GELU_TANH>(x);
+    case OSC_ACT_SILU: return activate<OSC_ACT_SILU>(x);
+    default: return x;
+    }
+}
+
+#endif

@@ -1,0 +1,470 @@
+/* The product of codes with few rows: each code of w is read once, and reading them is
+ * what it costs.  A CTA takes 16 outputs at a time, its warps share K.  In the matrix
+ * instruction m16n8k32 codes of w are the 16 rows and those of x the 8 columns; the
+ * order of K is free as long as both have the same, so every lane reads 16 neighbouring
+ * codes.  For one or two aligned rows every CTA
+ * codes x itself. */
+#include <config.h>
+#include "cuda/codes_x.cuh"
+
+enum {
+    THREADS = 256,
+    WARPS = THREADS / 32,
+    RESIDENT = 4,             /* CTAs of a multiprocessor */
+    OUTPUTS = 16,             /* of one CTA at a time */
+    BLOCK = 64,               /* codes of a row in two matrix instructions */
+    STEPS = 4,                /* blocks whose codes a warp has asked for at once */
+    FUSED_ROWS = 2,
+    FUSED_BYTES = 64 << 10    /* of codes of x in shared memory */
+};
+
+struct call {
+    void        *y;
+    const void  *x, *bias;
+    osc_cuda_weight w;
+    const int8_t *code_x;
+    const float *inverse_x, *outliers;
+    const int32_t *zero_x, *kept_w;
+    const double *kept_x;
+    const uint32_t *columns;
+    int32_t     *sum;
+    unsigned     rows, n, k, groups;
+    unsigned     run;         /* blocks of a step, up to STEPS */
+    osc_act      act;
+    osc_remove   remove;
+    float        threshold;
+};
+
+/* What a CTA knows of x. */
+struct facts {
+    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
+    double   zero[FEW_ROWS], kept[FEW_ROWS];
+    uint32_t list[CODES_SIDE];
+    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
+    unsigned removed;
+    int32_t  part[WARPS][OUTPUTS * FEW_ROWS];
+};
+
+/* --- codes of w, as a lane reads them ------------------------------------------------- */
+
+struct step {
+    uint4 low[STEPS], high[STEPS];            /* rows lane / 4 and 8 more */
+};
+
+static __device__ __forceinline__ uint4 stream16(const int8_t *at)
+{
+    uint4 v;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(at));
+    return v;
+}
+
+/* Neighbouring blocks of the group's codes, so that loads share cache lines. */
+static __device__ __forceinline__ void load_step(step *s, const call &a, unsigned group,
+                                                 unsigned block)
+{
+    unsigned lane = threadIdx.x % 32;
+    const int8_t *low = a.w.code + (size_t)(group * OUTPUTS + lane / 4) * a.w.stride;
+    const int8_t *high = low + 8 * a.w.stride;
+#pragma unroll
+    for (unsigned j = 0; j < STEPS; j++) {
+        unsigned i = (block + j) * BLOCK + lane % 4 * 16;
+        bool in = j < a.run && i < a.w.stride;
+        s->low[j] = in ? stream16(low + i) : make_uint4(0, 0, 0, 0);
+        s->high[j] = in ? stream16(high + i) : make_uint4(0, 0, 0, 0);
+    }
+}
+
+static __device__ __forceinline__ void mma(int (&d)[4], unsigned a0, unsigned a1, unsigned a2,
+                                           unsigned a3, unsigned b0, unsigned b1)
+{
+    asm volatile("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, "
+                 "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+                 : "+r"(d[0]), "+r"(d[1]), "+r"(d[2]), "+r"(d[3])
+                 : "r"(a0), "r"(a1), "r"(a2), "r"(a3), "r"(b0), "r"(b1));
+}
+
+static __device__ __forceinline__ void multiply_step(int (&d)[4], const step &s, const call &a,
+                                                     const int8_t *code_x, unsigned block)
+{
+    unsigned lane = threadIdx.x % 32, row = lane / 4;
+#pragma unroll
+    for (unsigned j = 0; j < STEPS; j++) {
+        unsigned i = (block + j) * BLOCK + lane % 4 * 16;
+        uint4 x = make_uint4(0, 0, 0, 0);
+        if (j < a.run && row < a.rows && i < a.w.stride)
+            x = *reinterpret_cast<const uint4 *>(code_x + row * a.w.stride + i);
+        mma(d, s.low[j].x, s.high[j].x, s.low[j].y, s.high[j].y, x.x, x.y);
+        mma(d, s.low[j].z, s.high[j].z, s.low[j].w, s.high[j].w, x.z, x.w);
+    }
+}
+
+/* --- coding x, every CTA for itself --------------------------------------------------- */
+
+static __device__ __forceinline__ unsigned padding8(unsigned i, unsigned k)
+{
+    return i + 8 <= k ? 0 : i >= k ? 0xffu : 0xffu << (k - i) & 0xffu;
+}
+
+/* Bits of removed columns among eight. */
+template <typename T>
+static __device__ __forceinline__ unsigned removed_of(const call &a, const uint4 (&x)[FUSED_ROWS],
+                                                      const uint32_t *bits, unsigned i)
+{
+    if (a.remove == OSC_REMOVE_FIXED)
+        return removed8(bits, i);
+    if (a.remove != OSC_REMOVE_ABSOLUTE)
+        return 0;
+    uint4 most = make_uint4(0, 0, 0, 0);
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++)
+        larger8<T>(&most, x[t]);
+    return reach8<T>(most, a.threshold) & ~padding8(i, a.k);
+}
+
+/* Rows of x from column i on; rows that are not there are zeros. */
+template <typename T>
+static __device__ __forceinline__ void load_rows(uint4 (&x)[FUSED_ROWS], const call &a, unsigned i)
+{
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++)
+        x[t] = t < a.rows ? load8<true>((const T *)a.x + (size_t)t * a.k, i, a.k)
+                          : make_uint4(0, 0, 0, 0);
+}
+
+/* Removed columns and extremes of rows in one pass: a thread has all rows of its
+ * columns.  Leaves the extremes of each warp in `part`. */
+template <typename T, bool ZERO>
+static __device__ void look_at_x(const call &a, uint32_t *bits, extremes (*part)[WARPS])
+{
+    extremes e[FUSED_ROWS];
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++)
+        e[t] = no_extremes<ZERO>();
+    for (unsigned i = threadIdx.x * 8; i < a.w.stride; i += THREADS * 8) {
+        uint4 x[FUSED_ROWS];
+        load_rows<T>(x, a, i);
+        unsigned removed = removed_of<T>(a, x, bits, i);
+        reinterpret_cast<uint8_t *>(bits)[i / 8] = (uint8_t)removed;
+#pragma unroll
+        for (unsigned t = 0; t < FUSED_ROWS; t++)
+            extend<ZERO>(&e[t], without<ZERO>(x[t], removed), removed | padding8(i, a.k));
+    }
+#pragma unroll
+    for (unsigned t = 0; t < FUSED_ROWS; t++) {
+        e[t] = warp_extremes<ZERO>(e[t]);
+        if (threadIdx.x % 32 == 0)
+            part[t][threadIdx.x / 32] = e[t];
+    }
+}
+
+template <typename T, bool ZERO>
+static __device__ code_scale scale_from(const extremes *part)
+{
+    int32_t low, high;
+    extremes e = part[0];
+    for (unsigned i = 1; i < WARPS; i++) {
+        if (ZERO)
+            e.low = (unsigned)min((int)e.low, (int)part[i].low);
+        e.high = ZERO ? (unsigned)max((int)e.high, (int)part[i].high) : max(e.high, part[i].high);
+    }
+    float_keys<T, ZERO>(&low, &high, e);
+    return scale_of(low, high, ZERO);
+}
+
+/* Sums of codes and of removed values of the row over the block. */
+static __device__ void add_up(facts *f, unsigned t, int sum, float gone, code_scale s,
+                              unsigned kept)
+{
+    __shared__ int sums[WARPS];
+    __shared__ float values[WARPS];
+    sum = __reduce_add_sync(~0u, sum);
+    for (unsigned d = 16; d > 0; d /= 2)
+        gone += __shfl_xor_sync(~0u, gone, d);
+    __syncthreads();
+    if (threadIdx.x % 32 == 0) {
+        sums[threadIdx.x / 32] = sum;
+        values[threadIdx.x / 32] = gone;
+    }
+    __syncthreads();
+    if (threadIdx.x != 0)
+        return;
+    for (unsigned i = 1; i < WARPS; i++) {
+        sum += sums[i];
+        gone += values[i];
+    }
+    f->kept[t] = (double)(isnan(s.scale) ? 0 : sum) - (double)kept * s.zero;
+    f->outliers[t] = gone;
+}
+
+template <typename T, bool ZERO>
+static __device__ void code_row(const call &a, facts *f, int8_t *code, unsigned t,
+                                const uint32_t *bits, code_scale s)
+{
+    int sum = 0;
+    float gone = 0.0f;
+    for (unsigned i = threadIdx.x * 8; i < a.w.stride; i += THREADS * 8) {
+        uint4 x = load8<true>((const T *)a.x + (size_t)t * a.k, i, a.k);
+        unsigned removed = removed8(bits, i) | padding8(i, a.k);
+        uint2 q = code8<T, ZERO>(without<ZERO>(x, removed), removed, s, &sum, &gone);
+        *reinterpret_cast<uint2 *>(code + t * a.w.stride + i) = isnan(s.scale) ? make_uint2(0, 0)
+                                                                               : q;
+    }
+    if (threadIdx.x == 0) {
+        f->inverse[t] = __fdiv_rn(1.0f, s.scale);
+        f->zero[t] = (double)s.zero;
+    }
+    if (ZERO)
+        add_up(f, t, sum, gone, s, a.k - f->removed);
+}
+
+template <typename T, bool ZERO>
+static __device__ void code_x(const call &a, facts *f, int8_t *code, uint32_t *bits)
+{
+    __shared__ extremes part[FUSED_ROWS][WARPS];
+    unsigned words = bit_words(a.k);
+    for (unsigned w = threadIdx.x; w < words; w += THREADS)
+        bits[w] = 0;
+    __syncthreads();
+    if (a.remove == OSC_REMOVE_FIXED) {
+        for (unsigned i = threadIdx.x; i < a.w.columns[0]; i += THREADS)
+            atomicOr(&bits[a.w.columns[1 + i] / 32], 1u << a.w.columns[1 + i] % 32);
+        __syncthreads();
+    }
+    look_at_x<T, ZERO>(a, bits, part);
+    __syncthreads();
+    if (threadIdx.x < 32) {
+        unsigned count = list_columns(f->list, CODES_SIDE, NULL, bits, words);
+        if (threadIdx.x == 0)
+            f->removed = count;
+    }
+    if (ZERO)
+        __syncthreads();       /* f->removed */
+    for (unsigned t = 0; t < a.rows; t++)
+        code_row<T, ZERO>(a, f, code, t, bits, scale_from<T, ZERO>(part[t]));
+}
+
+/* What codes_x.cu found. */
+static __device__ void take_facts(const call &a, facts *f)
+{
+    unsigned t = threadIdx.x;
+    if (t == 0)
+        f->removed = a.columns[0];
+    for (unsigned i = t; i < CODES_SIDE && i < a.columns[0]; i += THREADS)
+        f->list[i] = a.columns[1 + i];
+    if (t < a.rows) {
+        f->inverse[t] = a.inverse_x[t];
+        f->zero[t] = (double)a.zero_x[t];
+        f->kept[t] = a.kept_x[t];
+        f->outliers[t] = a.outliers[t];
+    }
+    __syncthreads();
+}
+
+template <typename T> static __device__ void take_side(const call &a, facts *f)
+{
+    unsigned count = min(f->removed, (unsigned)CODES_SIDE);
+    for (unsigned i = threadIdx.x; i < count * a.rows; i += THREADS)
+        f->side[i / count][i % count] =
+            to_float(reinterpret_cast<const T *>(a.x)[(size_t)(i / count) * a.k
+                                                      + f->list[i % count]]);
+    __syncthreads();
+}
+
+/* --- the outputs ---------------------------------------------------------------------- */
+
+template <typename T>
+static __device__ __forceinline__ float removed_weight(const call &a, unsigned row, unsigned column)
+{
+    if (a.w.stored != NULL)
+        return to_float(reinterpret_cast<const T *>(a.w.stored)[(size_t)column * a.w.rows + row]);
+    return (float)a.w.code[(size_t)row * a.w.stride + column];
+}
+
+/* The next removed column after the listed ones; `bits` where x was coded here. */
+static __device__ unsigned later_column(const call &a, const facts *f, const uint32_t *bits,
+                                        unsigned i, unsigned before)
+{
+    if (bits == NULL)
+        return a.columns[1 + i];
+    unsigned column = before + 1;
+    while ((bits[column / 32] >> column % 32 & 1) == 0)
+        column++;
+    return column;
+}
+
+/* x_O w_O^T for row t of x and a row of codes of w; *gone: sum of codes of w there. */
+template <typename T, bool ZERO>
+static __device__ float removed_part(const call &a, const facts *f, const uint32_t *bits,
+                                     unsigned row, unsigned t, int *gone)
+{
+    const int8_t *code = a.w.code + (size_t)row * a.w.stride;
+    float sum = 0.0f;
+    unsigned count = min(f->removed, (unsigned)CODES_SIDE), column = 0;
+#pragma unroll 8
+    for (unsigned i = 0; i < count; i++) {
+        sum = fmaf(f->side[t][i], removed_weight<T>(a, row, f->list[i]), sum);
+        if (ZERO)
+            *gone += code[f->list[i]];
+    }
+    if (f->removed > count)
+        column = f->list[count - 1];
+    for (unsigned i = count; i < f->removed; i++) {
+        column = later_column(a, f, bits, i, column);
+        sum = fmaf(to_float(reinterpret_cast<const T *>(a.x)[(size_t)t * a.k + column]),
+                   removed_weight<T>(a, row, column), sum);
+        if (ZERO)
+            *gone += code[column];
+    }
+    return sum;
+}
+
+template <typename T, bool ZERO>
+static __device__ void finish(const call &a, const facts *f, unsigned output, unsigned t,
+                              int sum, float side, int gone)
+{
+    if (a.sum != NULL) {
+        a.sum[(size_t)t * a.n + output] = sum;
+        return;
+    }
+    float value, inverse = a.w.inverse[output];
+    if (ZERO) {
+        double exact = (double)sum - f->zero[t] * (double)(a.w.total[output] - gone);
+        value = (float)(exact - (double)a.w.zero[output] * f->kept[t]);
+    } else {
+        value = (float)sum;
+    }
+    value *= f->inverse[t];
+    if (a.w.stored != NULL)
+        value = value * inverse + side;
+    else if (ZERO)
+        value = (value + (side - (float)a.w.zero[output] * f->outliers[t])) * inverse;
+    else
+        value = (value + side) * inverse;
+    if (a.bias != NULL)
+        value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
+    reinterpret_cast<T *>(a.y)[(size_t)t * a.n + output] = from_float<T>(activated(value, a.act));
+}
+
+/* One group of outputs; the first step of its codes is in `s`. */
+template <typename T, bool ZERO>
+static __device__ void do_group(const call &a, facts *f, const int8_t *code_x,
+                                const uint32_t *bits, unsigned group, step &s)
+{
+    unsigned warp = threadIdx.x / 32, lane = threadIdx.x % 32, blocks;
+    unsigned mine = threadIdx.x / FEW_ROWS, t = threadIdx.x % FEW_ROWS;
+    unsigned row = group * OUTPUTS + mine, output = osc_cuda_code_row(row);
+    bool in = mine < OUTPUTS && t < a.rows && output < a.n;
+    int d[4] = { 0, 0, 0, 0 }, gone = 0;
+    float side = in && a.sum == NULL ? removed_part<T, ZERO>(a, f, bits, row, t, &gone) : 0.0f;
+    blocks = (unsigned)(a.w.stride + BLOCK - 1) / BLOCK;
+    for (unsigned block = warp * a.run; block < blocks; block += a.run * WARPS) {
+        if (block != warp * a.run)
+            load_step(&s, a, group, block);
+        multiply_step(d, s, a, code_x, block);
+    }
+    int32_t *part = f->part[warp] + lane / 4 * FEW_ROWS + lane % 4 * 2;
+    part[0] = d[0];
+    part[1] = d[1];
+    part[8 * FEW_ROWS] = d[2];
+    part[8 * FEW_ROWS + 1] = d[3];
+    if (group + gridDim.x < a.groups)
+        load_step(&s, a, group + gridDim.x, warp * a.run);
+    __syncthreads();
+    int sum = 0;
+    for (unsigned i = 0; i < WARPS && in; i++)
+        sum += f->part[i][mine * FEW_ROWS + t];
+    if (in)
+        finish<T, ZERO>(a, f, output, t, sum, side, gone);
+    __syncthreads();
+}
+
+template <typename T, bool ZERO, bool FUSED>
+static __global__ void __launch_bounds__(THREADS, RESIDENT)
+few_kernel(const __grid_constant__ call a)
+{
+    extern __shared__ __align__(16) int8_t code[];
+    __shared__ facts f;
+    uint32_t *bits = FUSED ? reinterpret_cast<uint32_t *>(code + a.rows * a.w.stride) : NULL;
+    step s;
+    load_step(&s, a, blockIdx.x, threadIdx.x / 32 * a.run);   /* needs nothing before */
+    after_last_kernel();
+    let_next_kernel();
+    if (FUSED)
+        code_x<T, ZERO>(a, &f, code, bits);
+    else
+        take_facts(a, &f);
+    __syncthreads();
+    take_side<T>(a, &f);
+    for (unsigned group = blockIdx.x; group < a.groups; group += gridDim.x)
+        do_group<T, ZERO>(a, &f, FUSED ? code : a.code_x, bits, group, s);
+}
+
+/* --- launching ------------------------------------------------------------------------ */
+
+static bool codes_itself(const osc_cuda_layer *p)
+{
+    return p->rows <= FUSED_ROWS && rows_aligned(p->x, p->k) && p->sum == NULL
+        && p->rows * p->w.stride <= FUSED_BYTES
+        && p->coding.x == OSC_SHARE_ROW && p->coding.remove != OSC_REMOVE_RATIO
+        && p->coding.remove != OSC_REMOVE_TOP;
+}
+
+template <typename T, bool ZERO, bool FUSED>
+static osc_status launch_kernel(osc_device *device, const call &a)
+{
+    unsigned most = (unsigned)(RESIDENT * device->processors);
+    size_t shared = FUSED ? a.rows * a.w.stride + bit_words(a.k) * sizeof(uint32_t) : 0;
+    if (FUSED)
+        OSC_CUDA_TRY(cudaFuncSetAttribute(few_kernel<T, ZERO, FUSED>,
+                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                          (int)(FUSED_BYTES + 4096)), "taking shared memory");
+    return launch_after(device, "multiplying codes of few rows", few_kernel<T, ZERO, FUSED>,
+                        a.groups < most ? a.groups : most, THREADS, shared, a);
+}
+
+template <typename T>
+static osc_status launch(osc_device *device, const osc_cuda_layer *p)
+{
+    const osc_cuda_codes *c = device->codes;
+    call a = {};
+    a.y = p->y;
+    a.x = p->x;
+    a.bias = p->bias;
+    a.w = p->w;
+    a.code_x = c->code;
+    a.inverse_x = c->inverse;
+    a.outliers = c->outliers;
+    a.zero_x = c->zero;
+    a.kept_w = c->kept_w;
+    a.kept_x = c->kept;
+    a.columns = c->columns;
+    a.sum = p->sum;
+    a.rows = (unsigned)p->rows;
+    a.n = (unsigned)p->n;
+    a.k = (unsigned)p->k;
+    a.groups = (unsigned)(p->w.rows / OUTPUTS);
+    a.run = (unsigned)((p->w.stride + BLOCK * WARPS - 1) / (BLOCK * WARPS));
+    a.run = a.run < (unsigned)STEPS ? a.run : (unsigned)STEPS;
+    a.act = p->act;
+    a.remove = p->coding.remove;
+    a.threshold = p->coding.threshold;
+    if (codes_itself(p))
+        return p->coding.zeropoint ? launch_kernel<T, true, true>(device, a)
+                                   : launch_kernel<T, false, true>(device, a);
+    if (p->sum == NULL)
+        OSC_TRY(osc_cuda_code_x(device, p, false));
+    return p->coding.zeropoint ? launch_kernel<T, true, false>(device, a)
+                               : launch_kernel<T, false, false>(device, a);
+}
+
+bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_layer *p)
+{
+    (void)device;
+    return p->rows <= FEW_ROWS;
+}
+
+osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_layer *p)
+{
+    return OSC_CUDA_BY_DTYPE(device, launch, device, p);
+}
