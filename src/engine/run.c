@@ -100,10 +100,15 @@ static osc_status run_head(osc_session *s, size_t first_row, size_t rows, void *
         tile.tensor.data = (const char *)head->tensor.data
                          + i * head->tensor.stride[0] * osc_dtype_size(head->tensor.dtype);
         OSC_TRY(osc_session_load(s, s->head_tile, &tile));
-        OSC_TRY(s->backend->head(s->device, s->lse + first_row,
-                                 row_of(s, s->head_in, first_row, width), s->head_tile,
-                                 s->targets + first_row, rows, i, tile.tensor.dim[0], width,
-                                 logits, vocabulary));
+        void *x = row_of(s, s->head_in, first_row, width), *bias = s->pass.once[OSC_B_HEAD];
+        if (bias == NULL)
+            OSC_TRY(s->backend->head(s->device, s->lse + first_row, x, s->head_tile,
+                                     s->targets + first_row, rows, i, tile.tensor.dim[0], width,
+                                     logits, vocabulary));
+        else
+            OSC_TRY(s->backend->head_biased(s->device, s->lse + first_row, x, s->head_tile,
+                                            row_of(s, bias, i, 1), s->targets + first_row, rows, i,
+                                            tile.tensor.dim[0], width, logits, vocabulary));
     }
     return OSC_OK;
 }
