@@ -69,6 +69,16 @@ check_PROGRAMS += %D%/test_engine
 %C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_engine_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_config
+%C%_test_config_SOURCES = %D%/test_config.c %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_config_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_config_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_arch
+%C%_test_arch_SOURCES = %D%/test_arch.c %D%/files.h %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_arch_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_arch_LDADD   = $(TEST_LIBS)
+
 RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 
 check_PROGRAMS += %D%/test_i8
