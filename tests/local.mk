@@ -1,4 +1,4 @@
-SCRIPT_TESTS = %D%/layers.sh %D%/test_cli.sh %D%/test_compare.sh %D%/test_kill.sh \
+SCRIPT_TESTS = %D%/layers.sh %D%/test_arch.sh %D%/test_cli.sh %D%/test_compare.sh %D%/test_kill.sh \
   %D%/test_merge.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
