@@ -51,10 +51,10 @@ static osc_status write_json(const error_results *r, const compare_options *o, F
         for (size_t s = 0; s < o->list.count; s++)
             for (size_t b = 0; b < m->layers; b++)
                 for (size_t l = 0; l < STUDY_LINEARS && !failed; l++)
-                    failed = m->has[l]
-                          && json_array_append_new(rows, layer_json(m, o->list.text[s],
-                                                                    errors_at(m, s, b, l), b,
-                                                                    l)) != 0;
+                    if (m->has[l])
+                        failed = json_array_append_new(rows, layer_json(m, o->list.text[s],
+                                                                        errors_at(m, s, b, l), b,
+                                                                        l));
     }
     if (failed != 0) {
         json_decref(rows);

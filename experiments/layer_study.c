@@ -81,7 +81,8 @@ static osc_status own_weights(layer_study *s, subject *it)
         const osc_tensor *w = tensor_of(s, 0, l);
         osc_linear *linear = &it->linear[l];
         *linear = (osc_linear){ .choice = &it->choice, .n = osc_tensor_rows(w),
-                                .k = osc_tensor_width(w), .input = osc_point_name(layer_study_input(l)) };
+                                .k = osc_tensor_width(w),
+                                .input = osc_point_name(layer_study_input(l)) };
         it->prepared[l] = SIZE_MAX;
         OSC_TRY(s->backend->alloc(s->device, &linear->weight,
                                   it->choice.scheme->bytes(&it->choice, s->backend, linear->n,

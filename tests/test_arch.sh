@@ -24,15 +24,15 @@ for model in gpt2-s1 gptj-s1 bloom-6heads-s1 llama-gqa-s1; do
     bloom*) type=bloom layers=6 points=qkv_in,out_in,fc1_in ;;
     llama*) type=llama layers=7 points=qkv_in,out_in,fc1_in ;;
     esac
-    is "$model: info" "$("$program" info "$models/$model" | awk '$1 == "architecture" { print $2 }')" \
-        $type
+    is "$model: info" "$("$program" info "$models/$model" |
+        awk '$1 == "architecture" { print $2 }')" $type
 
     "$program" record -q --model "$models/$model" --tokens tokens -o $model.h5 >out 2>err
     is "$model: record" "$?$(cat err)" 0
     is "$model: points followed" "$("$program" info --format json $model.h5 |
         tr -d ' \n' | sed 's/.*"tracked":\[\([^]]*\)\].*/\1/; s/"//g')" $points
 
-    # three blocks, two schemes
+    # Three blocks under two schemes.
     "$program" compare -q --errors --model "$models/$model" --tokens tokens \
         --schemes none,absmax --format json --plot $model.svg >out 2>err
     is "$model: errors of layers" "$?$(cat err) $(grep -c '"layer"' out)" "0 $((layers * 6))"

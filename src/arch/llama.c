@@ -65,12 +65,12 @@ static osc_status read_heads(osc_config *config, const json_t *json)
     if (config->heads == 0 || config->kv_heads == 0 || config->heads % config->kv_heads != 0)
         return osc_fail(OSC_EFORMAT, "num_attention_heads %zu is not a multiple of "
                         "num_key_value_heads %zu", config->heads, config->kv_heads);
-    size_t split = config->hidden / config->heads;
-    config->head_size = split;
     OSC_TRY(osc_json_get_size(&config->head_size, json, "head_dim"));
-    if (config->head_size == split && config->hidden % config->heads != 0)
+    if (config->head_size == 0 && config->hidden % config->heads != 0)
         return osc_fail(OSC_EFORMAT, "hidden_size %zu is not a multiple of num_attention_heads %zu",
                         config->hidden, config->heads);
+    if (config->head_size == 0)
+        config->head_size = config->hidden / config->heads;
     if (config->head_size % 2 != 0)
         return osc_fail(OSC_EFORMAT, "head_dim %zu is odd: rotary positions need pairs",
                         config->head_size);
