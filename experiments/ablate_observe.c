@@ -4,9 +4,6 @@
 
 #include "analyses/features.h"
 
-/* Tensors that the rule looks at, as far as the model has them in its hidden width. */
-static const osc_point tracked_points[] = { OSC_AT_QKV_IN, OSC_AT_OUT_IN, OSC_AT_FC1_IN };
-
 /* Counts (block, position) pairs at which some tracked tensor reaches alpha.  All
  * tensors of a block and sequence come one after another, so it is enough to know for
  * each cell in which such turn it was counted last. */
@@ -40,15 +37,6 @@ static osc_status counter_open(pair_counter *c, const run_input *input)
     c->counted = osc_alloc(input->corpus->longest, c->width * sizeof *c->counted);
     c->pairs = osc_alloc(c->width, sizeof *c->pairs);
     return c->counted == NULL || c->pairs == NULL ? OSC_ENOMEM : OSC_OK;
-}
-
-static unsigned tracked_bits(const osc_observer_shape *shape, size_t hidden)
-{
-    unsigned bits = 0;
-    for (size_t i = 0; i < sizeof tracked_points / sizeof *tracked_points; i++)
-        if (shape->width[tracked_points[i]] == hidden)
-            bits |= 1u << tracked_points[i];
-    return bits;
 }
 
 static osc_status judge_features(ablate_run *r, const pair_counter *c, unsigned tracked,
@@ -93,8 +81,7 @@ static osc_status run(ablate_run *r, const osc_observer_options *options, pair_c
 osc_status ablate_observe(ablate_run *r, unsigned points, float alpha, bool judge)
 {
     pair_counter counter;
-    osc_observer_shape shape = osc_model_shape(r->input.model);
-    unsigned tracked = tracked_bits(&shape, osc_model_config(r->input.model)->hidden);
+    unsigned tracked = osc_model_tracked(r->input.model);
     osc_observer_options options = {
         .alpha = alpha, .points = judge ? points | tracked : points,
         .hits = judge ? tracked : 0, .top1 = true, .on_hits = count_pairs, .user = &counter,

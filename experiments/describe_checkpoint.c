@@ -59,8 +59,10 @@ static size_t scheme_bytes(const osc_model *model, const osc_scheme_choice *choi
     size_t total = 0;
     for (size_t layer = 0; layer < osc_model_config(model)->layers; layer++) {
         for (int slot = OSC_W_Q; slot <= OSC_W_FC2; slot++) {
-            const size_t *dim = osc_model_block(model, layer, (osc_block_slot)slot)->tensor.dim;
-            total += choice->scheme->bytes(choice, osc_backends[0], dim[0], dim[1]);
+            const osc_stored *w = osc_model_block(model, layer, (osc_block_slot)slot);
+            if (w != NULL)
+                total += choice->scheme->bytes(choice, osc_backends[0], osc_tensor_rows(&w->tensor),
+                                               osc_tensor_width(&w->tensor));
         }
     }
     return total < stored ? total : stored;
@@ -71,8 +73,9 @@ static size_t stored_bytes(const osc_model *model)
     size_t total = 0;
     for (size_t layer = 0; layer < osc_model_config(model)->layers; layer++) {
         for (int slot = OSC_W_Q; slot <= OSC_W_FC2; slot++) {
-            const osc_tensor *w = &osc_model_block(model, layer, (osc_block_slot)slot)->tensor;
-            total += osc_tensor_count(w) * osc_dtype_size(w->dtype);
+            const osc_stored *w = osc_model_block(model, layer, (osc_block_slot)slot);
+            if (w != NULL)
+                total += osc_tensor_count(&w->tensor) * osc_dtype_size(w->tensor.dtype);
         }
     }
     return total;
@@ -103,7 +106,7 @@ static json_t *describe_model(const osc_model *model)
     const osc_config *c = osc_model_config(model);
     const osc_store *store = osc_model_store(model);
     return json_pack(
-        "{s:s, s:o, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:i, s:I, s:s,"
+        "{s:s, s:o, s:s, s:s, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:i, s:I, s:s,"
         " s:s, s:o, s:I, s:I, s:o}",
         "kind", "checkpoint",
         "model", json_out_text(osc_model_name(model)),
@@ -113,6 +116,7 @@ static json_t *describe_model(const osc_model *model)
         "blocks", (json_int_t)c->layers,
         "hidden", (json_int_t)c->hidden,
         "heads", (json_int_t)c->heads,
+        "kv_heads", (json_int_t)c->kv_heads,
         "head_size", (json_int_t)c->head_size,
         "ffn", (json_int_t)c->ffn,
         "embedding_width", (json_int_t)c->embed_width,

@@ -44,7 +44,7 @@ static osc_status measure_input(const osc_event *event, void *user)
                             event->width));
     for (size_t l = 0; l < STUDY_LINEARS; l++) {
         const double *exact;
-        if (layer_study_input(l) != event->point)
+        if (layer_study_input(l) != event->point || !m->errors->has[l])
             continue;
         OSC_TRY(layer_study_exact(m->study, &exact, l));
         for (size_t s = 0; s < m->schemes; s++) {
@@ -117,6 +117,8 @@ static osc_status measure_input_model(model_errors *e, const run_input *input,
     *e = (model_errors){ .protocol = corpus->protocol, .bos = corpus->bos,
                          .sequences = corpus->count, .length = corpus->length,
                          .layers = osc_model_config(input->model)->layers };
+    for (size_t l = 0; l < STUDY_LINEARS; l++)
+        e->has[l] = layer_study_has(input->model, l);
     snprintf(e->model, sizeof e->model, "%s", osc_model_name(input->model));
     measuring m = { .errors = e, .schemes = o->list.count };
     osc_status status = run(&m, input, o);

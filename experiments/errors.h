@@ -27,6 +27,7 @@ typedef struct {
     osc_protocol protocol;
     int32_t      bos;
     size_t       sequences, length, layers;
+    bool         has[STUDY_LINEARS];   /* the layers that its blocks have; others stay zero */
     layer_error *layer;                /* [schemes, layers, STUDY_LINEARS] */
 } model_errors;
 

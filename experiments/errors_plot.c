@@ -3,10 +3,14 @@
 #include <config.h>
 #include "experiments/errors.h"
 
+#include <math.h>
+
 #include "analyses/blockmap.h"
 #include "cli/output.h"
 
+/* The layers that any of the models has are the columns. */
 typedef struct {
+    size_t          linear[STUDY_LINEARS], linears;
     blockmap_panel *panel;
     char          (*title)[560];
     double        **value;
@@ -16,12 +20,13 @@ typedef struct {
 static osc_status add_map(maps *all, const model_errors *m, size_t scheme, const char *name,
                           bool several)
 {
-    double *value = osc_alloc(m->layers * STUDY_LINEARS, sizeof *value);
+    double *value = osc_alloc(m->layers * all->linears, sizeof *value);
     if (value == NULL)
         return OSC_ENOMEM;
     for (size_t b = 0; b < m->layers; b++)
-        for (size_t l = 0; l < STUDY_LINEARS; l++)
-            value[b * STUDY_LINEARS + l] = errors_sqnr(errors_at(m, scheme, b, l));
+        for (size_t c = 0; c < all->linears; c++)
+            value[b * all->linears + c] = m->has[all->linear[c]]
+                ? errors_sqnr(errors_at(m, scheme, b, all->linear[c])) : NAN;
     snprintf(all->title[all->count], sizeof *all->title, "%s%s%s", several ? m->model : "",
              several ? " " : "", name);
     all->value[all->count] = value;
@@ -34,6 +39,13 @@ static osc_status add_map(maps *all, const model_errors *m, size_t scheme, const
 static osc_status make_maps(maps *all, const error_results *r, const compare_options *o)
 {
     size_t first = o->list.count > 1 ? 1 : 0;
+    for (size_t l = 0; l < STUDY_LINEARS; l++) {
+        bool has = false;
+        for (size_t i = 0; i < r->count; i++)
+            has = has || r->model[i].has[l];
+        if (has)
+            all->linear[all->linears++] = l;
+    }
     all->most = r->count * o->list.count;
     all->panel = osc_alloc(all->most, sizeof *all->panel);
     all->title = osc_alloc(all->most, sizeof *all->title);
@@ -60,8 +72,8 @@ static osc_status write_maps(const maps *all, const error_results *r, const char
     const char *names[STUDY_LINEARS];
     char title[400], subtitle[400];
     cli_output output;
-    for (size_t l = 0; l < STUDY_LINEARS; l++)
-        names[l] = layer_study_name(l);
+    for (size_t c = 0; c < all->linears; c++)
+        names[c] = layer_study_name(all->linear[c]);
     snprintf(title, sizeof title, "Quantization noise of linear layers%s%s",
              r->count == 1 ? ": " : "", r->count == 1 ? r->model[0].model : "");
     snprintf(subtitle, sizeof subtitle, "Signal-to-quantization-noise ratio of each layer's "
@@ -71,7 +83,7 @@ static osc_status write_maps(const maps *all, const error_results *r, const char
              osc_protocol_name(r->model[0].protocol));
     blockmap map = {
         .title = title, .subtitle = subtitle, .unit = "dB", .column = names,
-        .value_label = "SQNR: the darker, the more noise", .columns = STUDY_LINEARS,
+        .value_label = "SQNR: the darker, the more noise", .columns = all->linears,
         .panel = all->panel, .panels = all->count,
     };
     OSC_TRY(cli_output_open(&output, path));

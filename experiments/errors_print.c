@@ -51,8 +51,10 @@ static osc_status write_json(const error_results *r, const compare_options *o, F
         for (size_t s = 0; s < o->list.count; s++)
             for (size_t b = 0; b < m->layers; b++)
                 for (size_t l = 0; l < STUDY_LINEARS && !failed; l++)
-                    failed = json_array_append_new(rows, layer_json(m, o->list.text[s],
-                                                                    errors_at(m, s, b, l), b, l));
+                    if (m->has[l])
+                        failed = json_array_append_new(rows, layer_json(m, o->list.text[s],
+                                                                        errors_at(m, s, b, l), b,
+                                                                        l));
     }
     if (failed != 0) {
         json_decref(rows);
@@ -84,7 +86,7 @@ static void add_worst(table *t, const model_errors *m, size_t scheme, const char
     size_t block = 0, linear = 0;
     for (size_t b = 0; b < m->layers; b++)
         for (size_t l = 0; l < STUDY_LINEARS; l++)
-            if (errors_sqnr(errors_at(m, scheme, b, l))
+            if (m->has[l] && errors_sqnr(errors_at(m, scheme, b, l))
                 < errors_sqnr(errors_at(m, scheme, block, linear))) {
                 block = b;
                 linear = l;
@@ -134,8 +136,9 @@ osc_status errors_write(const error_results *r, const compare_options *o, table_
         for (size_t s = 0; s < o->list.count; s++)
             for (size_t b = 0; b < r->model[i].layers; b++)
                 for (size_t l = 0; l < STUDY_LINEARS; l++)
-                    add_row(t, &r->model[i], o->list.text[s],
-                            errors_at(&r->model[i], s, b, l), b, l, format);
+                    if (r->model[i].has[l])
+                        add_row(t, &r->model[i], o->list.text[s],
+                                errors_at(&r->model[i], s, b, l), b, l, format);
     add_notes(t, r, o);
     osc_status status = table_write(t, format, out);
     table_free(t);

@@ -168,6 +168,8 @@ const cli_command experiment_info = {
     .details =
         "PATH is a checkpoint directory or a record file (default: the shipped " CLI_DEFAULT_MODEL
         ").\n"
+        "Checkpoints of OPT, GPT-2, GPT-J, BLOOM and Llama (model_type opt, gpt2, gptj, bloom,\n"
+        "llama in config.json); docs/architectures.md says what is refused.\n"
         "\n"
         "Examples:\n"
         "  outlierscope info ~/opt-6.7b\n"

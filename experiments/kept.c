@@ -5,6 +5,7 @@
 
 struct kept_counter {
     layer_study *study;
+    const osc_model *model;
     uint32_t    *columns;            /* [widest] of the last call */
     uint64_t     calls;
     double       shares;             /* sum over calls */
@@ -16,15 +17,14 @@ static osc_status count(const osc_event *event, void *user)
     kept_counter *c = user;
     bool coded;
     osc_code_view view = { .columns = c->columns };
-    size_t first = 0, last = STUDY_LINEARS;
+    size_t first = 0, calls = 0;
     while (layer_study_input(first) != event->point)
         first++;
-    while (layer_study_input(last - 1) != event->point)
-        last--;
+    for (size_t l = first; l < STUDY_LINEARS; l++)   /* q, k and v are three calls with one input */
+        calls += layer_study_input(l) == event->point && layer_study_has(c->model, l);
     OSC_TRY(layer_study_put(c->study, (size_t)event->layer, event->data, event->rows,
                             event->width));
     OSC_TRY(layer_study_view(c->study, &coded, &view, 0, first));
-    size_t calls = last - first;   /* q, k and v are three calls with one input */
     c->calls += calls;
     c->shares += (double)calls * (double)view.column_count / (double)event->width;
     c->removed += (uint64_t)calls * event->rows * view.column_count;
@@ -42,6 +42,7 @@ osc_status kept_open(kept_counter **counter, const run_input *input, const char 
     kept_counter *made = osc_alloc(1, sizeof *made);
     if (made == NULL)
         return OSC_ENOMEM;
+    made->model = input->model;
     for (size_t l = 0; l < STUDY_LINEARS; l++)
         if (shape.width[layer_study_input(l)] > widest)
             widest = shape.width[layer_study_input(l)];

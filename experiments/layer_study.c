@@ -28,15 +28,22 @@ struct layer_study {
 
 const char *layer_study_name(size_t linear)
 {
-    static const char *const names[STUDY_LINEARS] = { "q", "k", "v", "out", "fc1", "fc2" };
+    static const char *const names[STUDY_LINEARS] = { "q", "k", "v", "out", "fc1", "gate",
+                                                      "fc2" };
     return names[linear];
 }
 
 osc_point layer_study_input(size_t linear)
 {
     static const osc_point points[STUDY_LINEARS] = { OSC_AT_QKV_IN, OSC_AT_QKV_IN, OSC_AT_QKV_IN,
-                                                     OSC_AT_OUT_IN, OSC_AT_FC1_IN, OSC_AT_FC2_IN };
+                                                     OSC_AT_OUT_IN, OSC_AT_FC1_IN, OSC_AT_FC1_IN,
+                                                     OSC_AT_FC2_IN };
     return points[linear];
+}
+
+bool layer_study_has(const osc_model *model, size_t linear)
+{
+    return osc_model_block(model, 0, (osc_block_slot)(OSC_W_Q + linear)) != NULL;
 }
 
 static const osc_tensor *tensor_of(const layer_study *s, size_t layer, size_t linear)
@@ -46,7 +53,7 @@ static const osc_tensor *tensor_of(const layer_study *s, size_t layer, size_t li
 
 size_t layer_study_outputs(const layer_study *s, size_t linear)
 {
-    return tensor_of(s, 0, linear)->dim[0];
+    return osc_tensor_rows(tensor_of(s, 0, linear));
 }
 
 /* --- opening ------------------------------------------------------------------- */
@@ -69,9 +76,12 @@ static osc_status open_devices(layer_study *s, const run_options *options)
 static osc_status own_weights(layer_study *s, subject *it)
 {
     for (size_t l = 0; l < STUDY_LINEARS; l++) {
+        if (!layer_study_has(s->model, l))
+            continue;
         const osc_tensor *w = tensor_of(s, 0, l);
         osc_linear *linear = &it->linear[l];
-        *linear = (osc_linear){ .choice = &it->choice, .n = w->dim[0], .k = w->dim[1],
+        *linear = (osc_linear){ .choice = &it->choice, .n = osc_tensor_rows(w),
+                                .k = osc_tensor_width(w),
                                 .input = osc_point_name(layer_study_input(l)) };
         it->prepared[l] = SIZE_MAX;
         OSC_TRY(s->backend->alloc(s->device, &linear->weight,
@@ -195,8 +205,8 @@ osc_status layer_study_exact(layer_study *s, const double **y, size_t l)
     const osc_tensor *w = tensor_of(s, s->layer, l);
     size_t bad;
     OSC_TRY(s->host->load(s->host_device, s->stored, w, &bad));
-    layer_product(s->exact, s->host_x, s->stored, s->rows, w->dim[0], w->dim[1], s->scratch,
-                  s->host->threads(s->host_device));
+    layer_product(s->exact, s->host_x, s->stored, s->rows, osc_tensor_rows(w),
+                  osc_tensor_width(w), s->scratch, s->host->threads(s->host_device));
     *y = s->exact;
     return OSC_OK;
 }

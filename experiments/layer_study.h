@@ -16,8 +16,10 @@ osc_status layer_study_open(layer_study **study, const osc_model *model,
                             const run_options *options);
 void layer_study_close(layer_study *study);
 
-/* "q", "k", "v", "out", "fc1", "fc2". */
+/* "q", "k", "v", "out", "fc1", "gate", "fc2". */
 const char *layer_study_name(size_t linear);
+/* Whether this model's blocks have the layer. */
+bool layer_study_has(const osc_model *model, size_t linear);
 /* The hook point that a layer's input has. */
 osc_point layer_study_input(size_t linear);
 /* Outputs N of a layer. */

@@ -52,8 +52,10 @@ static int check_options(recording *r, const record_options *o)
     osc_scheme_choice scheme;
     if (osc_scheme_parse(&scheme, o->scheme) != OSC_OK)
         return cli_usage(&experiment_record, "--scheme: %s", osc_error());
-    if (point_list_parse(&r->recording.points, "points", o->points) != OSC_OK
-        || point_list_parse(&r->recording.track, "track", o->track) != OSC_OK
+    if ((o->points != NULL
+         && point_list_parse(&r->recording.points, "points", o->points) != OSC_OK)
+        || (o->track != NULL
+            && point_list_parse(&r->recording.track, "track", o->track) != OSC_OK)
         || point_list_parse(&r->recording.raw, "raw", o->raw) != OSC_OK)
         return cli_usage(&experiment_record, "%s", osc_error());
     if (shard_parse(&r->shard, &r->shards, o->shard) != OSC_OK)
@@ -146,6 +148,10 @@ static osc_status open_all(recording *r, const record_options *o, char **path)
                        longest * sizeof *r->nll);
     if (r->nll == NULL)
         return OSC_ENOMEM;
+    if (o->track == NULL)
+        r->recording.track = osc_model_tracked(r->input.model);
+    if (o->points == NULL)
+        r->recording.points = osc_model_tracked(r->input.model) | 1u << OSC_AT_FC2_IN;
     r->recording.metrics = !o->no_metrics && osc_session_summarizes(r->session);
     OSC_TRY(osc_store_digest(osc_model_store(r->input.model), r->weights, cli_progress()));
     fill_info(r);
@@ -217,8 +223,6 @@ static int record(int argc, char **argv)
 {
     record_options o = {
         .run = RUN_OPTIONS_DEFAULT,
-        .points = "qkv_in,out_in,fc1_in,fc2_in",
-        .track = "qkv_in,out_in,fc1_in",
         .raw = "none",
         .scheme = "none",
         .alpha = 6.0,
@@ -232,9 +236,9 @@ static int record(int argc, char **argv)
           "MODEL.I-of-N.h5 of a shard)",
           &o.output, 0, 0 },
         { "points", 0, CLI_TEXT, "LIST", "hook points to keep statistics of "
-          "(default: qkv_in,out_in,fc1_in,fc2_in)", &o.points, 0, 0 },
+          "(default: qkv_in,out_in,fc1_in,fc2_in; GPT-J: not fc1_in)", &o.points, 0, 0 },
         { "track", 0, CLI_TEXT, "LIST", "hook points to keep outlier events of "
-          "(default: qkv_in,out_in,fc1_in)", &o.track, 0, 0 },
+          "(default: qkv_in,out_in,fc1_in; GPT-J: not fc1_in)", &o.track, 0, 0 },
         { "alpha", 0, CLI_NUMBER, "X", "magnitude from which a value is an outlier (default: 6)",
           &o.alpha, 1e-6, 1e6 },
         { "raw", 0, CLI_TEXT, "LIST", "hook points to keep every value of, as fp16 "

@@ -105,7 +105,8 @@ static double linear_bytes(const osc_model *model, const osc_scheme_choice *choi
         const osc_stored *w = osc_model_block(model, 0, (osc_block_slot)slot);
         if (w == NULL)
             continue;
-        form += (double)choice->scheme->bytes(choice, backend, w->tensor.dim[0], w->tensor.dim[1]);
+        form += (double)choice->scheme->bytes(choice, backend, osc_tensor_rows(&w->tensor),
+                                              osc_tensor_width(&w->tensor));
         stored += (double)(osc_tensor_count(&w->tensor) * osc_dtype_size(w->tensor.dtype));
     }
     return form < stored ? form * (double)osc_model_config(model)->layers : form;
@@ -121,7 +122,7 @@ static double activation_bytes(const run_input *input, size_t chunk, size_t elem
         chunk = most < 1 ? 1 : (size_t)most;
     }
     double heads = (double)(2 * c->heads + 2 * c->kv_heads) * (double)c->head_size;
-    double row = 2 * hidden + heads + (double)c->ffn;
+    double row = 2 * hidden + heads + (double)c->ffn * (c->gated ? 2 : 1);
     return (double)element * ((double)chunk * t * hidden + t * row
                               + HEAD_ROWS * (double)c->embed_width);
 }

@@ -1,5 +1,5 @@
-SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_cli.sh %D%/test_compare.sh \
-  %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
+SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
+  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
   %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
@@ -69,6 +69,16 @@ check_PROGRAMS += %D%/test_engine
 %C%_test_engine_SOURCES = %D%/test_engine.c %D%/paths.h %D%/reference.h %D%/run.h
 %C%_test_engine_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_engine_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_config
+%C%_test_config_SOURCES = %D%/test_config.c %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_config_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_config_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_arch
+%C%_test_arch_SOURCES = %D%/test_arch.c %D%/files.h %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_arch_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_arch_LDADD   = $(TEST_LIBS)
 
 RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 

@@ -280,8 +280,9 @@ static size_t stored_bytes(const osc_model *model)
     size_t bytes = 0;
     for (size_t layer = 0; layer < osc_model_config(model)->layers; layer++)
         for (size_t slot = OSC_W_Q; slot <= OSC_W_FC2; slot++) {
-            const osc_tensor *w = &osc_model_block(model, layer, (osc_block_slot)slot)->tensor;
-            bytes += osc_tensor_count(w) * osc_dtype_size(w->dtype);
+            const osc_stored *w = osc_model_block(model, layer, (osc_block_slot)slot);
+            if (w != NULL)
+                bytes += osc_tensor_count(&w->tensor) * osc_dtype_size(w->tensor.dtype);
         }
     return bytes;
 }

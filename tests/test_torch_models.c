@@ -94,7 +94,10 @@ static void check_written(const char *path, const osc_corpus *corpus)
 
 static const char *const random_models[] = {
     "opt-preln-s1", "opt-preln-s2", "opt-postln-proj-s1", "opt-postln-proj-s2",
+    "gpt2-s1", "gptj-s1", "bloom-6heads-s1", "llama-gqa-s1",
 };
+
+enum { MODELS = sizeof random_models / sizeof *random_models };
 
 static osc_corpus *reference_corpus(const char *path)
 {
@@ -185,9 +188,9 @@ int main(void)
     TCase *tc = tcase_create("torch models");
     tcase_set_timeout(tc, 300);
     tcase_add_checked_fixture(tc, folder_make, folder_remove);
-    tcase_add_loop_test(tc, test_random_models, 0, 4);
+    tcase_add_loop_test(tc, test_random_models, 0, MODELS);
     tcase_add_test(tc, test_trained_model);
-    tcase_add_loop_test(tc, test_shared_random_models, 0, 4);
+    tcase_add_loop_test(tc, test_shared_random_models, 0, MODELS);
     tcase_add_test(tc, test_shared_trained_model);
     suite_add_tcase(suite, tc);
     return run_suite(suite);

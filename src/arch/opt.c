@@ -8,8 +8,8 @@
 #include <config.h>
 
 #include <math.h>
-#include <string.h>
 
+#include "arch/settings.h"
 #include "base/json.h"
 #include "engine/arch.h"
 #include "engine/steps.h"
@@ -42,52 +42,42 @@ static bool has_own_head(const osc_config *config)
 #define LAYER "decoder.layers.%zu."
 
 static const osc_rule block_rules[] = {
-    { LAYER "self_attn_layer_norm.weight", OSC_W_NORM1, { OSC_DIM_H }, has_affine_norm },
-    { LAYER "self_attn_layer_norm.bias", OSC_B_NORM1, { OSC_DIM_H }, has_affine_norm },
-    { LAYER "final_layer_norm.weight", OSC_W_NORM2, { OSC_DIM_H }, has_affine_norm },
-    { LAYER "final_layer_norm.bias", OSC_B_NORM2, { OSC_DIM_H }, has_affine_norm },
-    { LAYER "self_attn.q_proj.weight", OSC_W_Q, { OSC_DIM_Q, OSC_DIM_H }, NULL },
-    { LAYER "self_attn.k_proj.weight", OSC_W_K, { OSC_DIM_KV, OSC_DIM_H }, NULL },
-    { LAYER "self_attn.v_proj.weight", OSC_W_V, { OSC_DIM_KV, OSC_DIM_H }, NULL },
-    { LAYER "self_attn.out_proj.weight", OSC_W_OUT, { OSC_DIM_H, OSC_DIM_Q }, NULL },
-    { LAYER "fc1.weight", OSC_W_FC1, { OSC_DIM_F, OSC_DIM_H }, NULL },
-    { LAYER "fc2.weight", OSC_W_FC2, { OSC_DIM_H, OSC_DIM_F }, NULL },
-    { LAYER "self_attn.q_proj.bias", OSC_B_Q, { OSC_DIM_Q }, has_bias },
-    { LAYER "self_attn.k_proj.bias", OSC_B_K, { OSC_DIM_KV }, has_bias },
-    { LAYER "self_attn.v_proj.bias", OSC_B_V, { OSC_DIM_KV }, has_bias },
-    { LAYER "self_attn.out_proj.bias", OSC_B_OUT, { OSC_DIM_H }, has_bias },
-    { LAYER "fc1.bias", OSC_B_FC1, { OSC_DIM_F }, has_bias },
-    { LAYER "fc2.bias", OSC_B_FC2, { OSC_DIM_H }, has_bias },
+    { LAYER "self_attn_layer_norm.weight", OSC_W_NORM1, { OSC_DIM_H }, has_affine_norm, OSC_WHOLE },
+    { LAYER "self_attn_layer_norm.bias", OSC_B_NORM1, { OSC_DIM_H }, has_affine_norm, OSC_WHOLE },
+    { LAYER "final_layer_norm.weight", OSC_W_NORM2, { OSC_DIM_H }, has_affine_norm, OSC_WHOLE },
+    { LAYER "final_layer_norm.bias", OSC_B_NORM2, { OSC_DIM_H }, has_affine_norm, OSC_WHOLE },
+    { LAYER "self_attn.q_proj.weight", OSC_W_Q, { OSC_DIM_Q, OSC_DIM_H }, NULL, OSC_WHOLE },
+    { LAYER "self_attn.k_proj.weight", OSC_W_K, { OSC_DIM_KV, OSC_DIM_H }, NULL, OSC_WHOLE },
+    { LAYER "self_attn.v_proj.weight", OSC_W_V, { OSC_DIM_KV, OSC_DIM_H }, NULL, OSC_WHOLE },
+    { LAYER "self_attn.out_proj.weight", OSC_W_OUT, { OSC_DIM_H, OSC_DIM_Q }, NULL, OSC_WHOLE },
+    { LAYER "fc1.weight", OSC_W_FC1, { OSC_DIM_F, OSC_DIM_H }, NULL, OSC_WHOLE },
+    { LAYER "fc2.weight", OSC_W_FC2, { OSC_DIM_H, OSC_DIM_F }, NULL, OSC_WHOLE },
+    { LAYER "self_attn.q_proj.bias", OSC_B_Q, { OSC_DIM_Q }, has_bias, OSC_WHOLE },
+    { LAYER "self_attn.k_proj.bias", OSC_B_K, { OSC_DIM_KV }, has_bias, OSC_WHOLE },
+    { LAYER "self_attn.v_proj.bias", OSC_B_V, { OSC_DIM_KV }, has_bias, OSC_WHOLE },
+    { LAYER "self_attn.out_proj.bias", OSC_B_OUT, { OSC_DIM_H }, has_bias, OSC_WHOLE },
+    { LAYER "fc1.bias", OSC_B_FC1, { OSC_DIM_F }, has_bias, OSC_WHOLE },
+    { LAYER "fc2.bias", OSC_B_FC2, { OSC_DIM_H }, has_bias, OSC_WHOLE },
     { .name = NULL },
 };
 
 static const osc_rule model_rules[] = {
-    { "decoder.embed_tokens.weight", OSC_W_EMBED, { OSC_DIM_V, OSC_DIM_P }, NULL },
-    { "decoder.embed_positions.weight", OSC_W_POSITION, { OSC_DIM_POSITIONS, OSC_DIM_H }, NULL },
-    { "decoder.project_in.weight", OSC_W_PROJECT_IN, { OSC_DIM_H, OSC_DIM_P }, projected },
-    { "decoder.project_out.weight", OSC_W_PROJECT_OUT, { OSC_DIM_P, OSC_DIM_H }, projected },
-    { "decoder.final_layer_norm.weight", OSC_W_FINAL_NORM, { OSC_DIM_H }, has_affine_final_norm },
-    { "decoder.final_layer_norm.bias", OSC_B_FINAL_NORM, { OSC_DIM_H }, has_affine_final_norm },
-    { "lm_head.weight", OSC_W_HEAD, { OSC_DIM_V, OSC_DIM_P }, has_own_head },
+    { "decoder.embed_tokens.weight", OSC_W_EMBED, { OSC_DIM_V, OSC_DIM_P }, NULL, OSC_WHOLE },
+    { "decoder.embed_positions.weight", OSC_W_POSITION, { OSC_DIM_POSITIONS, OSC_DIM_H }, NULL,
+      OSC_WHOLE },
+    { "decoder.project_in.weight", OSC_W_PROJECT_IN, { OSC_DIM_H, OSC_DIM_P }, projected,
+      OSC_WHOLE },
+    { "decoder.project_out.weight", OSC_W_PROJECT_OUT, { OSC_DIM_P, OSC_DIM_H }, projected,
+      OSC_WHOLE },
+    { "decoder.final_layer_norm.weight", OSC_W_FINAL_NORM, { OSC_DIM_H }, has_affine_final_norm,
+      OSC_WHOLE },
+    { "decoder.final_layer_norm.bias", OSC_B_FINAL_NORM, { OSC_DIM_H }, has_affine_final_norm,
+      OSC_WHOLE },
+    { "lm_head.weight", OSC_W_HEAD, { OSC_DIM_V, OSC_DIM_P }, has_own_head, OSC_WHOLE },
     { .name = NULL },
 };
 
 static const char *const ignored[] = { "decoder.version", "lm_head.weight", NULL };
-
-static osc_status parse_activation(osc_activation *activation, const char *name)
-{
-    static const struct { const char *name; osc_activation activation; } known[] = {
-        { "relu", OSC_RELU }, { "gelu", OSC_GELU }, { "gelu_new", OSC_GELU_TANH },
-        { "gelu_pytorch_tanh", OSC_GELU_TANH }, { "silu", OSC_SILU }, { "swish", OSC_SILU },
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
-        if (strcmp(name, known[i].name) == 0) {
-            *activation = known[i].activation;
-            return OSC_OK;
-        }
-    }
-    return osc_fail(OSC_EUNSUP, "activation_function \"%s\" is not known", name);
-}
 
 static osc_status read_sizes(osc_config *config, const json_t *json)
 {
@@ -100,12 +90,7 @@ static osc_status read_sizes(osc_config *config, const json_t *json)
     OSC_TRY(osc_json_get_size(&config->positions, json, "max_position_embeddings"));
     config->embed_width = config->hidden;
     OSC_TRY(osc_json_get_size(&config->embed_width, json, "word_embed_proj_dim"));
-    if (config->heads == 0 || config->hidden % config->heads != 0)
-        return osc_fail(OSC_EFORMAT, "hidden_size %zu is not a multiple of num_attention_heads %zu",
-                        config->hidden, config->heads);
-    config->kv_heads = config->heads;
-    config->head_size = config->hidden / config->heads;
-    return OSC_OK;
+    return osc_setting_split_heads(config, "hidden_size", "num_attention_heads");
 }
 
 static osc_status configure(osc_config *config, const json_t *json)
@@ -115,12 +100,10 @@ static osc_status configure(osc_config *config, const json_t *json)
         .positions = 2048, .position_row = 2, .norm_eps = 1e-5f, .norm_before = true,
         .tied_head = true, .linear_bias = true, .affine_norm = true,
     };
-    const char *activation = "relu";
     bool final_norm_removed = false;
     size_t bos = 2;
     OSC_TRY(read_sizes(config, json));
-    OSC_TRY(osc_json_get_string(&activation, json, "activation_function"));
-    OSC_TRY(parse_activation(&config->activation, activation));
+    OSC_TRY(osc_setting_activation(&config->activation, json, "activation_function", "relu"));
     OSC_TRY(osc_json_get_bool(&config->norm_before, json, "do_layer_norm_before"));
     OSC_TRY(osc_json_get_bool(&final_norm_removed, json, "_remove_final_layer_norm"));
     OSC_TRY(osc_json_get_bool(&config->tied_head, json, "tie_word_embeddings"));
@@ -138,14 +121,12 @@ static osc_status configure(osc_config *config, const json_t *json)
 /* h = embed_tokens[id], projected to H before positions are added. */
 static osc_status embed(osc_pass *p)
 {
-    void *into = projected(p->config) ? p->embedded : p->resid;
-    OSC_TRY(p->backend->embed(p->device, into, &p->table[OSC_W_EMBED], p->ids, p->tokens));
+    OSC_TRY(osc_step_embed(p, projected(p->config) ? p->embedded : p->resid));
     if (projected(p->config))
         OSC_TRY(p->backend->matmul(p->device, p->resid, p->embedded, p->once[OSC_W_PROJECT_IN],
                                    NULL, OSC_ACT_NONE, p->tokens, p->config->hidden,
                                    p->config->embed_width));
-    OSC_TRY(p->backend->add_rows(p->device, p->resid, &p->table[OSC_W_POSITION],
-                                 p->config->position_row, p->tokens));
+    OSC_TRY(osc_step_add_positions(p));
     return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
 }
 
@@ -195,9 +176,7 @@ static osc_status finish(osc_pass *p)
 {
     const osc_config *config = p->config;
     if (config->final_norm)
-        OSC_TRY(p->backend->layernorm(p->device, p->resid, p->resid, p->once[OSC_W_FINAL_NORM],
-                                      p->once[OSC_B_FINAL_NORM], config->norm_eps, p->tokens,
-                                      config->hidden));
+        OSC_TRY(osc_step_norm_once(p, OSC_W_FINAL_NORM, OSC_B_FINAL_NORM));
     OSC_TRY(osc_step_deliver(p, OSC_AT_FINAL_NORM, p->resid, p->tokens, config->hidden));
     if (!projected(config))
         return OSC_OK;   /* head_in is resid */

@@ -37,15 +37,30 @@ typedef struct {
     size_t vocabulary, embed_width;
 } osc_limits;
 
+/* What an attention may do besides (osc_backend.attends). */
+enum { OSC_ATTENDS_GROUPS = 1, OSC_ATTENDS_ALIBI = 2 };
+
 /* Causal attention of one sequence.  o[t, a*D..] = sum over j <= t of
  * softmax_j(scale * q_t . k_j) v_j for every head a. */
 typedef struct {
     size_t tokens, heads, head_size;
+    size_t kv_heads;    /* heads of k and v, each for heads / kv_heads of q; 0: as many as of q */
+    bool   alibi;       /* scaled scores get osc_alibi_slope(a) * j more (alibi.h) */
     float  scale;
     double *top1;       /* [heads] of alloc() memory or NULL: += sum over queries of the
                            largest probability */
     float  *scores;     /* [heads, T, T] of alloc() memory or NULL; see attend_scores */
 } osc_attention;
+
+/* Rotary position embedding: component pairs of every head turn by the angle p * f_i,
+ * f_i = base^(-2i/dim), p the position of the row.  Pair i is (2i, 2i+1) if neighbours,
+ * else (i, i + dim/2); components from dim on stay. */
+typedef struct {
+    size_t dim;         /* even */
+    bool   neighbours;
+    float  base;
+    size_t first;       /* position of row 0 */
+} osc_rotary;
 
 /* Running log-sum-exp of one row of logits over tiles of the vocabulary. */
 typedef struct {
@@ -70,6 +85,7 @@ struct osc_backend {
                                                     name: "cuda:dtype=bf16" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
     bool        host;    /* alloc() gives host memory: the host may read and write it */
+    unsigned    attends;                         /* OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI */
 
     osc_status (*open)(osc_device **device, size_t threads);
     void       (*close)(osc_device *device);
@@ -106,6 +122,12 @@ struct osc_backend {
     /* y = (x - mean) / sqrt(var + eps) * weight + bias, per row; weight, bias may be NULL. */
     osc_status (*layernorm)(osc_device *device, void *y, const void *x, const void *weight,
                             const void *bias, float eps, size_t rows, size_t width);
+    /* y = x / sqrt(mean(x^2) + eps) * weight, per row.  NULL: this backend does not do it. */
+    osc_status (*rmsnorm)(osc_device *device, void *y, const void *x, const void *weight,
+                          float eps, size_t rows, size_t width);
+    /* Turns x [rows, heads * D] in place.  NULL: this backend does not do it. */
+    osc_status (*rotate)(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
+                         size_t heads, size_t head_size);
     /* y[T, N] = act(x[T, K] w[N, K]^T + bias[N]); bias may be NULL. */
     osc_status (*matmul)(osc_device *device, void *y, const void *x, const void *w,
                          const void *bias, osc_act act, size_t rows, size_t n, size_t k);
@@ -138,6 +160,8 @@ struct osc_backend {
     /* x[:, columns] = 0 of x [rows, width]; `columns` is in host memory. */
     osc_status (*clear)(osc_device *device, void *x, size_t rows, size_t width,
                         const uint32_t *columns, size_t count);
+    /* y *= x.  NULL: this backend does not do it. */
+    osc_status (*multiply)(osc_device *device, void *y, const void *x, size_t count);
 
     osc_status (*attention)(osc_device *device, void *o, const void *q, const void *k,
                             const void *v, const osc_attention *args);
@@ -155,6 +179,10 @@ struct osc_backend {
     osc_status (*head)(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                        const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
                        float *logits, size_t stride);
+    /* The same with bias[n] added to the logits.  NULL: this backend does not do it. */
+    osc_status (*head_biased)(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                              const void *bias, const int32_t *targets, size_t rows, size_t first,
+                              size_t n, size_t k, float *logits, size_t stride);
 
     /* Adds the statistics of x [rows, width] to `stats`, whose arrays are alloc()
      * memory; if `route` is not NULL, also reports the hits |x| >= alpha to it in order

@@ -45,8 +45,9 @@ typedef struct {
     bool       stored;      /* x_O multiplies the weights as stored, else the decoded codes */
 } osc_coding;
 
-/* A weight to be coded: the stored [N, K] tensor, which must outlive the coded
- * weight if coding->stored; and for OSC_REMOVE_FIXED the columns, ascending. */
+/* A weight to be coded: the stored tensor, N rows of K in any strides (tensor.h), which
+ * must outlive the coded weight if coding->stored; and for OSC_REMOVE_FIXED the columns,
+ * ascending. */
 typedef struct {
     const osc_tensor *tensor;
     const uint32_t   *columns;

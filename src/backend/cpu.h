@@ -90,17 +90,25 @@ osc_status osc_cpu_add_rows(osc_device *device, void *y, const osc_tensor *table
                             size_t first, size_t rows);
 osc_status osc_cpu_layernorm(osc_device *device, void *y, const void *x, const void *weight,
                              const void *bias, float eps, size_t rows, size_t width);
+osc_status osc_cpu_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
+                           float eps, size_t rows, size_t width);
+osc_status osc_cpu_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
+                          size_t heads, size_t head_size);
 osc_status osc_cpu_activate(osc_device *device, void *x, osc_act act, size_t count);
 osc_status osc_cpu_add(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cpu_copy(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cpu_clear(osc_device *device, void *x, size_t rows, size_t width,
                          const uint32_t *columns, size_t count);
+osc_status osc_cpu_multiply(osc_device *device, void *y, const void *x, size_t count);
 
 osc_status osc_cpu_matmul(osc_device *device, void *y, const void *x, const void *w,
                           const void *bias, osc_act act, size_t rows, size_t n, size_t k);
 osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                         const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
                         float *logits, size_t stride);
+osc_status osc_cpu_head_biased(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                               const void *bias, const int32_t *targets, size_t rows, size_t first,
+                               size_t n, size_t k, float *logits, size_t stride);
 
 osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const void *k,
                              const void *v, const osc_attention *args);

@@ -7,20 +7,43 @@
 #include <math.h>
 #include <string.h>
 
-/* s [m, n] = q [m, D] k [n, D]^T; rows of q and k are `width` apart. */
-static void score(float *s, const float *q, const float *k, size_t m, size_t n,
-                  size_t head_size, size_t width, size_t lds, float scale)
+#include "backend/alibi.h"
+
+/* Where head h lies in rows of q (and o) and of k (and v). */
+typedef struct {
+    size_t width, column, kv_width, kv_column;
+    float  slope;     /* ALiBi's, 0 without */
+} head_place;
+
+static head_place place_of(const osc_attention *args, size_t h)
 {
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)head_size,
-                scale, q, (int)width, k, (int)width, 0.0f, s, (int)lds);
+    size_t d = args->head_size, kv_heads = args->kv_heads == 0 ? args->heads : args->kv_heads;
+    return (head_place){
+        .width = args->heads * d, .column = h * d, .kv_width = kv_heads * d,
+        .kv_column = h / (args->heads / kv_heads) * d,
+        .slope = args->alibi ? osc_alibi_slope(h, args->heads) : 0.0f,
+    };
 }
 
-/* o [m, D] = p [m, n] v [n, D]; rows of o and v are `width` apart. */
-static void weigh(float *o, const float *p, const float *v, size_t m, size_t n,
-                  size_t head_size, size_t width, size_t ldp)
+/* s [m, n] = scale q [m, D] k [n, D]^T + slope * key, q from row `first` on. */
+static void score(float *s, const float *q, const float *k, const head_place *at, size_t first,
+                  size_t m, size_t n, size_t head_size, float scale)
+{
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, (int)m, (int)n, (int)head_size,
+                scale, q + first * at->width + at->column, (int)at->width, k + at->kv_column,
+                (int)at->kv_width, 0.0f, s, (int)n);
+    for (size_t i = 0; i < m && at->slope != 0.0f; i++)
+        for (size_t j = 0; j < n; j++)
+            s[i * n + j] += at->slope * (float)j;
+}
+
+/* o [m, D] = p [m, n] v [n, D], o from row `first` on. */
+static void weigh(float *o, const float *p, const float *v, const head_place *at, size_t first,
+                  size_t m, size_t n, size_t head_size)
 {
     cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, (int)m, (int)head_size, (int)n,
-                1.0f, p, (int)ldp, v, (int)width, 0.0f, o, (int)width);
+                1.0f, p, (int)n, v + at->kv_column, (int)at->kv_width, 0.0f,
+                o + first * at->width + at->column, (int)at->width);
 }
 
 /* Softmax of scale * row over its first `keys` of `n` entries, zeros behind;
@@ -38,23 +61,22 @@ osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const v
                              const void *v, const osc_attention *args)
 {
     size_t per_head = (args->tokens + CPU_QUERIES - 1) / CPU_QUERIES;
-    size_t width = args->heads * args->head_size;
+    /* the scale waits for the softmax unless something is added to the scaled scores */
+    float early = args->alibi ? args->scale : 1.0f, late = args->alibi ? 1.0f : args->scale;
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t task = 0; task < args->heads * per_head; task++) {
         /* the longest rows first, so that the last task is a short one */
         size_t i = (per_head - 1 - task / args->heads) * CPU_QUERIES;
-        size_t column = task % args->heads * args->head_size;
+        head_place at = place_of(args, task % args->heads);
         size_t m = args->tokens - i < CPU_QUERIES ? args->tokens - i : CPU_QUERIES;
         size_t n = i + m;
         float *s = osc_cpu_scratch(device);
-        score(s, (const float *)q + i * width + column, (const float *)k + column, m, n,
-              args->head_size, width, n, 1.0f);
+        score(s, q, k, &at, i, m, n, args->head_size, early);
         double mass = 0.0;
         for (size_t r = 0; r < m; r++)
-            mass += softmax(device->vec, s + r * n, args->scale, i + r + 1, n);
+            mass += softmax(device->vec, s + r * n, late, i + r + 1, n);
         device->partial[task] = mass;
-        weigh((float *)o + i * width + column, s, (const float *)v + column, m, n,
-              args->head_size, width, n);
+        weigh(o, s, v, &at, i, m, n, args->head_size);
     }
     if (args->top1 != NULL)
         for (size_t task = 0; task < args->heads * per_head; task++)
@@ -65,13 +87,12 @@ osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const v
 osc_status osc_cpu_attend_scores(osc_device *device, const void *q, const void *k,
                                  const osc_attention *args)
 {
-    size_t n = args->tokens, width = args->heads * args->head_size;
+    size_t n = args->tokens;
 #pragma omp parallel for num_threads(device->threads)
     for (size_t h = 0; h < args->heads; h++) {
         float *s = args->scores + h * n * n;
-        size_t column = h * args->head_size;
-        score(s, (const float *)q + column, (const float *)k + column, n, n, args->head_size,
-              width, n, args->scale);
+        head_place at = place_of(args, h);
+        score(s, q, k, &at, 0, n, n, args->head_size, args->scale);
         for (size_t i = 0; i < n; i++)
             for (size_t j = i + 1; j < n; j++)
                 s[i * n + j] = -INFINITY;
@@ -96,10 +117,11 @@ osc_status osc_cpu_attend_softmax(osc_device *device, const osc_attention *args)
 osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
                                  const osc_attention *args)
 {
-    size_t n = args->tokens, width = args->heads * args->head_size;
+    size_t n = args->tokens;
 #pragma omp parallel for num_threads(device->threads)
-    for (size_t h = 0; h < args->heads; h++)
-        weigh((float *)o + h * args->head_size, args->scores + h * n * n,
-              (const float *)v + h * args->head_size, n, n, args->head_size, width, n);
+    for (size_t h = 0; h < args->heads; h++) {
+        head_place at = place_of(args, h);
+        weigh(o, args->scores + h * n * n, v, &at, 0, n, n, args->head_size);
+    }
     return OSC_OK;
 }

@@ -116,17 +116,18 @@ static osc_code_scale tensor_scale(const osc_device *device, const osc_tensor *t
 {
     int32_t low = INT32_MAX, high = INT32_MIN;
 #pragma omp parallel for num_threads(device->threads) reduction(min : low) reduction(max : high)
-    for (size_t j = 0; j < tensor->dim[0]; j++)
-        device->i8->loops->range(&low, &high, stored_row(device, tensor, j), tensor->dim[1]);
+    for (size_t j = 0; j < osc_tensor_rows(tensor); j++)
+        device->i8->loops->range(&low, &high, stored_row(device, tensor, j),
+                                 osc_tensor_width(tensor));
     return osc_cpu_code_scale(low, high, zeropoint);
 }
 
 /* Index of the first element that is not finite, SIZE_MAX if all are. */
 static size_t find_bad(const osc_device *device, const osc_tensor *tensor)
 {
-    size_t k = tensor->dim[1], bad = SIZE_MAX;
+    size_t k = osc_tensor_width(tensor), bad = SIZE_MAX;
 #pragma omp parallel for num_threads(device->threads) reduction(min : bad)
-    for (size_t j = 0; j < tensor->dim[0]; j++) {
+    for (size_t j = 0; j < osc_tensor_rows(tensor); j++) {
         const float *row = stored_row(device, tensor, j);
         if (!device->vec->all_finite(row, k)) {
             size_t at = j * k + first_bad(device, row, k);
@@ -139,7 +140,7 @@ static size_t find_bad(const osc_device *device, const osc_tensor *tensor)
 static void load_codes(osc_device *device, void *dst, const osc_coding *coding,
                        const osc_tensor *tensor)
 {
-    size_t n = tensor->dim[0], k = tensor->dim[1];
+    size_t n = osc_tensor_rows(tensor), k = osc_tensor_width(tensor);
     osc_i8_weight w = osc_cpu_i8_weight(dst, coding, n, k);
     osc_code_scale all = { 1.0f, 0 };
     memset(w.code, 0, panels_of(n) * osc_cpu_i8_panel(k));
@@ -155,7 +156,7 @@ static void load_codes(osc_device *device, void *dst, const osc_coding *coding,
 
 static void load_blocks(osc_device *device, void *dst, const osc_tensor *tensor)
 {
-    size_t n = tensor->dim[0], k = tensor->dim[1];
+    size_t n = osc_tensor_rows(tensor), k = osc_tensor_width(tensor);
 #pragma omp parallel for num_threads(device->threads)
     for (size_t j = 0; j < n; j++)
         osc_cpu_q8_code((char *)dst + osc_cpu_q8_bytes(j, k), stored_row(device, tensor, j), k);
@@ -175,7 +176,7 @@ static void set_head(const osc_i8_weight *w, const osc_code_source *source)
     if (w->columns == NULL)
         return;
     for (size_t i = 0; i < source->column_count; i++) {
-        assert(source->columns[i] < source->tensor->dim[1]);
+        assert(source->columns[i] < osc_tensor_width(source->tensor));
         w->columns[i] = source->columns[i];
     }
     w->head->column_count = source->column_count;
@@ -185,8 +186,8 @@ osc_status osc_cpu_codes_load(osc_device *device, void *dst, const osc_coding *c
                               const osc_code_source *source, size_t *bad)
 {
     const osc_tensor *tensor = source->tensor;
-    size_t n = tensor->dim[0], k = tensor->dim[1];
-    if (tensor->ndim != 2 || !osc_cpu_is_float(tensor->dtype))
+    size_t n = osc_tensor_rows(tensor), k = osc_tensor_width(tensor);
+    if (tensor->ndim < 2 || !osc_cpu_is_float(tensor->dtype))
         return osc_fail(OSC_EUNSUP, "weights of type %s cannot be coded",
                         osc_dtype_name(tensor->dtype));
     assert(k <= device->per_thread);

@@ -78,8 +78,8 @@ static void multiply(const product *p, const osc_code_panel *panel, const int8_t
 
 static float stored_value(const osc_tensor *t, size_t j, size_t i)
 {
-    const unsigned char *at = (const unsigned char *)t->data
-                            + (j * t->stride[0] + i * t->stride[1]) * osc_dtype_size(t->dtype);
+    const unsigned char *at = (const unsigned char *)osc_tensor_row(t, j)
+                            + i * t->stride[t->ndim - 1] * osc_dtype_size(t->dtype);
     uint16_t half;
     float value;
     if (t->dtype == OSC_F32) {

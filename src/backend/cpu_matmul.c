@@ -56,9 +56,9 @@ static void update(const osc_cpu_vec *vec, osc_row_lse *lse, const float *logits
         lse->target = logits[(size_t)target - first];
 }
 
-osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
-                        const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
-                        float *logits, size_t stride)
+osc_status osc_cpu_head_biased(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                               const void *bias, const int32_t *targets, size_t rows, size_t first,
+                               size_t n, size_t k, float *logits, size_t stride)
 {
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t i = 0; i < rows; i += CPU_TILE_ROWS) {
@@ -68,6 +68,8 @@ osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, con
             size_t c = extent(n, j, CPU_HEAD_COLUMNS);
             product(tile, (const float *)x + i * k, (const float *)w + j * k, m, c, k, c);
             for (size_t r = 0; r < m; r++) {
+                if (bias != NULL)
+                    device->vec->add(tile + r * c, (const float *)bias + j, c);
                 update(device->vec, &lse[i + r], tile + r * c, c, targets[i + r], first + j);
                 if (logits != NULL)
                     cblas_scopy((int)c, tile + r * c, 1,
@@ -76,4 +78,11 @@ osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, con
         }
     }
     return OSC_OK;
+}
+
+osc_status osc_cpu_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                        const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
+                        float *logits, size_t stride)
+{
+    return osc_cpu_head_biased(device, lse, x, w, NULL, targets, rows, first, n, k, logits, stride);
 }

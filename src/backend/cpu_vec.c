@@ -161,14 +161,13 @@ static void bias_act(float *y, const float *bias, osc_act act, size_t n)
     }
 }
 
-/* Mean and variance in double: rows are short, and the sums then do not depend on
- * how a vector unit would split them. */
-static void layernorm(float *y, const float *x, const float *weight, const float *bias,
-                      float eps, size_t n)
+/* Sums in double: rows are short, and the sums then do not depend on how a vector unit
+ * would split them. */
+INLINE void moments(double *sum, double *square, const float *x, size_t n)
 {
     d8 sum8 = { 0 }, square8 = { 0 };
-    double sum = 0.0, square = 0.0;
     size_t i = 0;
+    *sum = *square = 0.0;
     for (; i + 8 <= n; i += 8) {
         v8 v;
         memcpy(&v, x + i, sizeof v);
@@ -177,25 +176,44 @@ static void layernorm(float *y, const float *x, const float *weight, const float
         square8 += d * d;
     }
     for (; i < n; i++) {
-        sum += x[i];
-        square += (double)x[i] * x[i];
+        *sum += x[i];
+        *square += (double)x[i] * x[i];
     }
     for (size_t lane = 0; lane < 8; lane++) {
-        sum += sum8[lane];
-        square += square8[lane];
+        *sum += sum8[lane];
+        *square += square8[lane];
     }
+}
+
+static void layernorm(float *y, const float *x, const float *weight, const float *bias,
+                      float eps, size_t n)
+{
+    double sum, square;
+    moments(&sum, &square, x, n);
     double mean = sum / (double)n;
     double variance = square / (double)n - mean * mean;
     float m = (float)mean;
     float inverse = (float)(1.0 / sqrt((variance < 0.0 ? 0.0 : variance) + (double)eps));
-    for (i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++)
         y[i] = (x[i] - m) * inverse;
     if (weight != NULL)
-        for (i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++)
             y[i] *= weight[i];
     if (bias != NULL)
-        for (i = 0; i < n; i++)
+        for (size_t i = 0; i < n; i++)
             y[i] += bias[i];
+}
+
+static void rmsnorm(float *y, const float *x, const float *weight, float eps, size_t n)
+{
+    double sum, square;
+    moments(&sum, &square, x, n);
+    float inverse = (float)(1.0 / sqrt(square / (double)n + (double)eps));
+    for (size_t i = 0; i < n; i++)
+        y[i] = x[i] * inverse;
+    if (weight != NULL)
+        for (size_t i = 0; i < n; i++)
+            y[i] *= weight[i];
 }
 
 static float max(const float *x, size_t n)
@@ -376,6 +394,7 @@ const osc_cpu_vec NAME1(OSC_VEC) = {
     .add = add,
     .bias_act = bias_act,
     .layernorm = layernorm,
+    .rmsnorm = rmsnorm,
     .max = max,
     .exp = exp_row,
     .exp_sum = exp_sum,

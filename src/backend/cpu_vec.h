@@ -43,6 +43,9 @@ typedef struct {
     void (*layernorm)(float *y, const float *x, const float *weight, const float *bias,
                       float eps, size_t n);
 
+    /* One row of rmsnorm; weight may be NULL. */
+    void (*rmsnorm)(float *y, const float *x, const float *weight, float eps, size_t n);
+
     /* Largest of x[n]; -inf for n = 0; NaN is passed over. */
     float (*max)(const float *x, size_t n);
     /* y = exp(scale * (x - shift)), 0 below e^-87; returns the sum of y.  y may be x. */

@@ -17,12 +17,24 @@ typedef enum {
     OSC_DIM_POSITIONS   /* positions + position_row */
 } osc_dim;
 
+/* How a slot's tensor lies in the stored one.  OSC_WHOLE: it is the stored one. */
+typedef struct {
+    bool   transposed;    /* stored as [inputs, outputs] */
+    size_t parts;         /* outputs of so many slots lie in one tensor, */
+    size_t part;          /* this one's is number `part` */
+    bool   by_head;       /* each head has all parts together, [A, parts, D]: the slot's tensor
+                             then is [A, D, inputs] */
+} osc_layout;
+
+#define OSC_WHOLE { .parts = 1 }
+
 typedef struct {
     const char *name;     /* without prefix; in a block's rule %zu is the block; NULL ends */
     int         slot;     /* osc_block_slot or osc_model_slot */
-    osc_dim     dim[2];   /* the second is OSC_DIM_NONE for a vector */
+    osc_dim     dim[2];   /* of the slot: outputs, inputs; the second OSC_DIM_NONE for a vector */
     /* Whether this model has the tensor; NULL: always. */
     bool      (*present)(const osc_config *config);
+    osc_layout  layout;
 } osc_rule;
 
 /* A published model of the architecture, for synth.h. */

@@ -17,6 +17,8 @@ struct osc_model {
     osc_config      config;
     const osc_stored **block;                    /* [layers, OSC_BLOCK_SLOTS] */
     const osc_stored *once[OSC_MODEL_SLOTS];
+    osc_stored     *view;                        /* parts and transposes of stored tensors */
+    size_t          views;
     char           *name;
     uint64_t        parameters;
     osc_dtype       dtype;
@@ -54,6 +56,11 @@ static osc_status check_shape(const osc_model *model, const osc_rule *rule,
     return OSC_OK;
 }
 
+static bool is_view(const osc_rule *rule)
+{
+    return rule->layout.transposed || rule->layout.parts > 1;
+}
+
 /* Puts the tensor of `rule` (of block `layer` in a block's rule) into `*slot`. */
 static osc_status place(osc_model *model, const osc_rule *rule, size_t layer,
                         const osc_stored **slot)
@@ -70,13 +77,31 @@ static osc_status place(osc_model *model, const osc_rule *rule, size_t layer,
     if (stored == NULL)
         return osc_fail(OSC_EFORMAT, "tensor %s is missing", name);
     OSC_TRY(check_shape(model, rule, stored));
+    if (is_view(rule)) {
+        model->view[model->views] = *stored;
+        model->view[model->views].tensor = osc_rule_view(rule, &model->config, &stored->tensor);
+        stored = &model->view[model->views++];
+    }
     *slot = stored;
     model->parameters += osc_tensor_count(&stored->tensor);
     return OSC_OK;
 }
 
+static size_t views_of(const osc_rule *rule)
+{
+    size_t count = 0;
+    for (; rule->name != NULL; rule++)
+        count += is_view(rule);
+    return count;
+}
+
 static osc_status place_all(osc_model *model)
 {
+    model->view = osc_alloc(views_of(model->arch->once)
+                            + model->config.layers * views_of(model->arch->block) + 1,
+                            sizeof *model->view);
+    if (model->view == NULL)
+        return OSC_ENOMEM;
     for (const osc_rule *rule = model->arch->once; rule->name != NULL; rule++)
         OSC_TRY(place(model, rule, 0, &model->once[rule->slot]));
     for (size_t layer = 0; layer < model->config.layers; layer++)
@@ -86,13 +111,14 @@ static osc_status place_all(osc_model *model)
     return OSC_OK;
 }
 
+/* A view has the name of what it is a view of. */
 static bool is_placed(const osc_model *model, const osc_stored *stored)
 {
     for (size_t s = 0; s < OSC_MODEL_SLOTS; s++)
-        if (model->once[s] == stored)
+        if (model->once[s] != NULL && model->once[s]->name == stored->name)
             return true;
     for (size_t s = 0; s < model->config.layers * OSC_BLOCK_SLOTS; s++)
-        if (model->block[s] == stored)
+        if (model->block[s] != NULL && model->block[s]->name == stored->name)
             return true;
     return false;
 }
@@ -181,6 +207,7 @@ void osc_model_close(osc_model *model)
         return;
     osc_store_close(model->store);
     osc_free(model->block);
+    osc_free(model->view);
     osc_free(model->name);
     osc_free(model);
 }
@@ -229,9 +256,11 @@ osc_observer_shape osc_model_shape(const osc_model *model)
 {
     const osc_config *c = &model->config;
     size_t wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
-    /* A post-norm block's norms give fc1_in and resid_post. */
-    unsigned modules = 1u << OSC_AT_ATTN_OUT | 1u << OSC_AT_MLP_OUT | 1u << OSC_AT_FC1_IN
-                     | 1u << OSC_AT_RESID_POST;
+    /* A post-norm block's norms give fc1_in and resid_post, a parallel block's one norm
+     * is that of qkv_in. */
+    unsigned modules = 1u << OSC_AT_ATTN_OUT | 1u << OSC_AT_MLP_OUT | 1u << OSC_AT_RESID_POST;
+    if (!c->parallel)
+        modules |= 1u << OSC_AT_FC1_IN;
     if (c->norm_before)
         modules |= 1u << OSC_AT_QKV_IN;
     if (c->final_norm)
@@ -245,4 +274,13 @@ osc_observer_shape osc_model_shape(const osc_model *model)
             [OSC_AT_FC2_IN] = c->ffn, [OSC_AT_MLP_OUT] = c->hidden, [OSC_AT_RESID_POST] = c->hidden,
         },
     };
+}
+
+unsigned osc_model_tracked(const osc_model *model)
+{
+    const osc_config *c = &model->config;
+    unsigned tracked = 1u << OSC_AT_QKV_IN;
+    if (c->heads * c->head_size == c->hidden)
+        tracked |= 1u << OSC_AT_OUT_IN;
+    return c->parallel ? tracked : tracked | 1u << OSC_AT_FC1_IN;
 }

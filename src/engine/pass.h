@@ -31,7 +31,7 @@ typedef struct {
      * NULL where the model has none */
     osc_linear     linear[OSC_LINEARS];
     void          *vector[OSC_BLOCK_SLOTS];      /* norms and biases */
-    void          *once[OSC_MODEL_SLOTS];        /* final norm, projections */
+    void          *once[OSC_MODEL_SLOTS];        /* norms, projections, the head's bias */
     osc_tensor     table[OSC_MODEL_SLOTS];       /* embedding, positions, head: for the
                                                     backend's embed and add_rows */
 
@@ -46,6 +46,7 @@ typedef struct {
     void *mix;                       /* [T, A*D] concatenated heads */
     void *branch;                    /* [T, H] what a half-block adds to the residual */
     void *ffn;                       /* [T, F] */
+    void *gate;                      /* [T, F] of gated blocks */
     void *embedded;                  /* [T, P] token embedding where P != H */
     void *head_in;                   /* [T, P] what multiplies the head; resid where P = H */
     float *scores;                   /* [A, T, T], only with hooks at scores or pattern */

@@ -75,9 +75,34 @@ static size_t extent(const osc_config *config, osc_dim dim)
 
 size_t osc_rule_shape(size_t dim[2], const osc_rule *rule, const osc_config *config)
 {
-    dim[0] = extent(config, rule->dim[0]);
-    dim[1] = extent(config, rule->dim[1]);
+    size_t outputs = extent(config, rule->dim[0]) * rule->layout.parts;
+    size_t inputs = extent(config, rule->dim[1]);
+    dim[0] = rule->layout.transposed ? inputs : outputs;
+    dim[1] = rule->layout.transposed ? outputs : inputs;
     return rule->dim[1] == OSC_DIM_NONE ? 1 : 2;
+}
+
+osc_tensor osc_rule_view(const osc_rule *rule, const osc_config *config, const osc_tensor *stored)
+{
+    const osc_layout *layout = &rule->layout;
+    size_t outputs = extent(config, rule->dim[0]), inputs = extent(config, rule->dim[1]);
+    size_t out = stored->stride[layout->transposed ? 1 : 0];
+    size_t in = stored->stride[layout->transposed ? 0 : 1];
+    size_t d = layout->by_head ? config->head_size : outputs;
+    osc_tensor view = { .data = (const char *)stored->data
+                                + layout->part * d * out * osc_dtype_size(stored->dtype),
+                        .dtype = stored->dtype };
+    if (layout->by_head) {
+        view.dim[view.ndim] = outputs / d;
+        view.stride[view.ndim++] = layout->parts * d * out;
+    }
+    view.dim[view.ndim] = d;
+    view.stride[view.ndim++] = out;
+    if (rule->dim[1] != OSC_DIM_NONE) {
+        view.dim[view.ndim] = inputs;
+        view.stride[view.ndim++] = in;
+    }
+    return view;
 }
 
 bool osc_rule_holds(const osc_rule *rule, const osc_config *config)

@@ -10,8 +10,10 @@ enum { OSC_RULE_NAME = 256 };   /* bytes of a tensor's name */
  * `prefix`. */
 void osc_rule_name(char name[OSC_RULE_NAME], const char *prefix, const osc_rule *rule,
                    size_t layer);
-/* The rule's shape; returns the number of dimensions, 1 or 2. */
+/* The shape of the stored tensor; returns the number of dimensions, 1 or 2. */
 size_t osc_rule_shape(size_t dim[2], const osc_rule *rule, const osc_config *config);
+/* The slot's part of the stored tensor, which has that shape. */
+osc_tensor osc_rule_view(const osc_rule *rule, const osc_config *config, const osc_tensor *stored);
 /* Whether a model of this config has the tensor. */
 bool osc_rule_holds(const osc_rule *rule, const osc_config *config);
 

@@ -120,11 +120,16 @@ static osc_status run_head(osc_session *s, size_t first_row, size_t rows, float 
     size_t width = s->config->embed_width, vocabulary = s->config->vocabulary;
     for (size_t i = 0; i < vocabulary; i += OSC_HEAD_TILE) {
         size_t n = vocabulary - i < OSC_HEAD_TILE ? vocabulary - i : OSC_HEAD_TILE;
+        void *x = row_of(s, s->head_in, first_row, width), *bias = s->pass.once[OSC_B_HEAD];
         const void *w;
         OSC_TRY(head_rows(s, &w, slot, i, n));
-        OSC_TRY(s->backend->head(s->device, s->lse + first_row,
-                                 row_of(s, s->head_in, first_row, width), w,
-                                 s->targets + first_row, rows, i, n, width, logits, vocabulary));
+        if (bias == NULL)
+            OSC_TRY(s->backend->head(s->device, s->lse + first_row, x, w, s->targets + first_row,
+                                     rows, i, n, width, logits, vocabulary));
+        else
+            OSC_TRY(s->backend->head_biased(s->device, s->lse + first_row, x, w,
+                                            row_of(s, bias, i, 1), s->targets + first_row, rows,
+                                            i, n, width, logits, vocabulary));
     }
     return OSC_OK;
 }

@@ -71,7 +71,8 @@ static osc_status load_tables(osc_session *s)
 static osc_status load_once(osc_session *s)
 {
     static const osc_model_slot slots[] = { OSC_W_PROJECT_IN, OSC_W_PROJECT_OUT,
-                                            OSC_W_FINAL_NORM, OSC_B_FINAL_NORM };
+                                            OSC_W_EMBED_NORM, OSC_B_EMBED_NORM,
+                                            OSC_W_FINAL_NORM, OSC_B_FINAL_NORM, OSC_B_HEAD };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
         const osc_stored *stored = osc_model_once(s->model, slots[i]);
         if (stored == NULL)
@@ -114,6 +115,7 @@ static osc_status own_activations(osc_session *s)
         { &s->pass.mix, t * wide },
         { &s->pass.branch, t * c->hidden },
         { &s->pass.ffn, t * c->ffn },
+        { &s->pass.gate, c->gated ? t * c->ffn : 0 },
         { &s->pass.embedded, c->embed_width == c->hidden ? 0 : t * c->embed_width },
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
@@ -158,6 +160,7 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
         return osc_fail(OSC_EINVAL, "chunks of %zu sequences: at most %zu", options->chunk,
                         CHUNK_MOST);
     OSC_TRY(osc_backend_find(&s->backend, options->backend));
+    OSC_TRY(osc_model_suits(s->model, s->backend));
     OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
     OSC_TRY(s->backend->open(&s->device, options->threads));
     s->longest = options->longest;

@@ -96,11 +96,38 @@ osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
     return reduce(pass, observer, point, values, rows, width);
 }
 
+osc_status osc_step_embed(const osc_pass *pass, void *y)
+{
+    return pass->backend->embed(pass->device, y, &pass->table[OSC_W_EMBED], pass->ids,
+                                pass->tokens);
+}
+
+osc_status osc_step_add_positions(const osc_pass *pass)
+{
+    return pass->backend->add_rows(pass->device, pass->resid, &pass->table[OSC_W_POSITION],
+                                   pass->config->position_row, pass->tokens);
+}
+
+static osc_status norm(const osc_pass *pass, void *y, const void *x, const void *weight,
+                       const void *bias)
+{
+    const osc_config *config = pass->config;
+    if (config->rms_norm)
+        return pass->backend->rmsnorm(pass->device, y, x, weight, config->norm_eps, pass->tokens,
+                                      config->hidden);
+    return pass->backend->layernorm(pass->device, y, x, weight, bias, config->norm_eps,
+                                    pass->tokens, config->hidden);
+}
+
 osc_status osc_step_norm(const osc_pass *pass, void *y, const void *x,
                          osc_block_slot weight, osc_block_slot bias)
 {
-    return pass->backend->layernorm(pass->device, y, x, pass->vector[weight], pass->vector[bias],
-                                    pass->config->norm_eps, pass->tokens, pass->config->hidden);
+    return norm(pass, y, x, pass->vector[weight], pass->vector[bias]);
+}
+
+osc_status osc_step_norm_once(const osc_pass *pass, osc_model_slot weight, osc_model_slot bias)
+{
+    return norm(pass, pass->resid, pass->resid, pass->once[weight], pass->once[bias]);
 }
 
 osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_block_slot slot,
@@ -116,9 +143,23 @@ static osc_attention attention_of(const osc_pass *pass, float scale, double *top
     const osc_config *config = pass->config;
     return (osc_attention){
         .tokens = pass->tokens, .heads = config->heads, .head_size = config->head_size,
-        .scale = scale,
+        .kv_heads = config->kv_heads, .alibi = config->alibi, .scale = scale,
         .top1 = top1 == NULL ? NULL : top1 + (size_t)pass->layer * config->heads,
     };
+}
+
+/* Puts the positions into q and k where they belong there. */
+static osc_status rotate(const osc_pass *pass)
+{
+    const osc_config *c = pass->config;
+    osc_rotary rotary = { .dim = c->rotary, .neighbours = c->rotary_neighbours,
+                          .base = c->rotary_base };
+    if (c->rotary == 0)
+        return OSC_OK;
+    OSC_TRY(pass->backend->rotate(pass->device, pass->q, &rotary, pass->tokens, c->heads,
+                                  c->head_size));
+    return pass->backend->rotate(pass->device, pass->k, &rotary, pass->tokens, c->kv_heads,
+                                 c->head_size);
 }
 
 /* branch = x without the features of `set`. */
@@ -147,6 +188,7 @@ static osc_status top1_without(const osc_pass *pass, const osc_left_out *set, do
     OSC_TRY(leave_out(pass, set));
     OSC_TRY(osc_step_linear(pass, pass->q, pass->branch, OSC_W_Q, OSC_ACT_NONE));
     OSC_TRY(osc_step_linear(pass, pass->k, pass->branch, OSC_W_K, OSC_ACT_NONE));
+    OSC_TRY(rotate(pass));
     return pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->k, &args);
 }
 
@@ -183,6 +225,7 @@ osc_status osc_step_attention(const osc_pass *pass, float scale)
     OSC_TRY(osc_step_deliver(pass, OSC_AT_Q, pass->q, pass->tokens, wide));
     OSC_TRY(osc_step_deliver(pass, OSC_AT_K, pass->k, pass->tokens, narrow));
     OSC_TRY(osc_step_deliver(pass, OSC_AT_V, pass->v, pass->tokens, narrow));
+    OSC_TRY(rotate(pass));
     if (osc_hooks_at(pass->hooks, OSC_AT_SCORES, pass->layer) != 0
         || osc_hooks_at(pass->hooks, OSC_AT_PATTERN, pass->layer) != 0)
         OSC_TRY(attend_in_steps(pass, &args));
@@ -205,16 +248,31 @@ static osc_act act_of(osc_activation activation)
     return acts[activation];
 }
 
-osc_status osc_step_expand(const osc_pass *pass, const void *x)
+/* y = act(x w^T + b), the layer whose output goes through the activation function;
+ * delivers fc1_out. */
+static osc_status activated(const osc_pass *pass, void *y, const void *x, osc_block_slot slot)
 {
     size_t width = pass->config->ffn;
     osc_act act = act_of(pass->config->activation);
     bool wanted = osc_hooks_at(pass->hooks, OSC_AT_FC1_OUT, pass->layer) != 0
                || pass->stats[OSC_AT_FC1_OUT] != NULL;
-    OSC_TRY(osc_step_linear(pass, pass->ffn, x, OSC_W_FC1, wanted ? OSC_ACT_NONE : act));
-    if (wanted) {
-        OSC_TRY(osc_step_deliver(pass, OSC_AT_FC1_OUT, pass->ffn, pass->tokens, width));
-        OSC_TRY(pass->backend->activate(pass->device, pass->ffn, act, pass->tokens * width));
+    OSC_TRY(osc_step_linear(pass, y, x, slot, wanted ? OSC_ACT_NONE : act));
+    if (!wanted)
+        return OSC_OK;
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_FC1_OUT, y, pass->tokens, width));
+    return pass->backend->activate(pass->device, y, act, pass->tokens * width);
+}
+
+osc_status osc_step_expand(const osc_pass *pass, const void *x)
+{
+    size_t width = pass->config->ffn;
+    if (pass->config->gated) {
+        OSC_TRY(activated(pass, pass->gate, x, OSC_W_GATE));
+        OSC_TRY(osc_step_linear(pass, pass->ffn, x, OSC_W_FC1, OSC_ACT_NONE));
+        OSC_TRY(pass->backend->multiply(pass->device, pass->ffn, pass->gate,
+                                        pass->tokens * width));
+    } else {
+        OSC_TRY(activated(pass, pass->ffn, x, OSC_W_FC1));
     }
     return osc_step_deliver(pass, OSC_AT_FC2_IN, pass->ffn, pass->tokens, width);
 }

@@ -13,6 +13,7 @@ static size_t slot_size(const osc_session *s, osc_block_slot slot)
     return stored == NULL ? 0 : osc_tensor_count(&stored->tensor);
 }
 
+/* NULL if this model's blocks have no such layer. */
 static const osc_stored *stored_linear(const osc_session *s, size_t layer, size_t l)
 {
     return osc_model_block(s->model, layer, (osc_block_slot)(OSC_W_Q + l));
@@ -21,15 +22,16 @@ static const osc_stored *stored_linear(const osc_session *s, size_t layer, size_
 static const char *input_of(size_t l)
 {
     static const osc_point inputs[OSC_LINEARS] = { OSC_AT_QKV_IN, OSC_AT_QKV_IN, OSC_AT_QKV_IN,
-                                                   OSC_AT_OUT_IN, OSC_AT_FC1_IN, OSC_AT_FC2_IN };
+                                                   OSC_AT_OUT_IN, OSC_AT_FC1_IN, OSC_AT_FC1_IN,
+                                                   OSC_AT_FC2_IN };
     return osc_point_name(inputs[l]);
 }
 
 static osc_linear describe(const osc_session *s, size_t layer, size_t l)
 {
     const osc_tensor *w = &stored_linear(s, layer, l)->tensor;
-    return (osc_linear){ .choice = &s->choice, .n = w->dim[0], .k = w->dim[1], .layer = layer,
-                         .input = input_of(l) };
+    return (osc_linear){ .choice = &s->choice, .n = osc_tensor_rows(w),
+                         .k = osc_tensor_width(w), .layer = layer, .input = input_of(l) };
 }
 
 /* Bytes of a linear layer's weight in the scheme's form, in whole cache lines. */
@@ -58,6 +60,8 @@ static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t l
     size_t total = 0;
     void *memory;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
+        if (stored_linear(s, layer, l) == NULL)
+            continue;
         block->linear[l] = describe(s, layer, l);
         block->linear[l].bias = block->vector[OSC_B_Q + l];
         total += form_bytes(s, &block->linear[l]);
@@ -65,6 +69,8 @@ static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t l
     OSC_TRY(osc_session_own(s, &memory, total, 1, &s->weight_bytes));
     s->linear_bytes += total;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
+        if (stored_linear(s, layer, l) == NULL)
+            continue;
         block->linear[l].weight = memory;
         memory = (char *)memory + form_bytes(s, &block->linear[l]);
     }
@@ -86,6 +92,8 @@ static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         const osc_stored *stored = stored_linear(s, layer, l);
         size_t bad;
+        if (stored == NULL)
+            continue;
         block->linear[l].layer = layer;
         osc_store_need(osc_model_store(s->model), &stored->tensor);
         OSC_TRY(s->choice.scheme->prepare(&block->linear[l], s->backend, s->device,
@@ -101,6 +109,8 @@ static bool stays(const osc_session *s)
 {
     size_t form = 0, stored = 0;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
+        if (stored_linear(s, 0, l) == NULL)
+            continue;
         const osc_tensor *w = &stored_linear(s, 0, l)->tensor;
         osc_linear linear = describe(s, 0, l);
         form += form_bytes(s, &linear);
@@ -152,7 +162,8 @@ static osc_status fill_turn(osc_session *s, size_t layer)
 static void need_stored(const osc_session *s, size_t layer)
 {
     for (size_t l = 0; s->choice.coding.stored && l < OSC_LINEARS; l++)
-        osc_store_need(osc_model_store(s->model), &stored_linear(s, layer, l)->tensor);
+        if (stored_linear(s, layer, l) != NULL)
+            osc_store_need(osc_model_store(s->model), &stored_linear(s, layer, l)->tensor);
 }
 
 osc_status osc_session_enter_block(osc_session *s, size_t layer)

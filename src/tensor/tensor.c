@@ -55,6 +55,29 @@ bool osc_tensor_is_contiguous(const osc_tensor *tensor)
     return true;
 }
 
+size_t osc_tensor_width(const osc_tensor *tensor)
+{
+    return tensor->dim[tensor->ndim - 1];
+}
+
+size_t osc_tensor_rows(const osc_tensor *tensor)
+{
+    size_t rows = 1;
+    for (size_t i = 0; i + 1 < tensor->ndim; i++)
+        rows *= tensor->dim[i];
+    return rows;
+}
+
+const void *osc_tensor_row(const osc_tensor *tensor, size_t row)
+{
+    size_t offset = 0;
+    for (size_t d = tensor->ndim - 1; d-- > 0;) {
+        offset += row % tensor->dim[d] * tensor->stride[d];
+        row /= tensor->dim[d];
+    }
+    return (const char *)tensor->data + offset * osc_dtype_size(tensor->dtype);
+}
+
 bool osc_tensor_has_shape(const osc_tensor *tensor, size_t ndim, const size_t *dim)
 {
     if (tensor->ndim != ndim)

@@ -36,6 +36,10 @@ osc_tensor osc_tensor_make(const void *data, osc_dtype dtype, size_t ndim, const
 
 size_t osc_tensor_count(const osc_tensor *tensor);
 bool osc_tensor_is_contiguous(const osc_tensor *tensor);
+/* A tensor as a matrix: rows run along its last dimension, all others count through. */
+size_t osc_tensor_width(const osc_tensor *tensor);                  /* of a row */
+size_t osc_tensor_rows(const osc_tensor *tensor);
+const void *osc_tensor_row(const osc_tensor *tensor, size_t row);   /* its first element */
 bool osc_tensor_has_shape(const osc_tensor *tensor, size_t ndim, const size_t *dim);
 
 /* "[3, 4]" into `text`, cut to `size` bytes; returns `text`. */
