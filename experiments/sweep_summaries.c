@@ -193,6 +193,7 @@ osc_status sweep_summarize(const sweep *s)
     OSC_TRY(sweep_lock(&lock, s));   /* two shards may both find that all is there */
     sweep_remove_stale(s, "tables", "");
     sweep_remove_stale(s, "figures", "");
+    sweep_remove_stale(s, ".", "report.html.");
     osc_status status = OSC_OK;
     for (size_t i = 0; i < SUMMARIES && status == OSC_OK; i++)
         status = stop_signal() == 0 ? make(s, &summaries[i])
