@@ -27,7 +27,7 @@ typedef struct {
     double               *nll;                   /* [ids of the corpus] */
     osc_observer         *observed;              /* of the regular run; NULL: not made */
     osc_perplexity        regular;               /* of the same run */
-    float                *mean[OSC_POINT_COUNT]; /* [layers, hidden] what features become, or NULL */
+    float                *mean[OSC_POINT_COUNT]; /* [layers, hidden]: features become it; or NULL */
     ablation_candidates   candidates;
     ablation             *result;
 } ablate_run;

@@ -218,9 +218,10 @@ const cli_command experiment_synth = {
     .summary = "make a checkpoint with random weights and planted outlier features",
     .operands = "[MODEL[,SETTING=VALUE]...]",
     .details =
-        "MODEL is the size to imitate: opt-125m (default), opt-350m, opt-1.3b, opt-2.7b, opt-6.7b,\n"
-        "opt-13b, opt-30b, opt-66b or opt-175b.  Settings: seed=N (0), outliers=N (0) features\n"
-        "planted in the inputs of q, k, v and fc1 of all blocks, magnitude=X (20) of their values,\n"
+        "MODEL is the size to imitate: opt-125m (default), opt-350m, opt-1.3b, opt-2.7b,\n"
+        "opt-6.7b, opt-13b, opt-30b, opt-66b or opt-175b.  Settings: seed=N (0), outliers=N (0)\n"
+        "features planted in the inputs of q, k, v and fc1 of all blocks, magnitude=X (20) of\n"
+        "their values (in post-norm models, opt-350m, they reach other features too),\n"
         "dtype=float16|bfloat16|float32, and any number of config.json by its name\n"
         "(num_hidden_layers=4; hidden_size usually goes with word_embed_proj_dim and ffn_dim).\n"
         "The weights are a function of the seed alone, the same on every machine.\n"

@@ -87,8 +87,9 @@ static osc_status fc2(const shape *s)
 
 static osc_status attend(const shape *s)
 {
-    osc_attention args = { T, s->heads, s->h / s->heads, 1.0f / sqrtf((float)(s->h / s->heads)),
-                           s->top1, NULL };
+    size_t size = s->h / s->heads;
+    osc_attention args = { .tokens = T, .heads = s->heads, .head_size = size,
+                           .scale = 1.0f / sqrtf((float)size), .top1 = s->top1 };
     return cuda->attention(gpu, s->y, s->q, s->k, s->v, &args);
 }
 

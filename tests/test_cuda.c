@@ -366,8 +366,11 @@ static void check_attention(size_t tokens, size_t heads, size_t size, float scal
     must(cuda->alloc(gpu, &top1, sizeof masses));
     must(cuda->alloc(gpu, &scores, heads * tokens * tokens * sizeof(float)));
     must(cuda->put(gpu, top1, masses, sizeof masses));
-    osc_attention here = { tokens, heads, size, scale, masses, NULL };
-    osc_attention there = { tokens, heads, size, scale, top1, scores };
+    osc_attention here = { .tokens = tokens, .heads = heads, .head_size = size, .scale = scale,
+                           .top1 = masses };
+    osc_attention there = here;
+    there.top1 = top1;
+    there.scores = scores;
     char what[96];
     snprintf(what, sizeof what, "attention of %zu tokens, %zu heads of %zu, scale %g", tokens,
              heads, size, (double)scale);
@@ -557,7 +560,7 @@ START_TEST(test_repeats)
     values q = make(T * WIDTH, 2, 40), w = make(WIDTH * WIDTH, 1, 41);
     values y = make(T * WIDTH, 0, 1), z = make(T * WIDTH, 0, 1);
     float *view, *first = osc_alloc(y.count, sizeof *first);
-    osc_attention args = { T, 4, SIZE, 0.125f, NULL, NULL };
+    osc_attention args = { .tokens = T, .heads = 4, .head_size = SIZE, .scale = 0.125f };
     for (int turn = 0; turn < 5; turn++) {
         must(cuda->attention(gpu, y.there, q.there, q.there, q.there, &args));
         must(cuda->matmul(gpu, z.there, y.there, w.there, NULL, OSC_ACT_NONE, T, WIDTH, WIDTH));
