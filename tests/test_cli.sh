@@ -290,9 +290,11 @@ fails "coverage without a record" 2 "no record given" coverage
 for command in $commands; do
     set --
     test $command != merge || continue      # there is nothing to merge by default
-    test $command != compare || set -- --sequences 1 --length 256   # all schemes: a minute else
-    test $command != sweep || set -- --dry-run --rate 100   # minutes else
-    test $command != report || set -- -q
+    case $command in
+        compare | ablate) set -- --sequences 1 --length 256 ;;   # many passes: a minute else
+        sweep)            set -- --dry-run --rate 100 ;;
+        report)           set -- -q ;;
+    esac
     run "$command" "$@"
     is "$command without arguments" "$status $(head -n 1 "$work/err" | grep '^outlierscope')" "0 "
 done
