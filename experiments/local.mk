@@ -27,6 +27,8 @@ dist_bashcomp_DATA = %D%/completion/outlierscope
 slurmdir = $(pkgdatadir)/slurm
 dist_slurm_SCRIPTS = %D%/slurm/sweep.sbatch %D%/slurm/record.sh %D%/slurm/record.sbatch \
   %D%/slurm/merge.sbatch
+# They are jobs: --help means nothing to them.
+AM_INSTALLCHECK_STD_OPTIONS_EXEMPT = $(dist_slurm_SCRIPTS)
 
 # Sweeps that ship: `outlierscope sweep NAME`.
 sweepsdir = $(pkgdatadir)/sweeps
