@@ -8,6 +8,7 @@
     X(perplexity)   \
     X(compare)      \
     X(ablate)       \
+    X(generate)     \
     X(sweep)        \
     X(tokenize)     \
     X(synth)        \

@@ -7,6 +7,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/compare_print.c \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \
   %D%/errors.c %D%/errors.h %D%/errors_count.c %D%/errors_plot.c %D%/errors_print.c \
+  %D%/generate.c %D%/generate.h %D%/generate_prompts.c %D%/generate_text.c \
   %D%/info.c %D%/kept.c %D%/kept.h %D%/layer_study.c %D%/layer_study.h %D%/layer_product.c \
   %D%/measure.c %D%/measure.h %D%/merge.c %D%/perplexity.c \
   %D%/point_list.c %D%/point_list.h %D%/provenance.c %D%/provenance.h \

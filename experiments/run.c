@@ -47,6 +47,11 @@ char *run_shipped_or(const char *path, const char *name)
 
 /* --- corpus ------------------------------------------------------------------ */
 
+int32_t run_bos(const osc_config *config, const run_options *o)
+{
+    return o->no_bos ? -1 : o->bos != SIZE_MAX ? (int32_t)o->bos : config->bos;
+}
+
 static osc_status window_options(osc_window_options *window, const osc_config *config,
                                  const run_options *o)
 {
@@ -58,7 +63,7 @@ static osc_status window_options(osc_window_options *window, const osc_config *c
         .protocol = OSC_STREAM,
         .length = o->length != 0 ? o->length : usual,
         .sequences = o->sequences,
-        .bos = o->no_bos ? -1 : o->bos != SIZE_MAX ? (int32_t)o->bos : config->bos,
+        .bos = run_bos(config, o),
     };
     return o->protocol != NULL ? osc_protocol_parse(&window->protocol, o->protocol) : OSC_OK;
 }
@@ -72,8 +77,7 @@ static osc_status open_shipped_tokenizer(osc_tokenizer **tokenizer)
     return status;
 }
 
-static osc_status open_tokenizer(osc_tokenizer **tokenizer, const osc_model *model,
-                                 const run_options *o)
+osc_status run_tokenizer(osc_tokenizer **tokenizer, const osc_model *model, const run_options *o)
 {
     if (o->tokenizer == NULL && osc_store_is_generated(osc_model_store(model)))
         return open_shipped_tokenizer(tokenizer);
@@ -86,7 +90,7 @@ static osc_status open_tokenizer(osc_tokenizer **tokenizer, const osc_model *mod
     return status;
 }
 
-static osc_status read_text(osc_documents **documents, const char *path)
+osc_status run_text(osc_documents **documents, const char *path)
 {
     char *chosen = run_shipped_or(path, RUN_DEFAULT_TEXT);
     osc_status status = chosen != NULL ? osc_documents_read(documents, chosen) : OSC_ENOTFOUND;
@@ -104,9 +108,9 @@ static osc_status make_corpus(run_input *input, const run_options *o)
     osc_documents *documents = NULL;
     osc_status status = window_options(&window, osc_model_config(input->model), o);
     if (status == OSC_OK)
-        status = open_tokenizer(&tokenizer, input->model, o);
+        status = run_tokenizer(&tokenizer, input->model, o);
     if (status == OSC_OK)
-        status = read_text(&documents, o->text);
+        status = run_text(&documents, o->text);
     if (status == OSC_OK)
         status = osc_corpus_make(&input->corpus, documents, tokenizer, &window);
     if (status == OSC_OK)

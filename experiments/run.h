@@ -63,6 +63,13 @@ int run_check_options(const cli_command *command, const run_options *options);
  * the caller (osc_free), NULL with the message set if there is none. */
 char *run_shipped_or(const char *path, const char *name);
 
+/* The tokenizer of --tokenizer, or the model's, or the shipped one for a generated model. */
+osc_status run_tokenizer(osc_tokenizer **tokenizer, const osc_model *model, const run_options *o);
+/* The documents of --text, or the shipped text's. */
+osc_status run_text(osc_documents **documents, const char *path);
+/* The id in front of texts, -1: none. */
+int32_t run_bos(const osc_config *config, const run_options *o);
+
 /* Opens a model, makes the corpus for it and checks it against the model. */
 osc_status run_open(run_input *input, const char *model_path, const run_options *options);
 void run_close(run_input *input);

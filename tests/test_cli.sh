@@ -68,7 +68,7 @@ fails "unknown option of the program" 2 "unknown option '--hepl'" --hepl
 fails "help of an unknown command" 2 "did you mean 'perplexity'" help perplexty
 
 commands=$("$program" --help | sed -n 's/^  \([a-z]*\)  *[^ ].*/\1/p')
-for command in record merge perplexity compare ablate sweep tokenize info synth outliers coverage \
+for command in record merge perplexity compare ablate generate sweep tokenize info synth outliers coverage \
     emergence report; do
     is "$command is listed" "$(echo "$commands" | grep -cx $command)" 1
 done

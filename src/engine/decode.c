@@ -33,6 +33,21 @@ size_t osc_decode_cache_bytes(const osc_session *session)
     return session->config->layers * 2 * session->longest * row_bytes(session);
 }
 
+static size_t stored_bytes(const osc_stored *stored)
+{
+    return stored == NULL ? 0
+         : osc_tensor_count(&stored->tensor) * osc_dtype_size(stored->tensor.dtype);
+}
+
+size_t osc_decode_step_bytes(const osc_session *session)
+{
+    const osc_session *s = session;
+    size_t bytes = osc_session_block_bytes(s) * s->config->layers;
+    bytes += stored_bytes(osc_model_once(s->model, s->config->tied_head ? OSC_W_EMBED : OSC_W_HEAD));
+    return bytes + stored_bytes(osc_model_once(s->model, OSC_W_PROJECT_IN))
+         + stored_bytes(osc_model_once(s->model, OSC_W_PROJECT_OUT));
+}
+
 void osc_decode_begin(osc_session *session, size_t sequence)
 {
     session->cache.position = 0;

@@ -23,6 +23,10 @@ size_t osc_decode_position(const osc_session *session);
 osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
                       const osc_hooks *hooks, const float **logits);
 
+/* Bytes of weights that a step of one id reads: those of the blocks in the form in which they
+ * are multiplied, the head's, and vectors.  What a step takes at least is the time to
+ * read them from memory. */
+size_t osc_decode_step_bytes(const osc_session *session);
 /* Bytes of the keys and values of the longest sequence. */
 size_t osc_decode_cache_bytes(const osc_session *session);
 

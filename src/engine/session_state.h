@@ -86,6 +86,9 @@ osc_status osc_session_own_weights(osc_session *s);
 osc_status osc_session_enter_block(osc_session *s, size_t layer, size_t rows);
 osc_status osc_session_leave_block(osc_session *s, size_t layer);
 
+/* Bytes of a block's weights in the form in which few rows multiply them. */
+size_t osc_session_block_bytes(const osc_session *s);
+
 /* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
  * what a run added (mirror.c). */
 osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks);

@@ -164,6 +164,20 @@ static osc_status point_at_stored(osc_session *s)
     return OSC_OK;
 }
 
+size_t osc_session_block_bytes(const osc_session *s)
+{
+    size_t bytes = 0;
+    for (size_t l = 0; l < OSC_LINEARS; l++) {
+        if (stored_linear(s, 0, l) == NULL)
+            continue;
+        const osc_tensor *w = &stored_linear(s, 0, l)->tensor;
+        osc_linear linear = describe(s, 0, l);
+        bytes += s->as_stored != NULL ? osc_tensor_count(w) * osc_dtype_size(w->dtype)
+                                      : form_bytes(s, &linear);
+    }
+    return bytes;
+}
+
 osc_status osc_session_own_weights(osc_session *s)
 {
     s->ready = SIZE_MAX;
