@@ -61,6 +61,8 @@ typedef struct {
     void (*outer)(float *y, const float *x, const float *w, size_t count, size_t n);
     /* y[n] from Q8_0 blocks; n is a multiple of OSC_CODE_BLOCK but for the row's end. */
     void (*blocks)(float *y, const void *blocks, size_t n);
+    /* The sum of x[i] w[i], w a row of Q8_0 blocks. */
+    float (*dot_blocks)(const float *x, const void *blocks, size_t n);
 } osc_cpu_i8_loops;
 
 extern const osc_cpu_i8_loops osc_cpu_i8_loops_generic, osc_cpu_i8_loops_avx2,

@@ -126,6 +126,54 @@ static void blocks(float *y, const void *data, size_t n)
         block(y + i, from, n - i);
 }
 
+/* Codes of a block's half as floats. */
+static inline __attribute__((always_inline)) v16 codes16(const unsigned char *from)
+{
+    typedef int8_t codes __attribute__((vector_size(16)));
+    codes q;
+    memcpy(&q, from, sizeof q);
+    return __builtin_convertvector(q, v16);
+}
+
+static inline __attribute__((always_inline)) v16 floats16(const float *x)
+{
+    v16 v;
+    memcpy(&v, x, sizeof v);
+    return v;
+}
+
+static inline __attribute__((always_inline))
+v16 dot_block(const float *x, const unsigned char *from)
+{
+    uint16_t half;
+    memcpy(&half, from, sizeof half);
+    return (floats16(x) * codes16(from + 2) + floats16(x + 16) * codes16(from + 18))
+         * osc_f16_to_float(half);
+}
+
+static float dot_blocks(const float *x, const void *data, size_t n)
+{
+    const size_t bytes = 2 + OSC_CODE_BLOCK;
+    const unsigned char *from = data;
+    v16 even = { 0 }, odd = { 0 };
+    size_t i = 0;
+    for (; i + 2 * OSC_CODE_BLOCK <= n; i += 2 * OSC_CODE_BLOCK, from += 2 * bytes) {
+        even += dot_block(x + i, from);
+        odd += dot_block(x + i + OSC_CODE_BLOCK, from + bytes);
+    }
+    for (; i < n; i += OSC_CODE_BLOCK, from += bytes) {
+        float last[OSC_CODE_BLOCK] = { 0 };
+        memcpy(last, x + i, (n - i < OSC_CODE_BLOCK ? n - i : OSC_CODE_BLOCK) * sizeof *last);
+        even += dot_block(last, from);
+    }
+    float all[16], sum = 0.0f;
+    even += odd;
+    memcpy(all, &even, sizeof all);
+    for (size_t l = 0; l < 16; l++)
+        sum += all[l];
+    return sum;
+}
+
 #define NAME2(isa) osc_cpu_i8_loops_##isa
 #define NAME1(isa) NAME2(isa)
 
@@ -138,4 +186,5 @@ const osc_cpu_i8_loops NAME1(OSC_VEC) = {
     .scale_zero = scale_zero,
     .outer = outer,
     .blocks = blocks,
+    .dot_blocks = dot_blocks,
 };

@@ -149,7 +149,7 @@ osc_status osc_cpu_add_rows(osc_device *device, void *y, const osc_tensor *table
 osc_status osc_cpu_layernorm(osc_device *device, void *y, const void *x, const void *weight,
                              const void *bias, float eps, size_t rows, size_t width)
 {
-#pragma omp parallel for num_threads(device->threads)
+#pragma omp parallel for num_threads(device->threads) if (rows > 1)
     for (size_t r = 0; r < rows; r++)
         device->vec->layernorm((float *)y + r * width, (const float *)x + r * width,
                                weight, bias, eps, width);
@@ -159,7 +159,7 @@ osc_status osc_cpu_layernorm(osc_device *device, void *y, const void *x, const v
 osc_status osc_cpu_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
                            float eps, size_t rows, size_t width)
 {
-#pragma omp parallel for num_threads(device->threads)
+#pragma omp parallel for num_threads(device->threads) if (rows > 1)
     for (size_t r = 0; r < rows; r++)
         device->vec->rmsnorm((float *)y + r * width, (const float *)x + r * width, weight, eps,
                              width);
@@ -168,7 +168,7 @@ osc_status osc_cpu_rmsnorm(osc_device *device, void *y, const void *x, const voi
 
 osc_status osc_cpu_activate(osc_device *device, void *x, osc_act act, size_t count)
 {
-#pragma omp parallel for num_threads(device->threads)
+#pragma omp parallel for num_threads(device->threads) if (count > PIECE)
     for (size_t i = 0; i < count; i += PIECE)
         device->vec->bias_act((float *)x + i, NULL, act, count - i < PIECE ? count - i : PIECE);
     return OSC_OK;
@@ -176,7 +176,7 @@ osc_status osc_cpu_activate(osc_device *device, void *x, osc_act act, size_t cou
 
 osc_status osc_cpu_add(osc_device *device, void *y, const void *x, size_t count)
 {
-#pragma omp parallel for num_threads(device->threads)
+#pragma omp parallel for num_threads(device->threads) if (count > PIECE)
     for (size_t i = 0; i < count; i += PIECE)
         device->vec->add((float *)y + i, (const float *)x + i,
                          count - i < PIECE ? count - i : PIECE);
@@ -185,7 +185,7 @@ osc_status osc_cpu_add(osc_device *device, void *y, const void *x, size_t count)
 
 osc_status osc_cpu_multiply(osc_device *device, void *y, const void *x, size_t count)
 {
-#pragma omp parallel for num_threads(device->threads)
+#pragma omp parallel for num_threads(device->threads) if (count > PIECE)
     for (size_t i = 0; i < count; i += PIECE) {
         size_t end = count - i < PIECE ? count : i + PIECE;
         for (size_t j = i; j < end; j++)

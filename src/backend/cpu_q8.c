@@ -1,5 +1,6 @@
 /* Weights in blocks of 32 along K, llama.cpp's Q8_0: an fp16 scale max|w|/127 and 32
- * codes.  x stays float: a tile of w is decoded, then multiplied through cblas. */
+ * codes.  x stays float: a tile of w is decoded, then multiplied through cblas; few rows
+ * multiply the blocks as they are. */
 #include <config.h>
 #include "backend/cpu_i8.h"
 
@@ -50,6 +51,14 @@ void osc_cpu_q8_code(void *row, const float *w, size_t k)
         code_block(block, w + i, k - i < OSC_CODE_BLOCK ? k - i : OSC_CODE_BLOCK);
 }
 
+static void do_few(const osc_device *device, float *y, const float *x, const unsigned char *w,
+                   size_t rows, size_t ldy, size_t n, size_t k)
+{
+    for (size_t j = 0; j < n; j++)
+        for (size_t t = 0; t < rows; t++)
+            y[t * ldy + j] = device->i8->loops->dot_blocks(x + t * k, w + j * row_bytes(k), k);
+}
+
 /* y[rows, j..j+n-1] = x w^T, decoding DEPTH columns after the other. */
 static void do_tile(const osc_device *device, float *y, const float *x, const unsigned char *w,
                     size_t rows, size_t ldy, size_t n, size_t k)
@@ -75,7 +84,8 @@ void osc_cpu_q8_product(osc_device *device, float *y, const float *x, const void
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t j = 0; j < n; j += TILE) {
         size_t some = n - j < TILE ? n - j : TILE;
-        do_tile(device, y + j, x, (const unsigned char *)w + j * row_bytes(k), rows, n, some, k);
+        (rows <= OSC_FEW_ROWS ? do_few : do_tile)(device, y + j, x, (const unsigned char *)w
+                                                  + j * row_bytes(k), rows, n, some, k);
         if (bias != NULL || act != OSC_ACT_NONE)
             for (size_t t = 0; t < rows; t++)
                 device->vec->bias_act(y + t * n + j, bias ? bias + j : NULL, act, some);
