@@ -220,6 +220,142 @@ START_TEST(test_activations)
 }
 END_TEST
 
+/* --- products of few rows -------------------------------------------------------- */
+
+static const osc_dtype stored_types[] = { OSC_F32, OSC_F16, OSC_BF16 };
+
+/* `n` values of the type at an odd address, and what they are as floats. */
+static void store(unsigned char *to, float *values, size_t n, osc_dtype dtype)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint16_t half = dtype == OSC_F16 ? osc_float_to_f16(values[i])
+                                         : osc_float_to_bf16(values[i]);
+        if (dtype == OSC_F32) {
+            memcpy(to + 1 + 4 * i, &values[i], 4);
+        } else {
+            memcpy(to + 1 + 2 * i, &half, 2);
+            values[i] = dtype == OSC_F16 ? osc_f16_to_float(half) : osc_bf16_to_float(half);
+        }
+    }
+}
+
+/* Against sums in double; weights widened before give the same bits. */
+START_TEST(test_dots)
+{
+    const osc_cpu_vec *vec = builds(_i);
+    if (vec == NULL)
+        return;
+    for (size_t l = 0; l < LENGTHS; l++) {
+        size_t n = lengths[l];
+        float *x = random_matrix(1, n, 1, 51), *w = random_matrix(1, n, 1, 52);
+        float *y = random_matrix(1, n, 1, 53), *z = random_matrix(1, n, 1, 53);
+        unsigned char *stored = osc_alloc(4 * n + 1, 1);
+        double *want = osc_alloc(n, sizeof *want);
+        for (size_t d = 0; d < 3; d++) {
+            float (*const dots[])(const float *, const void *, size_t) = {
+                vec->dot_f32, vec->dot_f16, vec->dot_bf16 };
+            void (*const adds[])(float *, float, const void *, size_t) = {
+                vec->add_scaled_f32, vec->add_scaled_f16, vec->add_scaled_bf16 };
+            double sum = 0.0, size = 0.0;
+            store(stored, w, n, stored_types[d]);
+            for (size_t i = 0; i < n; i++) {
+                sum += (double)x[i] * w[i];
+                size += fabs((double)x[i] * w[i]);
+                want[i] = y[i] + 0.3f * (double)w[i];
+            }
+            float got = dots[d](x, stored + 1, n);
+            ck_assert_double_eq_tol(got, sum, BUDGET * size);
+            ck_assert_float_eq(got, vec->dot_f32(x, w, n));
+            memcpy(z, y, n * sizeof *z);
+            adds[d](z, 0.3f, stored + 1, n);
+            assert_near("add_scaled", z, want, n, BUDGET);
+        }
+        osc_free(x); osc_free(w); osc_free(y); osc_free(z); osc_free(stored); osc_free(want);
+    }
+}
+END_TEST
+
+/* How a weight of N rows may lie: whole, as the columns of a matrix with others around, a
+ * head's rows apart from the next one's, every other element. */
+static osc_tensor laid_out(const void *data, osc_dtype dtype, size_t layout, size_t n, size_t k)
+{
+    osc_tensor t = osc_tensor_make(data, dtype, 2, (size_t[]){ n, k });
+    if (layout == 1) {
+        t.stride[0] = 1;
+        t.stride[1] = n + 5;
+    } else if (layout == 2) {
+        t = osc_tensor_make(data, dtype, 3, (size_t[]){ n / 3, 3, k });
+        t.stride[0] = 4 * k;
+    } else if (layout == 3) {
+        t.stride[0] = 2 * k;
+        t.stride[1] = 2;
+    }
+    return t;
+}
+
+START_TEST(test_matmul_stored)
+{
+    static const struct { size_t rows, n, k; } shapes[] = {
+        { 1, 3, 1 }, { 1, 99, 130 }, { 5, 66, 77 }, { 8, 600, 33 },
+    };
+    size_t rows = shapes[_i / 4].rows, n = shapes[_i / 4].n, k = shapes[_i / 4].k;
+    size_t room = 2 * (n + 5) * (k + 5);
+    float *x = random_matrix(rows, k, 1, 61), *w = random_matrix(1, room, 1, 62);
+    float *b = random_matrix(1, n, 1, 63), *y = random_matrix(rows, n, 0, 1);
+    float *again = random_matrix(rows, n, 0, 1);
+    unsigned char *stored = osc_alloc(4 * room + 1, 1);
+    double *want = osc_alloc(rows * n, sizeof *want);
+    for (size_t d = 0; d < 3; d++) {
+        store(stored, w, room, stored_types[d]);
+        osc_tensor t = laid_out(stored + 1, stored_types[d], (size_t)_i % 4, n, k);
+        size_t last = t.ndim - 1;
+        for (size_t i = 0; i < rows * n; i++) {
+            size_t row = i % n;
+            size_t at = last == 1 ? row * t.stride[0] : row / 3 * t.stride[0] + row % 3 * t.stride[1];
+            want[i] = b[row];
+            for (size_t c = 0; c < k; c++)
+                want[i] += (double)x[i / n * k + c] * w[at + c * t.stride[last]];
+            want[i] = want[i] < 0 ? 0 : want[i];
+        }
+        for (size_t threads = 1; threads <= 3; threads++) {
+            osc_device *device = open_device(threads);
+            float *into = threads == 1 ? y : again;
+            ck_assert_int_eq(cpu->matmul_stored(device, into, x, &t, b, OSC_ACT_RELU, rows), OSC_OK);
+            if (threads > 1)
+                ck_assert_int_eq(memcmp(y, again, rows * n * sizeof *y), 0);
+            cpu->close(device);
+        }
+        assert_near("stored weight", y, want, rows * n, BUDGET + 6e-8 * (double)k);
+    }
+    osc_free(x); osc_free(w); osc_free(b); osc_free(y); osc_free(again); osc_free(stored);
+    osc_free(want);
+}
+END_TEST
+
+START_TEST(test_logits)
+{
+    enum { V = 77, P = 40 };
+    float *x = random_matrix(1, P, 1, 64), *w = random_matrix(V, P, 1, 65);
+    float *bias = random_matrix(1, V, 1, 66), *y = random_matrix(1, V, 0, 1);
+    double *want = osc_alloc(V, sizeof *want);
+    osc_tensor table = osc_tensor_make(w, OSC_F32, 2, (size_t[]){ V, P });
+    osc_device *device = open_device(2);
+    for (int biased = 0; biased < 2; biased++) {
+        ck_assert_int_eq(cpu->logits(device, y, x, &table, biased ? bias : NULL), OSC_OK);
+        for (size_t j = 0; j < V; j++) {
+            want[j] = biased ? (double)bias[j] : 0.0;
+            for (size_t c = 0; c < P; c++)
+                want[j] += (double)x[c] * w[j * P + c];
+        }
+        assert_near("logits", y, want, V, 1e-5);
+    }
+    table.dtype = OSC_I32;
+    ck_assert_int_eq(cpu->logits(device, y, x, &table, NULL), OSC_EUNSUP);
+    cpu->close(device);
+    osc_free(x); osc_free(w); osc_free(bias); osc_free(y); osc_free(want);
+}
+END_TEST
+
 /* --- the operations ------------------------------------------------------------ */
 
 START_TEST(test_load)
@@ -575,12 +711,15 @@ int main(void)
     tcase_add_loop_test(tc, test_max, 0, 3);
     tcase_add_loop_test(tc, test_columns, 0, 3);
     tcase_add_loop_test(tc, test_layernorm, 0, 3);
+    tcase_add_loop_test(tc, test_dots, 0, 3);
     tcase_add_loop_test(tc, test_activations, 0, 3);
     suite_add_tcase(suite, tc);
     tc = tcase_create("operations");
     tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_load);
     tcase_add_loop_test(tc, test_matmul, 0, sizeof products / sizeof *products);
+    tcase_add_loop_test(tc, test_matmul_stored, 0, 16);
+    tcase_add_test(tc, test_logits);
     tcase_add_loop_test(tc, test_attention, 0, sizeof attentions / sizeof *attentions);
     tcase_add_loop_test(tc, test_attention_past, 0, sizeof pasts / sizeof *pasts);
     tcase_add_test(tc, test_head);

@@ -4,6 +4,9 @@
 #include "backend/cpu_i8.h"
 
 #include <string.h>
+#ifdef __AVX2__
+#include <immintrin.h>
+#endif
 
 #include "base/half.h"
 
@@ -126,13 +129,30 @@ static void blocks(float *y, const void *data, size_t n)
         block(y + i, from, n - i);
 }
 
-/* Codes of a block's half as floats. */
+/* Codes of a block's half as floats.  Compilers make single conversions of the loop. */
 static inline __attribute__((always_inline)) v16 codes16(const unsigned char *from)
 {
-    typedef int8_t codes __attribute__((vector_size(16)));
-    codes q;
+#if defined __AVX512F__
+    __m128i q;
     memcpy(&q, from, sizeof q);
-    return __builtin_convertvector(q, v16);
+    return (v16)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q));
+#elif defined __AVX2__
+    __m256 half[2];
+    v16 v;
+    for (size_t i = 0; i < 2; i++) {
+        __m128i q = _mm_loadl_epi64((const __m128i *)(const void *)(from + 8 * i));
+        half[i] = _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(q));
+    }
+    memcpy(&v, half, sizeof v);
+    return v;
+#else
+    float values[16];
+    v16 v;
+    for (size_t i = 0; i < 16; i++)
+        values[i] = (float)(int8_t)from[i];
+    memcpy(&v, values, sizeof v);
+    return v;
+#endif
 }
 
 static inline __attribute__((always_inline)) v16 floats16(const float *x)

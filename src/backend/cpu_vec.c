@@ -148,6 +148,7 @@ INLINE float dot(const float *x, const void *w, osc_dtype dtype, size_t n)
     v16 part[4] = { { 0 } };
     size_t i = 0;
     for (; i + 64 <= n; i += 64)
+#pragma GCC unroll 4
         for (size_t p = 0; p < 4; p++)
             part[p] += load16(x + i + 16 * p) * widen16(w, dtype, i + 16 * p);
     for (; i + 16 <= n; i += 16)
