@@ -72,6 +72,24 @@ osc_status osc_session_own_weights(osc_session *s);
 osc_status osc_session_enter_block(osc_session *s, size_t layer);
 osc_status osc_session_leave_block(osc_session *s, size_t layer);
 
+/* Row `row` of a [*, width] activation buffer. */
+static inline void *row_of(const osc_session *s, void *buffer, size_t row, size_t width)
+{
+    return (char *)buffer + row * width * osc_dtype_size(s->backend->dtype);
+}
+
+/* Parts of a run (run.c).  All blocks, after which head_in has the rows of the chunk ... */
+osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size_t first,
+                                  size_t count);
+/* ... of which first_row .. first_row+rows-1 go through the whole head with their lse and
+ * targets; `logits` [rows, V] may be NULL. */
+osc_status osc_session_run_head(osc_session *s, size_t first_row, size_t rows, float *logits);
+/* -log softmax(logits)[target] = max + log(sum of exp(logit - max)) - logit. */
+double osc_session_nll(const osc_row_lse *row);
+/* `steps` of the chunk's steps (a sequence through a block) are done. */
+void osc_session_tell(const osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
+                      size_t steps);
+
 /* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
  * what a run added (mirror.c). */
 osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks);
