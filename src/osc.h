@@ -33,6 +33,8 @@
 #include "store/store.h"
 #include "tensor/tensor.h"
 #include "text/corpus.h"
+#include "text/requests.h"
+#include "text/task.h"
 #include "text/tokenizer.h"
 
 #endif
