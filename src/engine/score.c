@@ -16,6 +16,16 @@ static osc_status move_rows(osc_session *s, size_t to, size_t from, size_t rows)
     return OSC_OK;
 }
 
+/* Fills the last group with rows that score nothing. */
+static size_t pad_rows(osc_session *s, size_t rows)
+{
+    for (; rows % OSC_HEAD_GROUP != 0; rows++) {
+        s->host_lse[rows] = (osc_row_lse){ .max = -INFINITY };
+        s->host_targets[rows] = -1;
+    }
+    return rows;
+}
+
 /* The rows of head_in that have a target, `*rows` of them, become its first. */
 static osc_status pack_rows(osc_session *s, size_t *rows, const int32_t *targets, size_t all)
 {
@@ -50,7 +60,7 @@ static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t fir
     OSC_TRY(osc_session_bring_observer(s, NULL));
     OSC_TRY(osc_session_run_blocks(s, corpus, first, count));
     OSC_TRY(pack_rows(s, &rows, targets, corpus->offset[first + count] - corpus->offset[first]));
-    return rows > 0 ? run_rows(s, rows) : s->backend->settle(s->device, true);
+    return rows > 0 ? run_rows(s, pad_rows(s, rows)) : s->backend->settle(s->device, true);
 }
 
 /* A NaN among the logits makes their sum NaN. */

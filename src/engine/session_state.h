@@ -6,7 +6,10 @@
 #include "engine/session.h"
 
 enum {
-    OSC_HEAD_TILE = 2048            /* rows of the head converted at a time */
+    OSC_HEAD_TILE = 2048,           /* rows of the head converted at a time */
+    OSC_HEAD_GROUP = 64             /* scored rows go through the head in groups: how many there
+                                       are decides which loops multiply them, and their last
+                                       bits, which must not depend on the chunk */
 };
 
 /* Weights of one block, in the scheme's form and the backend's dtype. */
@@ -40,12 +43,12 @@ struct osc_session {
     size_t             chunk;       /* sequences of a chunk */
 
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
-    void        *resid;             /* [chunk, longest, H] */
-    void        *head_in;           /* [chunk, longest, P]; resid itself where P = H */
+    void        *resid;             /* [rows, H], rows as osc_session_rows says */
+    void        *head_in;           /* [rows, P]; resid itself where P = H */
     void        *head_tile;         /* [OSC_HEAD_TILE, P], for tables in host memory */
     float       *logits;            /* [longest, V], only with a hook at the logits */
-    osc_row_lse *lse, *host_lse;    /* [chunk * longest], where the backend works and here */
-    int32_t     *targets, *host_targets;   /* [chunk * longest] id that follows, -1 at an end */
+    osc_row_lse *lse, *host_lse;    /* [rows], where the backend works and here */
+    int32_t     *targets, *host_targets;   /* [rows] id that follows, -1 at an end */
 
     osc_block_weights *resident;    /* [layers] ready for the whole session, or NULL: */
     osc_block_weights  moving[OSC_TURNS];  /* block b takes turn b % turns */
@@ -57,6 +60,12 @@ struct osc_session {
     size_t owned_count, owned_capacity;
     size_t weight_bytes, linear_bytes, buffer_bytes;
 };
+
+/* Rows of a chunk's buffers: its ids, up to a whole group. */
+static inline size_t osc_session_rows(const osc_session *s)
+{
+    return (s->chunk * s->longest + OSC_HEAD_GROUP - 1) / OSC_HEAD_GROUP * OSC_HEAD_GROUP;
+}
 
 /* `count` elements of `size` bytes of device memory that live as long as the session;
  * adds their bytes to `*total`. */
