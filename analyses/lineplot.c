@@ -82,7 +82,8 @@ static void find_ranges(frame *f)
     if (f->panel->from_zero)
         y[0] = 0;
     bool few = f->panel->whole && x[1] - x[0] >= 1 && x[1] - x[0] < TICKS;
-    f->x = lineplot_axis_make(x[0], x[1], false, few ? (size_t)(x[1] - x[0]) : TICKS);
+    f->x = f->panel->amounts ? lineplot_axis_log(x[0], x[1], TICKS)
+         : lineplot_axis_make(x[0], x[1], false, few ? (size_t)(x[1] - x[0]) : TICKS);
     f->y = lineplot_axis_make(y[0], y[1], !f->panel->from_zero && y[1] > 10 * y[0], TICKS);
 }
 
@@ -103,7 +104,10 @@ static void draw_axes(const frame *f, const char *x_label)
         svg_text(f->out, f->left - 7, y_of(f, f->y.tick[i]) + 4, &end, text);
     }
     for (size_t i = 0; i < f->x.ticks; i++) {
-        snprintf(text, sizeof text, "%.6g", f->x.tick[i]);
+        if (f->panel->amounts)
+            lineplot_amount_text(text, sizeof text, f->x.tick[i]);
+        else
+            snprintf(text, sizeof text, "%.6g", f->x.tick[i]);
         svg_text(f->out, x_of(f, f->x.tick[i]), bottom + 19, &middle, text);
     }
     if (f->infinite)

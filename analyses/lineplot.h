@@ -25,6 +25,7 @@ typedef struct {
                                            and is logarithmic where they span more than a decade */
     const char            *x_label;     /* NULL: that of the plot */
     bool                   whole;       /* x counts something: ticks at whole numbers */
+    bool                   amounts;     /* x is logarithmic, ticks "2M", "10B" */
 } lineplot_panel;
 
 typedef struct {
@@ -50,6 +51,10 @@ typedef struct {
 /* An axis for values low..high with steps of 1, 2 or 5 times a power of ten, about
  * `about` of them. */
 lineplot_axis lineplot_axis_make(double low, double high, bool log, size_t about);
+/* The same, logarithmic and widened as long as it has fewer than three ticks. */
+lineplot_axis lineplot_axis_log(double low, double high, size_t about);
+/* "2M", "500K", "10B". */
+void lineplot_amount_text(char *text, size_t size, double value);
 /* Where a value is on the axis, 0..1. */
 double lineplot_axis_at(const lineplot_axis *axis, double value);
 

@@ -59,6 +59,26 @@ lineplot_axis lineplot_axis_make(double low, double high, bool log, size_t about
     return axis;
 }
 
+lineplot_axis lineplot_axis_log(double low, double high, size_t about)
+{
+    lineplot_axis axis = lineplot_axis_make(low, high, true, about);
+    for (int i = 0; axis.ticks < 3 && i < 4; i++) {
+        low /= 1.5;
+        high *= 1.5;
+        axis = lineplot_axis_make(low, high, true, about);
+    }
+    return axis;
+}
+
+void lineplot_amount_text(char *text, size_t size, double value)
+{
+    static const char letters[] = "\0KMBT";
+    size_t power = 0;
+    for (; value >= 999.5 && power < 4; power++)
+        value /= 1000;
+    snprintf(text, size, "%.6g%.1s", value, &letters[power]);
+}
+
 double lineplot_axis_at(const lineplot_axis *axis, double value)
 {
     if (axis->log)

@@ -34,6 +34,7 @@ libanalyses_a_SOURCES = \
   %D%/stats.c %D%/stats.h \
   %D%/svg.c %D%/svg.h \
   %D%/table.c %D%/table.h %D%/table_html.c %D%/table_parts.h %D%/table_write.c \
-  %D%/utf8.c %D%/utf8.h
+  %D%/utf8.c %D%/utf8.h \
+  %D%/zeroshot.c %D%/zeroshot.h %D%/zeroshot_json.c %D%/zeroshot_plot.c %D%/zeroshot_table.c
 
 ANALYSES_LIBS = libanalyses.a libcli.a $(OSC_LIBS) $(GSL_LIBS)

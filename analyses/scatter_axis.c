@@ -34,18 +34,6 @@ static void stretch(double range[2], double value)
     range[1] = fmax(range[1], value);
 }
 
-/* Widened as long as it has fewer than three ticks. */
-static lineplot_axis log_axis(double low, double high)
-{
-    lineplot_axis axis = lineplot_axis_make(low, high, true, TICKS);
-    for (int i = 0; axis.ticks < 3 && i < 4; i++) {
-        low /= 1.5;
-        high *= 1.5;
-        axis = lineplot_axis_make(low, high, true, TICKS);
-    }
-    return axis;
-}
-
 static lineplot_axis make_axis(const scatter_axis *a, double low, double high)
 {
     size_t about = TICKS;
@@ -55,7 +43,7 @@ static lineplot_axis make_axis(const scatter_axis *a, double low, double high)
         high = high > 0 ? high : 1;
     }
     if (low > 0 && isfinite(high) && (a->log || (a->log_if_wide && high > 10 * low)))
-        return log_axis(low, high);
+        return lineplot_axis_log(low, high, TICKS);
     if (a->whole && high - low < TICKS)
         about = (size_t)fmax(ceil(high - low), 1);
     return lineplot_axis_make(low, high, false, about);
@@ -84,14 +72,12 @@ void scatter_make_axes(scatter_frame *f)
     f->y = make_axis(&f->panel->y, y[0], y[1]);
 }
 
-/* "2M", "500K", "10B"; or plain numbers. */
 static void tick_text(char *text, size_t size, const scatter_axis *a, double value)
 {
-    static const char letters[] = "\0KMBT";
-    size_t power = 0;
-    for (; a->amounts && value >= 999.5 && power < 4; power++)
-        value /= 1000;
-    snprintf(text, size, "%.6g%.1s", value, &letters[power]);
+    if (a->amounts)
+        lineplot_amount_text(text, size, value);
+    else
+        snprintf(text, size, "%.6g", value);
 }
 
 static void draw_ticks(const scatter_frame *f)

@@ -164,7 +164,7 @@ static int compare(int argc, char **argv)
         stop_catch();
         rc = o.errors ? run_errors(&o) : run_cells(&o);
     }
-    compare_choice_free(&o.list);
+    scheme_list_free(&o.list);
     return rc;
 }
 

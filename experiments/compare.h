@@ -4,17 +4,9 @@
 
 #include "analyses/table.h"
 #include "experiments/measure.h"
+#include "experiments/scheme_list.h"
 
 extern const cli_command experiment_compare;
-
-enum { CHOICE_MOST = 2048 };
-
-/* Schemes to compare; `none` is always the first. */
-typedef struct {
-    char  (*text)[256];        /* [count] "llm-int8:threshold=6" */
-    double *threshold;         /* [count] of a threshold study; NaN elsewhere */
-    size_t  count;
-} scheme_list;
 
 typedef struct {
     run_options  run;
@@ -29,9 +21,8 @@ typedef struct {
 
 /* --- compare_choice.c ------------------------------------------------------------ */
 
-/* Fills o->list from the options; OSC_EINVAL names the option at fault. */
+/* Fills o->list from the options, scheme none first; OSC_EINVAL names the option at fault. */
 osc_status compare_choose(compare_options *o);
-void compare_choice_free(scheme_list *list);
 
 /* --- compare_cells.c ------------------------------------------------------------- */
 

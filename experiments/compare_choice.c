@@ -5,73 +5,6 @@
 #include <math.h>
 #include <string.h>
 
-void compare_choice_free(scheme_list *list)
-{
-    osc_free(list->text);
-    osc_free(list->threshold);
-    *list = (scheme_list){ .text = NULL };
-}
-
-/* The same scheme twice is one. */
-static osc_status add(scheme_list *list, const char *text, double threshold)
-{
-    osc_scheme_choice choice;
-    for (size_t i = 0; i < list->count; i++)
-        if (strcmp(list->text[i], text) == 0)
-            return OSC_OK;
-    OSC_TRY(osc_scheme_parse(&choice, text));
-    if (list->count == CHOICE_MOST)
-        return osc_fail(OSC_EINVAL, "more than %d schemes", CHOICE_MOST);
-    if (list->text == NULL) {
-        list->text = osc_alloc(CHOICE_MOST, sizeof *list->text);
-        list->threshold = osc_alloc(CHOICE_MOST, sizeof *list->threshold);
-        if (list->text == NULL || list->threshold == NULL)
-            return OSC_ENOMEM;
-    }
-    strcpy(list->text[list->count], choice.text);
-    list->threshold[list->count++] = threshold;
-    return OSC_OK;
-}
-
-/* --- lists ---------------------------------------------------------------------- */
-
-typedef osc_status (*item_fn)(void *user, const char *item);
-
-/* Calls `use` for every part of "a,b,c". */
-static osc_status each_item(const char *option, const char *text, item_fn use, void *user)
-{
-    for (const char *at = text; ; at++) {
-        char item[128];
-        size_t length = strcspn(at, ",");
-        if (length == 0 || length >= sizeof item)
-            return osc_fail(OSC_EINVAL, "--%s '%s': an item of %zu characters", option, text,
-                            length);
-        memcpy(item, at, length);
-        item[length] = '\0';
-        osc_status status = use(user, item);
-        if (status != OSC_OK)
-            return osc_fail(status, "--%s: %s", option, osc_error());
-        at += length;
-        if (*at == '\0')
-            return OSC_OK;
-    }
-}
-
-static osc_status add_name(void *user, const char *item)
-{
-    if (strchr(item, ':') != NULL)
-        return osc_fail(OSC_EINVAL, "'%s' has options: use --scheme, once for each such scheme",
-                        item);
-    return add(user, item, NAN);
-}
-
-static osc_status add_all(scheme_list *list)
-{
-    for (size_t i = 0; osc_schemes[i] != NULL; i++)
-        OSC_TRY(add(list, osc_schemes[i]->name, NAN));
-    return OSC_OK;
-}
-
 /* --- thresholds ------------------------------------------------------------------- */
 
 typedef struct {
@@ -85,7 +18,7 @@ static osc_status add_threshold(const study *s, double threshold)
     char text[384];
     snprintf(text, sizeof text, "%s%cthreshold=%.7g", s->base, strchr(s->base, ':') ? ',' : ':',
              threshold);
-    return add(s->list, text, threshold);
+    return scheme_list_add(s->list, text, threshold);
 }
 
 static osc_status add_range(const study *s, const char *item)
@@ -104,8 +37,8 @@ static osc_status add_range(const study *s, const char *item)
         OSC_TRY(osc_parse_double(&number[i], "threshold", part[i], 0.0, 1e30));
     }
     if (number[2] == 0 || number[1] < number[0]
-        || (number[1] - number[0]) / number[2] > CHOICE_MOST)
-        return osc_fail(OSC_EINVAL, "'%s': FROM <= TO, and at most %d steps", item, CHOICE_MOST);
+        || (number[1] - number[0]) / number[2] > SCHEME_LIST_MOST)
+        return osc_fail(OSC_EINVAL, "'%s': FROM <= TO, and at most %d steps", item, SCHEME_LIST_MOST);
     size_t steps = (size_t)floor((number[1] - number[0]) / number[2] + 1e-9);
     for (size_t i = 0; i <= steps; i++)
         OSC_TRY(add_threshold(s, number[0] + (double)i * number[2]));
@@ -137,11 +70,11 @@ static osc_status check_base(const char *base)
 
 static osc_status add_study(scheme_list *list, const scheme_list *bases, const char *thresholds)
 {
-    OSC_TRY(add(list, "none", NAN));
+    OSC_TRY(scheme_list_add(list, "none", NAN));
     for (size_t i = 1; i < bases->count; i++) {
         study s = { .list = list, .base = bases->text[i] };
         OSC_TRY(check_base(s.base));
-        OSC_TRY(each_item("threshold", thresholds, add_item, &s));
+        OSC_TRY(scheme_list_each("threshold", thresholds, add_item, &s));
     }
     return OSC_OK;
 }
@@ -151,17 +84,10 @@ static osc_status add_study(scheme_list *list, const scheme_list *bases, const c
 static osc_status add_plain(scheme_list *list, const compare_options *o)
 {
     bool nothing = o->names == NULL && o->schemes.count == 0;
-    OSC_TRY(add(list, "none", NAN));
+    OSC_TRY(scheme_list_add(list, "none", NAN));
     if (nothing && o->thresholds != NULL)
-        return add(list, "llm-int8", NAN);
-    if (nothing || (o->names != NULL && strcmp(o->names, "all") == 0))
-        OSC_TRY(add_all(list));
-    else if (o->names != NULL)
-        OSC_TRY(each_item("schemes", o->names, add_name, list));
-    for (size_t i = 0; i < o->schemes.count; i++)
-        if (add(list, o->schemes.item[i], NAN) != OSC_OK)
-            return osc_fail(OSC_EINVAL, "--scheme: %s", osc_error());
-    return OSC_OK;
+        return scheme_list_add(list, "llm-int8", NAN);
+    return scheme_list_add_options(list, nothing ? "all" : o->names, &o->schemes);
 }
 
 osc_status compare_choose(compare_options *o)
@@ -170,7 +96,7 @@ osc_status compare_choose(compare_options *o)
     osc_status status = add_plain(&plain, o);
     if (status == OSC_OK && o->thresholds != NULL) {
         status = add_study(&o->list, &plain, o->thresholds);
-        compare_choice_free(&plain);
+        scheme_list_free(&plain);
     } else {
         o->list = plain;
     }

@@ -7,6 +7,7 @@
 
 #include "analyses/jsonout.h"
 #include "cli/output.h"
+#include "experiments/agree.h"
 
 enum { FILE_MOST = 64 << 20 };
 
@@ -28,56 +29,21 @@ osc_status compare_file_open(compare_results *r, const compare_options *o)
 
 /* --- what must agree ---------------------------------------------------------------- */
 
-/* "unknown" if the row has no such key. */
-static void value_text(char *text, size_t size, const json_t *value)
-{
-    if (json_is_string(value))
-        snprintf(text, size, "%s", json_string_value(value));
-    else if (json_is_integer(value))
-        snprintf(text, size, "%lld", (long long)json_integer_value(value));
-    else
-        snprintf(text, size, "unknown");
-}
-
-static osc_status agree(const json_t *row, const char *path, const char *key, const char *what,
-                        const char *expected)
-{
-    char found[128];
-    value_text(found, sizeof found, json_object_get(row, key));
-    if (strcmp(found, expected) == 0)
-        return OSC_OK;
-    return osc_fail(OSC_EINVAL, "%s: its numbers are of another %s: %s, this run has %s", path,
-                    what, found, expected);
-}
-
-static osc_status agree_number(const json_t *row, const char *path, const char *key,
-                               const char *what, long long expected)
-{
-    char text[32];
-    snprintf(text, sizeof text, "%lld", expected);
-    return agree(row, path, key, what, text);
-}
-
-static bool same_text(const json_t *row, const char *key, const char *text)
-{
-    const char *value = json_string_value(json_object_get(row, key));
-    return value != NULL && strcmp(value, text) == 0;
-}
-
 /* Sequences and what depends on the model's tokenizer and positions need only agree
  * for the same model. */
 static osc_status check_row(const json_t *row, const char *path, const measure_identity *id)
 {
-    OSC_TRY(agree(row, path, "protocol", "protocol", id->protocol));
-    OSC_TRY(agree(row, path, "text_sha256", "text (SHA-256)", id->text));
-    OSC_TRY(agree(row, path, "backend", "backend", id->backend));
-    if (!same_text(row, "model_sha256", id->model))
+    OSC_TRY(agree_on(row, path, "protocol", "protocol", id->protocol));
+    OSC_TRY(agree_on(row, path, "text_sha256", "text (SHA-256)", id->text));
+    OSC_TRY(agree_on(row, path, "backend", "backend", id->backend));
+    if (!agree_text(row, "model_sha256", id->model))
         return OSC_OK;
-    OSC_TRY(agree(row, path, "tokenizer_sha256", "tokenizer (SHA-256)", id->tokenizer));
-    OSC_TRY(agree_number(row, path, "sequence_length", "sequence length", (long long)id->length));
-    OSC_TRY(agree_number(row, path, "sequences", "number of sequences",
-                         (long long)id->sequences));
-    return agree_number(row, path, "bos", "bos", id->bos);
+    OSC_TRY(agree_on(row, path, "tokenizer_sha256", "tokenizer (SHA-256)", id->tokenizer));
+    OSC_TRY(agree_on_number(row, path, "sequence_length", "sequence length",
+                            (long long)id->length));
+    OSC_TRY(agree_on_number(row, path, "sequences", "number of sequences",
+                            (long long)id->sequences));
+    return agree_on_number(row, path, "bos", "bos", id->bos);
 }
 
 osc_status compare_file_check(const compare_results *r, const char *path,
@@ -97,7 +63,7 @@ static bool is_cell(const json_t *row, const measure_identity *identity, const c
     const char *name = json_string_value(json_object_get(row, "scheme"));
     const char *options = json_string_value(json_object_get(row, "options"));
     size_t length = strcspn(scheme, ":");
-    if (name == NULL || options == NULL || !same_text(row, "model_sha256", identity->model))
+    if (name == NULL || options == NULL || !agree_text(row, "model_sha256", identity->model))
         return false;
     return strlen(name) == length && memcmp(name, scheme, length) == 0
         && strcmp(options, scheme[length] == ':' ? scheme + length + 1 : "") == 0;

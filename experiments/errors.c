@@ -86,7 +86,7 @@ static osc_status bind(measuring *m, osc_hooks *hooks)
 
 static osc_status run(measuring *m, const run_input *input, const compare_options *o)
 {
-    const char *names[CHOICE_MOST];
+    const char *names[SCHEME_LIST_MOST];
     char label[300];
     osc_session *session = NULL;
     osc_hooks *hooks = NULL;

@@ -7,6 +7,7 @@
     X(merge)        \
     X(perplexity)   \
     X(compare)      \
+    X(zeroshot)     \
     X(ablate)       \
     X(generate)     \
     X(sweep)        \

@@ -129,7 +129,7 @@ static osc_status run_prompts(const generator *g, const osc_model *model,
 static osc_status open_decoder(osc_tokenizer **tokenizer, osc_decoder **decoder,
                                const osc_model *model, const generate_options *o)
 {
-    osc_status status = run_tokenizer(tokenizer, model, &o->run);
+    osc_status status = run_open_tokenizer(tokenizer, model, o->run.tokenizer);
     if (status == OSC_ENOTFOUND && o->run.tokens != NULL && o->run.tokenizer == NULL)
         return OSC_OK;
     return status == OSC_OK ? osc_decoder_create(decoder, *tokenizer, true) : status;

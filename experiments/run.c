@@ -77,14 +77,14 @@ static osc_status open_shipped_tokenizer(osc_tokenizer **tokenizer)
     return status;
 }
 
-osc_status run_tokenizer(osc_tokenizer **tokenizer, const osc_model *model, const run_options *o)
+osc_status run_open_tokenizer(osc_tokenizer **tokenizer, const osc_model *model,
+                              const char *folder)
 {
-    if (o->tokenizer == NULL && osc_store_is_generated(osc_model_store(model)))
+    if (folder == NULL && osc_store_is_generated(osc_model_store(model)))
         return open_shipped_tokenizer(tokenizer);
-    const char *folder = o->tokenizer != NULL ? o->tokenizer
-                                              : osc_store_path(osc_model_store(model));
-    osc_status status = osc_tokenizer_open(tokenizer, folder);
-    if (status == OSC_ENOTFOUND && o->tokenizer == NULL)
+    osc_status status = osc_tokenizer_open(tokenizer, folder != NULL ? folder
+                                           : osc_store_path(osc_model_store(model)));
+    if (status == OSC_ENOTFOUND && folder == NULL)
         osc_fail(status, "%s; name a folder that has one with --tokenizer DIR, or give ids "
                  "with --tokens FILE", osc_error());
     return status;
@@ -108,7 +108,7 @@ static osc_status make_corpus(run_input *input, const run_options *o)
     osc_documents *documents = NULL;
     osc_status status = window_options(&window, osc_model_config(input->model), o);
     if (status == OSC_OK)
-        status = run_tokenizer(&tokenizer, input->model, o);
+        status = run_open_tokenizer(&tokenizer, input->model, o->tokenizer);
     if (status == OSC_OK)
         status = run_text(&documents, o->text);
     if (status == OSC_OK)

@@ -25,13 +25,14 @@ typedef struct {
 #define RUN_OPTIONS_DEFAULT { .bos = SIZE_MAX }
 
 /* Rows of an option table for `run_options o`. */
-#define RUN_OPTION_ROWS(o)                                                                     \
+#define RUN_OPTION_ROWS(o) RUN_TEXT_ROWS(o), RUN_DEVICE_ROWS(o)
+
+/* What to run over ... */
+#define RUN_TEXT_ROWS(o)                                                                       \
     { "text", 0, CLI_TEXT, "FILE", "text to run over: plain, .jsonl, .json.gz "                \
       "(default: the shipped sampled.txt)", &(o).text, 0, 0 },                                 \
     { "tokens", 0, CLI_TEXT, "FILE", "ids to run over instead of a text, a sequence a line",   \
       &(o).tokens, 0, 0 },                                                                     \
-    { "tokenizer", 0, CLI_TEXT, "DIR", "folder of the tokenizer (default: the model's)",       \
-      &(o).tokenizer, 0, 0 },                                                                  \
     { "protocol", 0, CLI_TEXT, "NAME", "how the text is cut: stream, gptq or documents "       \
       "(default: stream)", &(o).protocol, 0, 0 },                                              \
     { "length", 0, CLI_SIZE, "S", "ids per sequence, bos included "                            \
@@ -40,7 +41,12 @@ typedef struct {
       &(o).sequences, 1, INT32_MAX },                                                          \
     { "bos", 0, CLI_SIZE, "ID", "id in front of texts (default: what config.json says)",       \
       &(o).bos, 0, INT32_MAX },                                                                \
-    { "no-bos", 0, CLI_SWITCH, NULL, "put no id in front of texts", &(o).no_bos, 0, 0 },       \
+    { "no-bos", 0, CLI_SWITCH, NULL, "put no id in front of texts", &(o).no_bos, 0, 0 }
+
+/* ... and how, which commands without a text have too. */
+#define RUN_DEVICE_ROWS(o)                                                                     \
+    { "tokenizer", 0, CLI_TEXT, "DIR", "folder of the tokenizer (default: the model's)",       \
+      &(o).tokenizer, 0, 0 },                                                                  \
     { "backend", 0, CLI_TEXT, "NAME", "where to compute (default: cpu)", &(o).backend, 0, 0 }, \
     { "threads", 0, CLI_SIZE, "N", "threads (default: all processors); "                       \
       "results do not depend on it", &(o).threads, 1, 4096 },                                  \
@@ -63,8 +69,9 @@ int run_check_options(const cli_command *command, const run_options *options);
  * the caller (osc_free), NULL with the message set if there is none. */
 char *run_shipped_or(const char *path, const char *name);
 
-/* The tokenizer of --tokenizer, or the model's, or the shipped one for a generated model. */
-osc_status run_tokenizer(osc_tokenizer **tokenizer, const osc_model *model, const run_options *o);
+/* The tokenizer in `folder`, or if that is NULL the model's. */
+osc_status run_open_tokenizer(osc_tokenizer **tokenizer, const osc_model *model,
+                              const char *folder);
 /* The documents of --text, or the shipped text's. */
 osc_status run_text(osc_documents **documents, const char *path);
 /* The id in front of texts, -1: none. */

@@ -25,6 +25,16 @@ dist_mini_8m_DATA = \
   %D%/opt-mini-8m/vocab.json %D%/opt-mini-8m/merges.txt \
   %D%/opt-mini-8m/training.json
 
+# Samples of the tasks of zeroshot, in the layout of the published files.
+zeroshot_winograndedir = $(pkgdatadir)/zeroshot/winogrande
+dist_zeroshot_winogrande_DATA = %D%/zeroshot/winogrande/dev.jsonl
+zeroshot_hellaswagdir = $(pkgdatadir)/zeroshot/hellaswag
+dist_zeroshot_hellaswag_DATA = %D%/zeroshot/hellaswag/hellaswag_val.jsonl
+zeroshot_piqadir = $(pkgdatadir)/zeroshot/piqa
+dist_zeroshot_piqa_DATA = %D%/zeroshot/piqa/valid.jsonl %D%/zeroshot/piqa/valid-labels.lst
+zeroshot_lambadadir = $(pkgdatadir)/zeroshot/lambada
+dist_zeroshot_lambada_DATA = %D%/zeroshot/lambada/lambada_test.jsonl
+
 trainingdir = $(pkgdatadir)/training
 dist_training_DATA = \
   %D%/training/prep_data.py %D%/training/train_family.py \

@@ -38,6 +38,8 @@
 #include "tensor/tensor.h"
 #include "text/corpus.h"
 #include "text/decoder.h"
+#include "text/requests.h"
+#include "text/task.h"
 #include "text/tokenizer.h"
 
 #endif

@@ -1,6 +1,8 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
   %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh \
   %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
+  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
@@ -237,6 +239,15 @@ check_PROGRAMS += %D%/test_torch_models
   %D%/reference.h %D%/run.h
 %C%_test_torch_models_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_torch_models_LDADD   = $(TEST_LIBS)
+check_PROGRAMS += %D%/test_score
+%C%_test_score_SOURCES = %D%/test_score.c %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_score_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_score_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_task
+%C%_test_task_SOURCES = %D%/test_task.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_task_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_task_LDADD   = $(TEST_LIBS)
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h

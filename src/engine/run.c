@@ -35,12 +35,6 @@ static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
     return OSC_OK;
 }
 
-/* Row `row` of a [*, width] activation buffer. */
-static void *row_of(const osc_session *s, void *buffer, size_t row, size_t width)
-{
-    return (char *)buffer + row * width * osc_dtype_size(s->backend->dtype);
-}
-
 /* Points the pass at sequence first + i of the chunk that starts at `first`. */
 static void select_sequence(osc_session *s, const osc_corpus *corpus, size_t first, size_t i)
 {
@@ -53,9 +47,8 @@ static void select_sequence(osc_session *s, const osc_corpus *corpus, size_t fir
     pass->head_in = row_of(s, s->head_in, row, s->config->embed_width);
 }
 
-/* `steps` of the chunk's steps (a sequence through a block) are done. */
-static void tell_progress(const osc_session *s, const osc_corpus *corpus, size_t first,
-                          size_t count, size_t steps)
+void osc_session_tell(const osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
+                      size_t steps)
 {
     size_t ids = corpus->offset[first + count] - corpus->offset[first];
     size_t all = (s->config->layers + 1) * count;   /* the head counts like a block */
@@ -74,7 +67,7 @@ static osc_status run_part(osc_session *s, const osc_corpus *corpus, size_t firs
         select_sequence(s, corpus, first, i);
         OSC_TRY(run(&s->pass));
         if (layer >= 0)
-            tell_progress(s, corpus, first, count, (size_t)layer * count + i + 1);
+            osc_session_tell(s, corpus, first, count, (size_t)layer * count + i + 1);
     }
     return OSC_OK;
 }
@@ -86,7 +79,8 @@ void osc_session_need_table(const osc_session *s, osc_model_slot slot)
         osc_store_need(osc_model_store(s->model), &stored->tensor);
 }
 
-static osc_status run_blocks(osc_session *s, const osc_corpus *corpus, size_t first, size_t count)
+osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size_t first,
+                                  size_t count)
 {
     const osc_arch *arch = osc_model_arch(s->model);
     osc_session_need_table(s, OSC_W_EMBED);
@@ -117,9 +111,8 @@ static osc_status head_rows(osc_session *s, const void **rows, osc_model_slot sl
     return osc_session_load(s, s->head_tile, &tile);
 }
 
-/* Rows first_row .. first_row+rows-1 of head_in through the whole head, a tile of
- * the vocabulary at a time. */
-static osc_status run_head(osc_session *s, size_t first_row, size_t rows, float *logits)
+/* A tile of the vocabulary at a time. */
+osc_status osc_session_run_head(osc_session *s, size_t first_row, size_t rows, float *logits)
 {
     osc_model_slot slot = s->config->tied_head ? OSC_W_EMBED : OSC_W_HEAD;
     size_t width = s->config->embed_width, vocabulary = s->config->vocabulary;
@@ -144,12 +137,12 @@ static osc_status run_heads(osc_session *s, const osc_corpus *corpus, size_t fir
 {
     size_t rows = corpus->offset[first + count] - corpus->offset[first];
     if (osc_hooks_at(s->pass.hooks, OSC_AT_LOGITS, -1) == 0)
-        return run_head(s, 0, rows, NULL);
+        return osc_session_run_head(s, 0, rows, NULL);
     s->pass.layer = -1;
     for (size_t i = 0; i < count; i++) {
         select_sequence(s, corpus, first, i);
         size_t row = corpus->offset[first + i] - corpus->offset[first];
-        OSC_TRY(run_head(s, row, s->pass.tokens, s->logits));
+        OSC_TRY(osc_session_run_head(s, row, s->pass.tokens, s->logits));
         OSC_TRY(osc_step_deliver(&s->pass, OSC_AT_LOGITS, s->logits, s->pass.tokens,
                                  s->config->vocabulary));
     }
@@ -170,7 +163,11 @@ static osc_status start_rows(osc_session *s, const osc_corpus *corpus, size_t fi
     return s->backend->put(s->device, s->targets, s->host_targets, rows * sizeof *s->targets);
 }
 
-/* -log softmax(logits)[target] = max + log(sum of exp(logit - max)) - logit. */
+double osc_session_nll(const osc_row_lse *row)
+{
+    return (double)row->max + log(row->sum) - (double)row->target;
+}
+
 static osc_status collect_nll(const osc_session *s, const osc_corpus *corpus, size_t first,
                               size_t count, double *nll)
 {
@@ -178,10 +175,8 @@ static osc_status collect_nll(const osc_session *s, const osc_corpus *corpus, si
     OSC_TRY(s->backend->get(s->device, s->host_lse, s->lse, rows * sizeof *s->lse));
     for (size_t i = first; i < first + count; i++) {
         nll[corpus->offset[i] - base] = 0.0;
-        for (size_t t = corpus->offset[i] + 1; t < corpus->offset[i + 1]; t++) {
-            const osc_row_lse *row = &s->host_lse[t - 1 - base];
-            nll[t - base] = (double)row->max + log(row->sum) - (double)row->target;
-        }
+        for (size_t t = corpus->offset[i] + 1; t < corpus->offset[i + 1]; t++)
+            nll[t - base] = osc_session_nll(&s->host_lse[t - 1 - base]);
     }
     return OSC_OK;
 }
@@ -192,7 +187,7 @@ static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t fir
     const osc_hooks *hooks = s->pass.hooks;
     OSC_TRY(own_for_hooks(s, hooks));
     OSC_TRY(osc_session_bring_observer(s, hooks));
-    OSC_TRY(run_blocks(s, corpus, first, count));
+    OSC_TRY(osc_session_run_blocks(s, corpus, first, count));
     if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
         OSC_TRY(start_rows(s, corpus, first, count));
         OSC_TRY(run_heads(s, corpus, first, count));
@@ -219,7 +214,7 @@ osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
         session->backend->settle(session->device, false);
         return status;
     }
-    tell_progress(session, corpus, first, count, (session->config->layers + 1) * count);
+    osc_session_tell(session, corpus, first, count, (session->config->layers + 1) * count);
     return OSC_OK;
 }
 

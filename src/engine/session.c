@@ -87,7 +87,7 @@ static osc_status load_once(osc_session *s)
 /* The rows' running log-sum-exp and targets, there and here. */
 static osc_status own_rows(osc_session *s)
 {
-    size_t rows = s->chunk * s->longest;
+    size_t rows = osc_session_rows(s);
     void *lse, *targets;
     OSC_TRY(osc_session_own(s, &lse, rows, sizeof *s->lse, &s->buffer_bytes));
     OSC_TRY(osc_session_own(s, &targets, rows, sizeof *s->targets, &s->buffer_bytes));
@@ -106,8 +106,9 @@ static osc_status own_activations(osc_session *s)
     const osc_config *c = s->config;
     size_t t = s->longest, wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
     const struct { void **data; size_t count; } table[] = {
-        { &s->resid, s->chunk * t * c->hidden },
-        { &s->head_in, c->embed_width == c->hidden ? 0 : s->chunk * t * c->embed_width },
+        { &s->resid, osc_session_rows(s) * c->hidden },
+        { &s->head_in, c->embed_width == c->hidden ? 0
+                       : osc_session_rows(s) * c->embed_width },
         { &s->pass.x, t * c->hidden },
         { &s->pass.q, t * wide },
         { &s->k, t * narrow },

@@ -65,6 +65,21 @@ size_t osc_session_buffer_bytes(const osc_session *session);
 osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
                            size_t first, size_t count, const osc_hooks *hooks, double *nll);
 
+/* What a sequence's scored ids sum up to. */
+typedef struct {
+    double nll;          /* nats; NaN if a logit is */
+    bool   greedy;       /* each of them had the largest logit of its row; equals count */
+} osc_score;
+
+/* Runs sequences first .. first+count-1 of the corpus, as osc_session_run does but without
+ * hooks, and scores ids that need not be in them: targets[t] is scored given the sequence's
+ * ids up to and with the one at t, and -1 scores nothing there
+ * ([offset[first+count] - offset[first]] values).  Rows that score nothing do not go
+ * through the head.  `score` is [count].  Any number of sequences, as long as their ids are
+ * no more than osc_session_chunk times the longest. */
+osc_status osc_session_score(osc_session *session, const osc_corpus *corpus, size_t first,
+                             size_t count, const int32_t *targets, osc_score *score);
+
 /* Exponential of the mean over the scored ids of sequences 0..count-1; `nll` is
  * for all of them, as filled by osc_session_run.  Sums in corpus order. */
 typedef struct {

@@ -6,7 +6,10 @@
 #include "engine/session.h"
 
 enum {
-    OSC_HEAD_TILE = 2048            /* rows of the head converted at a time */
+    OSC_HEAD_TILE = 2048,           /* rows of the head converted at a time */
+    OSC_HEAD_GROUP = 64             /* scored rows go through the head in groups: how many there
+                                       are decides which loops multiply them, and their last
+                                       bits, which must not depend on the chunk */
 };
 
 /* Weights of one block, in the scheme's form and the backend's dtype. */
@@ -48,13 +51,13 @@ struct osc_session {
     size_t             chunk;       /* sequences of a chunk */
 
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
-    void        *resid;             /* [chunk, longest, H] */
+    void        *resid;             /* [rows, H], rows as osc_session_rows says */
     void        *k, *v;             /* [longest, KV*D] of a sequence that runs without a cache */
-    void        *head_in;           /* [chunk, longest, P]; resid itself where P = H */
+    void        *head_in;           /* [rows, P]; resid itself where P = H */
     void        *head_tile;         /* [OSC_HEAD_TILE, P], for tables in host memory */
     float       *logits;            /* [longest, V], only with a hook at the logits */
-    osc_row_lse *lse, *host_lse;    /* [chunk * longest], where the backend works and here */
-    int32_t     *targets, *host_targets;   /* [chunk * longest] id that follows, -1 at an end */
+    osc_row_lse *lse, *host_lse;    /* [rows], where the backend works and here */
+    int32_t     *targets, *host_targets;   /* [rows] id that follows, -1 at an end */
 
     osc_block_weights *resident;    /* [layers] ready for the whole session, or NULL: */
     osc_block_weights  moving[OSC_TURNS];  /* block b takes turn b % turns */
@@ -70,6 +73,12 @@ struct osc_session {
     size_t owned_count, owned_capacity;
     size_t weight_bytes, linear_bytes, buffer_bytes;
 };
+
+/* Rows of a chunk's buffers: its ids, up to a whole group. */
+static inline size_t osc_session_rows(const osc_session *s)
+{
+    return (s->chunk * s->longest + OSC_HEAD_GROUP - 1) / OSC_HEAD_GROUP * OSC_HEAD_GROUP;
+}
 
 /* `count` elements of `size` bytes of device memory that live as long as the session;
  * adds their bytes to `*total`. */
@@ -88,6 +97,23 @@ osc_status osc_session_leave_block(osc_session *s, size_t layer);
 
 /* Bytes of a block's weights in the form in which few rows multiply them. */
 size_t osc_session_block_bytes(const osc_session *s);
+/* Row `row` of a [*, width] activation buffer. */
+static inline void *row_of(const osc_session *s, void *buffer, size_t row, size_t width)
+{
+    return (char *)buffer + row * width * osc_dtype_size(s->backend->dtype);
+}
+
+/* Parts of a run (run.c).  All blocks, after which head_in has the rows of the chunk ... */
+osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size_t first,
+                                  size_t count);
+/* ... of which first_row .. first_row+rows-1 go through the whole head with their lse and
+ * targets; `logits` [rows, V] may be NULL. */
+osc_status osc_session_run_head(osc_session *s, size_t first_row, size_t rows, float *logits);
+/* -log softmax(logits)[target] = max + log(sum of exp(logit - max)) - logit. */
+double osc_session_nll(const osc_row_lse *row);
+/* `steps` of the chunk's steps (a sequence through a block) are done. */
+void osc_session_tell(const osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
+                      size_t steps);
 
 /* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
  * what a run added (mirror.c). */

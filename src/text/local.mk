@@ -11,6 +11,9 @@ libosc_a_SOURCES += %D%/tokenizer.h %D%/corpus.h %D%/decoder.h \
   %D%/pretoken.c %D%/pretoken.h \
   %D%/protocol.c \
   %D%/settings.c %D%/settings.h \
+  %D%/requests.c %D%/requests.h \
+  %D%/task.c %D%/task.h %D%/task_build.c %D%/task_build.h \
+  %D%/task_hellaswag.c %D%/task_lambada.c %D%/task_piqa.c %D%/task_winogrande.c \
   %D%/tokenizer.c \
   %D%/tokenizer_json.c \
   %D%/tokens.c \
