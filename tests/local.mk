@@ -81,7 +81,7 @@ check_PROGRAMS += %D%/test_arch
 %C%_test_arch_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_arch_LDADD   = $(TEST_LIBS)
 
-RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
+RECORD_SIM = %D%/record_digest.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 
 check_PROGRAMS += %D%/test_i8
 %C%_test_i8_SOURCES = %D%/test_i8.c %D%/coded_layer.h %D%/near.h %D%/run.h
@@ -222,6 +222,12 @@ check_PROGRAMS += %D%/test_torch_models
   %D%/reference.h %D%/run.h
 %C%_test_torch_models_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_torch_models_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_flips
+%C%_test_record_flips_SOURCES = %D%/test_record_flips.c $(RECORD_SIM)
+%C%_test_record_flips_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_flips_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h

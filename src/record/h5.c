@@ -1,11 +1,10 @@
 #include <config.h>
 #include "record/h5.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 
@@ -49,7 +48,7 @@ osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *o
     reason found = { 0, "" };
     H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, pick_reason, &found);
     const char *why = found.problem != 0 ? strerror(found.problem) : found.text;
-    return osc_fail(status, "%s: %s%s%s%s%s", file->path, object, object[0] == '\0' ? "" : ": ",
+    return osc_fail(found.problem == ENOMEM ? OSC_ENOMEM : status, "%s: %s%s%s%s%s", file->path, object, object[0] == '\0' ? "" : ": ",
                     doing, why[0] == '\0' ? "" : ": ", why);
 }
 
@@ -123,9 +122,13 @@ size_t osc_h5_size(osc_h5_kind kind)
     return sizes[kind];
 }
 
-hid_t osc_h5_access(void)
+hid_t osc_h5_access(osc_seal *seal)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (!osc_seal_use(access, seal)) {
+        H5Pclose(access);
+        return H5I_INVALID_HID;
+    }
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     /* A file at its final name is never written to and the writer has its own
      * lock: HDF5's would only fail on file systems without locks. */
@@ -137,14 +140,7 @@ hid_t osc_h5_access(void)
 
 void osc_h5_detour(const osc_h5_file *file)
 {
-    void *handle = NULL;
-    if (H5Fget_vfd_handle(file->id, H5P_DEFAULT, &handle) < 0 || handle == NULL)
-        return;
-    int memory = memfd_create("osc-detour", MFD_CLOEXEC);
-    if (memory < 0)
-        return;
-    dup2(memory, *(int *)handle);
-    close(memory);
+    file->seal->doomed = true;
 }
 
 /* --- attributes ------------------------------------------------------------------ */
@@ -227,10 +223,21 @@ static bool is_scalar_of(hid_t attribute, osc_h5_kind kind, hid_t type)
     return same;
 }
 
+osc_status osc_h5_has(bool *has, const osc_h5_file *file, hid_t object, const char *name)
+{
+    htri_t there = H5Aexists(object, name);
+    if (there < 0)
+        return osc_h5_fail(OSC_EFORMAT, file, name, "cannot look for the attribute");
+    *has = there > 0;
+    return OSC_OK;
+}
+
 osc_status osc_h5_get(const osc_h5_file *file, hid_t object, const char *name,
                       osc_h5_kind kind, void *value)
 {
-    if (H5Aexists(object, name) <= 0)
+    bool there = false;
+    OSC_TRY(osc_h5_has(&there, file, object, name));
+    if (!there)
         return osc_fail(OSC_EFORMAT, "%s: attribute '%s' is missing", file->path, name);
     hid_t type = osc_h5_file_type(kind);
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
