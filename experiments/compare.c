@@ -156,13 +156,23 @@ static int run_errors(const compare_options *o)
     return rc;
 }
 
+static int run_locked(const compare_options *o)
+{
+    int lock;
+    if (compare_file_lock(&lock, o) != OSC_OK)
+        return cli_fail(&experiment_compare);
+    int rc = o->errors ? run_errors(o) : run_cells(o);
+    osc_lock_release(lock, o->output);
+    return rc;
+}
+
 static int compare(int argc, char **argv)
 {
     compare_options o = { .run = RUN_OPTIONS_DEFAULT, .format_name = "text" };
     int rc = parse(&o, &argc, argv);
     if (rc == CLI_DONE) {
         stop_catch();
-        rc = o.errors ? run_errors(&o) : run_cells(&o);
+        rc = run_locked(&o);
     }
     compare_choice_free(&o.list);
     return rc;
