@@ -37,7 +37,12 @@ static int check_options(compare_options *o)
     int rc = run_check_options(&experiment_compare, &o->run);
     if (rc != CLI_DONE)
         return rc;
-    if (check_modes(o) != OSC_OK || compare_choose(o) != OSC_OK)
+    osc_status status = check_modes(o);
+    if (status == OSC_OK)
+        status = compare_choose(o);
+    if (status == OSC_ENOMEM)
+        return cli_fail(&experiment_compare);
+    if (status != OSC_OK)
         return cli_usage(&experiment_compare, "%s", osc_error());
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_compare, "--format: %s", osc_error());

@@ -1,5 +1,5 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
-  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh %D%/test_kill.sh %D%/test_merge.sh \
   %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
@@ -263,3 +263,18 @@ CLEANFILES     += %D%/bench_cuda
 %C%_bench_cuda_SOURCES = %D%/bench_cuda.c %D%/bench.h
 %C%_bench_cuda_LDADD   = $(OSC_LIBS)
 endif
+
+# Preloaded by test_faults.sh; sanitizers have an allocator of their own.
+EXTRA_DIST += %D%/faults.c
+if !SANITIZE
+check_DATA += %D%/faults.so
+CLEANFILES += %D%/faults.so
+%D%/faults.so: %D%/faults.c
+	$(AM_V_CCLD)$(CC) -std=gnu11 -Wall -Wextra -O1 -fPIC -shared -o $@ $(srcdir)/%D%/faults.c -ldl -lpthread
+endif
+
+# What takes long, in full.
+LONG_TESTS = %D%/test_faults.sh %D%/test_record_flips
+.PHONY: check-long
+check-long:
+	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'

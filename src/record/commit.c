@@ -37,11 +37,8 @@ static osc_status fill_draft(const osc_draft *draft, osc_seal *seal, bool fresh,
     osc_h5_file file = { -1, draft->path, seal };
     OSC_TRY(open_draft(&file, draft, fresh));
     osc_status status = fill(user, &file);
-    if (status == OSC_OK && H5Fflush(file.id, H5F_SCOPE_GLOBAL) < 0)
-        status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot write");
-    if (status != OSC_OK)
-        osc_h5_detour(&file);
-    if (H5Fclose(file.id) < 0 && status == OSC_OK)
+    seal->doomed |= status != OSC_OK;
+    if ((H5Fclose(file.id) < 0 || osc_h5_lost(&file)) && status == OSC_OK)
         status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot close");
     return status;
 }

@@ -3,12 +3,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/alloc.h"
 
-enum { MOST_DIMS = 4 };
+enum { MOST_DIMS = 4, REASON = 160 };
 
 osc_h5_quiet osc_h5_quiet_begin(void)
 {
@@ -25,31 +24,23 @@ void osc_h5_quiet_end(osc_h5_quiet quiet)
 
 /* --- messages ------------------------------------------------------------------ */
 
-typedef struct {
-    int  problem;        /* errno, 0 if the stack names none */
-    char text[160];      /* of the innermost function */
-} reason;
-
 static herr_t pick_reason(unsigned depth, const H5E_error2_t *error, void *user)
 {
-    reason *found = user;
-    const char *text = error->desc == NULL ? "" : error->desc;
-    if (depth == 0)
-        snprintf(found->text, sizeof found->text, "%s", text);
-    const char *number = strstr(text, "errno = ");
-    if (number != NULL)
-        found->problem = atoi(number + strlen("errno = "));
+    if (depth == 0)     /* of the innermost function */
+        snprintf(user, REASON, "%s", error->desc == NULL ? "" : error->desc);
     return 0;
 }
 
 osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *object,
                        const char *doing)
 {
-    reason found = { 0, "" };
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, pick_reason, &found);
-    const char *why = found.problem != 0 ? strerror(found.problem) : found.text;
-    return osc_fail(found.problem == ENOMEM ? OSC_ENOMEM : status, "%s: %s%s%s%s%s", file->path, object, object[0] == '\0' ? "" : ": ",
-                    doing, why[0] == '\0' ? "" : ": ", why);
+    char found[REASON] = "";
+    const osc_seal *seal = file->seal;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, pick_reason, found);
+    const char *why = seal->error != 0 ? strerror(seal->error)
+                    : seal->problem[0] != '\0' ? seal->problem : found;
+    return osc_fail(seal->error == ENOMEM ? OSC_ENOMEM : status, "%s: %s%s%s%s%s", file->path,
+                    object, object[0] == '\0' ? "" : ": ", doing, why[0] == '\0' ? "" : ": ", why);
 }
 
 /* --- types ---------------------------------------------------------------------- */
@@ -138,9 +129,9 @@ hid_t osc_h5_access(osc_seal *seal)
     return access;
 }
 
-void osc_h5_detour(const osc_h5_file *file)
+bool osc_h5_lost(const osc_h5_file *file)
 {
-    file->seal->doomed = true;
+    return file->seal->doomed;
 }
 
 /* --- attributes ------------------------------------------------------------------ */
@@ -153,7 +144,7 @@ static osc_status put(const osc_h5_file *file, hid_t object, const char *name,
         ? H5Aopen(object, name, H5P_DEFAULT)
         : H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
     osc_status status = OSC_OK;
-    if (attribute < 0 || H5Awrite(attribute, memory, value) < 0)
+    if (attribute < 0 || H5Awrite(attribute, memory, value) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot write the attribute");
     if (attribute >= 0)
         H5Aclose(attribute);
@@ -305,7 +296,7 @@ osc_status osc_h5_read(const osc_h5_file *file, const char *name, osc_h5_kind ki
     return status;
 }
 
-/* The flush makes a full disk show here and not in H5Dclose (see osc_h5_detour). */
+/* The flush makes a full disk show here and not in H5Dclose. */
 osc_status osc_h5_write(const osc_h5_file *file, const char *name, osc_h5_kind kind,
                         const osc_h5_block *block, const void *data)
 {
@@ -313,10 +304,8 @@ osc_status osc_h5_write(const osc_h5_file *file, const char *name, osc_h5_kind k
     osc_status status = OSC_OK;
     if (!begin_transfer(&t, file, name, kind, block) ||
         H5Dwrite(t.dataset, t.type, t.memory_space, t.file_space, H5P_DEFAULT, data) < 0 ||
-        H5Dflush(t.dataset) < 0)
+        H5Dflush(t.dataset) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot write");
-    if (status != OSC_OK)
-        osc_h5_detour(file);
     end_transfer(&t);
     return status;
 }
@@ -332,10 +321,8 @@ osc_status osc_h5_extend(const osc_h5_file *file, const char *name, size_t axis,
     H5Sclose(space);
     dim[axis] = size;
     osc_status status = OSC_OK;
-    if (H5Dset_extent(dataset, dim) < 0 || H5Dflush(dataset) < 0) {
+    if (H5Dset_extent(dataset, dim) < 0 || H5Dflush(dataset) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot extend");
-        osc_h5_detour(file);
-    }
     H5Dclose(dataset);
     return status;
 }

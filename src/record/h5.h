@@ -33,8 +33,9 @@ typedef struct {
 osc_h5_quiet osc_h5_quiet_begin(void);
 void osc_h5_quiet_end(osc_h5_quiet quiet);
 
-/* Records "PATH: OBJECT: DOING: reason" with the reason that HDF5 gave last (the
- * system's, where it knows that).  To be called right after the failing call. */
+/* Records "PATH: OBJECT: DOING: reason" with what is wrong with the file's bytes or what the
+ * system said, else the reason that HDF5 gave last.  To be called right after the failing
+ * call. */
 osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *object,
                        const char *doing);
 
@@ -43,10 +44,8 @@ hid_t osc_h5_file_type(osc_h5_kind kind);
 hid_t osc_h5_memory_type(osc_h5_kind kind);
 size_t osc_h5_size(osc_h5_kind kind);
 
-/* After a failed write to `file`, which is to be thrown away: what HDF5 still
- * writes goes nowhere.  HDF5 (1.10) crashes, at the latest when the process exits,
- * if a write fails while something is being closed. */
-void osc_h5_detour(const osc_h5_file *file);
+/* Whether a write to `file` has failed, which HDF5 is not told. */
+bool osc_h5_lost(const osc_h5_file *file);
 
 /* Access properties of a file of ours, read and written through `seal`. */
 hid_t osc_h5_access(osc_seal *seal);

@@ -17,7 +17,7 @@ enum { OSC_SEAL_BLOCK = 1 << 12 };    /* bytes under one checksum */
 typedef struct {
     int         fd;
     bool        writing;     /* a draft, whose descriptor is borrowed */
-    bool        doomed;      /* what HDF5 still writes goes nowhere */
+    bool        doomed;      /* a write has failed: what HDF5 still writes goes nowhere */
     uint64_t    size;        /* bytes of data, HDF5's end of file */
     size_t      blocks;      /* that have a checksum; 0: the file has none */
     uint32_t   *sum;         /* [sums] */
