@@ -107,8 +107,12 @@ osc_status cli_output_commit(cli_output *output)
 osc_status cli_output_probe(const char *path)
 {
     cli_output output;
+    struct stat info;
     if (path == NULL)
         return OSC_OK;
+    if (stat(path, &info) == 0 && S_ISFIFO(info.st_mode))     /* its reader would see the end */
+        return access(path, W_OK) == 0 ? OSC_OK
+            : osc_fail(OSC_EIO, "%s: cannot write: %s", path, strerror(errno));
     OSC_TRY(cli_output_open(&output, path));
     cli_output_abort(&output);
     return OSC_OK;

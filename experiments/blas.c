@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,7 +44,11 @@ void blas_correct_kernels(char **argv)
         || !is_old(openblas_get_corename()))
         return;
     const char *core = better();
-    if (core != NULL && setenv(VARIABLE, core, 0) == 0)
+    if (core != NULL && setenv(VARIABLE, core, 0) != 0) {
+        fputs("outlierscope: out of memory\n", stderr);
+        exit(1);     /* other kernels would give other numbers */
+    }
+    if (core != NULL)
         execv("/proc/self/exe", argv);
 }
 

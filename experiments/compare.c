@@ -37,7 +37,12 @@ static int check_options(compare_options *o)
     int rc = run_check_options(&experiment_compare, &o->run);
     if (rc != CLI_DONE)
         return rc;
-    if (check_modes(o) != OSC_OK || compare_choose(o) != OSC_OK)
+    osc_status status = check_modes(o);
+    if (status == OSC_OK)
+        status = compare_choose(o);
+    if (status == OSC_ENOMEM)
+        return cli_fail(&experiment_compare);
+    if (status != OSC_OK)
         return cli_usage(&experiment_compare, "%s", osc_error());
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_compare, "--format: %s", osc_error());
@@ -156,13 +161,23 @@ static int run_errors(const compare_options *o)
     return rc;
 }
 
+static int run_locked(const compare_options *o)
+{
+    int lock;
+    if (compare_file_lock(&lock, o) != OSC_OK)
+        return cli_fail(&experiment_compare);
+    int rc = o->errors ? run_errors(o) : run_cells(o);
+    osc_lock_release(lock, o->output);
+    return rc;
+}
+
 static int compare(int argc, char **argv)
 {
     compare_options o = { .run = RUN_OPTIONS_DEFAULT, .format_name = "text" };
     int rc = parse(&o, &argc, argv);
     if (rc == CLI_DONE) {
         stop_catch();
-        rc = o.errors ? run_errors(&o) : run_cells(&o);
+        rc = run_locked(&o);
     }
     scheme_list_free(&o.list);
     return rc;

@@ -49,6 +49,12 @@ void compare_results_free(compare_results *r);
 
 /* --- compare_file.c -------------------------------------------------------------- */
 
+/* Whether o->output is a file to keep cells in, and no pipe or device, nor absent. */
+bool compare_file_keeps(const compare_options *o);
+
+/* Locks o->output, if it keeps cells, against other processes; osc_lock_release. */
+osc_status compare_file_lock(int *lock, const compare_options *o);
+
 /* Reads the rows of o->output into r->old if the run resumes; refuses an existing file
  * that is neither resumed nor replaced. */
 osc_status compare_file_open(compare_results *r, const compare_options *o);

@@ -58,7 +58,7 @@ static osc_status add_cell(compare_results *r, const compare_options *o, const r
     cell->model = r->models - 1;
     cell->relative = cell->m.result.perplexity / cell[-(ptrdiff_t)scheme].m.result.perplexity;
     r->count++;
-    return o->output != NULL ? compare_file_write(r, o->output) : OSC_OK;
+    return compare_file_keeps(o) ? compare_file_write(r, o->output) : OSC_OK;
 }
 
 static osc_status measure_model(compare_results *r, const compare_options *o, const char *model)
@@ -83,10 +83,10 @@ osc_status compare_measure(compare_results *r, const compare_options *o)
 {
     OSC_TRY(compare_file_open(r, o));
     if (o->models.count == 0)
-        return measure_model(r, o, NULL);
+        OSC_TRY(measure_model(r, o, NULL));
     for (size_t i = 0; i < o->models.count; i++)
         OSC_TRY(measure_model(r, o, o->models.item[i]));
-    return OSC_OK;
+    return o->output == NULL || compare_file_keeps(o) ? OSC_OK : compare_file_write(r, o->output);
 }
 
 void compare_results_free(compare_results *r)

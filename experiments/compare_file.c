@@ -4,12 +4,26 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "analyses/jsonout.h"
 #include "cli/output.h"
 #include "experiments/agree.h"
 
 enum { FILE_MOST = 64 << 20 };
+
+bool compare_file_keeps(const compare_options *o)
+{
+    struct stat info;
+    return o->output != NULL && strcmp(o->output, "-") != 0
+        && (stat(o->output, &info) != 0 || S_ISREG(info.st_mode));
+}
+
+osc_status compare_file_lock(int *lock, const compare_options *o)
+{
+    *lock = -1;
+    return compare_file_keeps(o) ? osc_lock_take(lock, o->output) : OSC_OK;
+}
 
 osc_status compare_file_open(compare_results *r, const compare_options *o)
 {

@@ -103,7 +103,8 @@ int main(int argc, char **argv)
 {
     blas_correct_kernels(argv);
     open_standard_files();
-    signal(SIGPIPE, SIG_IGN);   /* a closed pipe is a write error like any other */
+    signal(SIGPIPE, SIG_IGN);   /* a closed pipe is a write error like any other, */
+    signal(SIGXFSZ, SIG_IGN);   /* and so is a limit on the size of files */
     int rc = dispatch(argc, argv);
     bool failed = ferror(stdout) != 0;
     errno = 0;

@@ -5,6 +5,7 @@ libosc_a_SOURCES = %D%/osc.h \
   %D%/base/file.c %D%/base/file.h \
   %D%/base/half.h %D%/base/mix.h \
   %D%/base/json.c %D%/base/json.h \
+  %D%/base/lock.c %D%/base/lock.h \
   %D%/base/progress.h \
   %D%/base/spec.c %D%/base/spec.h \
   %D%/base/status.c %D%/base/status.h \

@@ -19,6 +19,7 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/json.h"
+#include "base/lock.h"
 #include "base/mix.h"
 #include "base/progress.h"
 #include "base/spec.h"

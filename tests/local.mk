@@ -1,8 +1,7 @@
-SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
-  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh \
-  %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
-  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
-  %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh %D%/slurm.sh
+SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectures.sh \
+  %D%/test_cli.sh %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh \
+  %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh \
+  %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
@@ -39,7 +38,8 @@ check_PROGRAMS += %D%/test_store
 %C%_test_store_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_safetensors
-%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_safetensors_SOURCES = %D%/test_safetensors.c %D%/checkpoint.h %D%/files.h %D%/paths.h \
+  %D%/run.h
 %C%_test_safetensors_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_safetensors_LDADD   = $(TEST_LIBS)
 
@@ -49,7 +49,8 @@ check_PROGRAMS += %D%/test_tokenizer
 %C%_test_tokenizer_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_tokenizer_files
-%C%_test_tokenizer_files_SOURCES = %D%/test_tokenizer_files.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_tokenizer_files_SOURCES = %D%/test_tokenizer_files.c %D%/text.h %D%/files.h %D%/paths.h \
+  %D%/run.h
 %C%_test_tokenizer_files_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_tokenizer_files_LDADD   = $(TEST_LIBS)
 
@@ -99,6 +100,7 @@ check_PROGRAMS += %D%/test_sample
 %C%_test_sample_LDADD   = $(TEST_LIBS)
 
 RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
+RECORD_SIM = %D%/record_digest.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 
 check_PROGRAMS += %D%/test_i8
 %C%_test_i8_SOURCES = %D%/test_i8.c %D%/coded_layer.h %D%/near.h %D%/run.h
@@ -248,6 +250,12 @@ check_PROGRAMS += %D%/test_task
 %C%_test_task_SOURCES = %D%/test_task.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_task_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_task_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_flips
+%C%_test_record_flips_SOURCES = %D%/test_record_flips.c $(RECORD_SIM)
+%C%_test_record_flips_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_flips_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
@@ -283,3 +291,18 @@ CLEANFILES     += %D%/bench_cuda
 %C%_bench_cuda_SOURCES = %D%/bench_cuda.c %D%/bench.h
 %C%_bench_cuda_LDADD   = $(OSC_LIBS)
 endif
+
+# Preloaded by test_faults.sh; sanitizers have an allocator of their own.
+EXTRA_DIST += %D%/faults.c
+if !SANITIZE
+check_DATA += %D%/faults.so
+CLEANFILES += %D%/faults.so
+%D%/faults.so: %D%/faults.c
+	$(AM_V_CCLD)$(CC) -std=gnu11 -Wall -Wextra -O1 -fPIC -shared -o $@ $(srcdir)/%D%/faults.c -ldl -lpthread
+endif
+
+# What takes long, in full.
+LONG_TESTS = %D%/test_faults.sh %D%/test_record_flips
+.PHONY: check-long
+check-long:
+	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'

@@ -1,6 +1,7 @@
 #include <config.h>
 #include "record_sim.h"
 
+#include <hdf5.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -357,6 +358,13 @@ void sim_make(const char *path)
     osc_recorder_options options = sim_options(path);
     options.overwrite = true;
     ck_ok(sim_record_all(&options, 4, SIM_SEQUENCES));
+}
+
+void sim_unseal(const char *path)
+{
+    hid_t file = H5Fopen(path, H5F_ACC_RDWR, H5P_DEFAULT);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_ge(H5Fclose(file), 0);
 }
 
 osc_status sim_collect(void *user, const osc_record_event *events, size_t count)

@@ -72,6 +72,13 @@ osc_status sim_open(osc_recorder **recorder, const osc_recorder_options *options
 /* A complete record at `path`, in the place of what is there. */
 void sim_make(const char *path);
 
+/* A digest of all that can be read of the record of a simulated run; OSC_OK or the first
+ * failure. */
+osc_status sim_digest(const char *path, uint64_t *digest);
+/* Opens the record to be changed and closes it, as another program does: it has no checksums
+ * of our own afterwards. */
+void sim_unseal(const char *path);
+
 /* Events that grow; a callback of osc_record_events with a list as `user`. */
 typedef struct {
     osc_record_event *event;

@@ -93,7 +93,7 @@ START_TEST(test_second_writer)
     options.overwrite = true;
     ck_ok(sim_open(&one, &options));
     ck_assert_int_eq(sim_open(&two, &options), OSC_EINVAL);
-    sim_error_has("another process is recording");
+    sim_error_has("another process is writing it");
     ck_ok(sim_record(one, 3, SIM_SEQUENCES));
     osc_recorder_free(one);
     ck_assert(nothing_beside(sim_a));

@@ -463,7 +463,8 @@ START_TEST(test_damaged)
     unlink(sim_b);
     osc_merge_options merge = merge_options(2);
     ck_assert_int_eq(osc_record_merge(&merge), OSC_EFORMAT);
-    sim_error_has("shard1.h5: /stats/qkv_in/sum: cannot read");
+    sim_error_has("shard1.h5: ");
+    sim_error_has("do not match their checksum");
     ck_assert(!osc_file_exists(sim_b) && nothing_beside());
 }
 END_TEST

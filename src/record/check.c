@@ -24,7 +24,9 @@ static osc_status check_links(const osc_h5_file *file, const char *path)
         snprintf(part, sizeof part, "%.*s", (int)length, path);
         H5L_info_t link;
         if (H5Lget_info(file->id, part, &link, H5P_DEFAULT) < 0)
-            return osc_fail(OSC_EFORMAT, "%s: %s is missing", file->path, part);
+            return file->seal->problem[0] != '\0'
+                ? osc_h5_fail(OSC_EFORMAT, file, part, "cannot look for it")
+                : osc_fail(OSC_EFORMAT, "%s: %s is missing", file->path, part);
         if (link.type != H5L_TYPE_HARD)
             return osc_fail(OSC_EFORMAT, "%s: %s is a link to elsewhere", file->path, part);
     }
@@ -163,6 +165,10 @@ static osc_status check_dataset(void *user, const osc_record_dataset *want)
     if (status == OSC_OK)
         status = check_storage(dataset, record, want);
     H5Dclose(dataset);
+    /* What HDF5 could not read has no shape either. */
+    if (status != OSC_OK && record->seal.problem[0] != '\0')
+        status = osc_fail(OSC_EFORMAT, "%s: %s: cannot read: %s", record->path, want->path,
+                          record->seal.problem);
     return status;
 }
 
@@ -195,7 +201,10 @@ static osc_status count_without(osc_record *record)
     if (record->layout.heads == 0)
         return OSC_OK;
     OSC_TRY(check_links(&record->file, "/attention"));   /* or the next line would follow it */
-    if (H5Lexists(record->file.id, path, H5P_DEFAULT) <= 0)
+    htri_t there = H5Lexists(record->file.id, path, H5P_DEFAULT);
+    if (there < 0)
+        return osc_h5_fail(OSC_EFORMAT, &record->file, path, "cannot look for it");
+    if (there == 0)
         return OSC_OK;
     return last_dim(&record->layout.without, &record->file, path, 1);
 }

@@ -18,7 +18,7 @@ double osc_recorder_now(void)
 /* Creates the draft's HDF5 file, or opens the copy. */
 static osc_status open_draft(osc_h5_file *file, const osc_draft *draft, bool fresh)
 {
-    hid_t access = osc_h5_access(), creation = H5Pcreate(H5P_FILE_CREATE);
+    hid_t access = osc_h5_access(file->seal), creation = H5Pcreate(H5P_FILE_CREATE);
     /* Space freed by a rewritten chunk is remembered in the file for the next one. */
     H5Pset_file_space_strategy(creation, H5F_FSPACE_STRATEGY_FSM_AGGR, true, 1);
     file->id = fresh ? H5Fcreate(draft->temporary, H5F_ACC_TRUNC, creation, access)
@@ -31,17 +31,28 @@ static osc_status open_draft(osc_h5_file *file, const osc_draft *draft, bool fre
     return status;
 }
 
-static osc_status fill_draft(const osc_draft *draft, bool fresh, osc_record_fill fill, void *user)
+static osc_status fill_draft(const osc_draft *draft, osc_seal *seal, bool fresh,
+                             osc_record_fill fill, void *user)
 {
-    osc_h5_file file = { -1, draft->path };
+    osc_h5_file file = { -1, draft->path, seal };
     OSC_TRY(open_draft(&file, draft, fresh));
     osc_status status = fill(user, &file);
-    if (status == OSC_OK && H5Fflush(file.id, H5F_SCOPE_GLOBAL) < 0)
-        status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot write");
-    if (status != OSC_OK)
-        osc_h5_detour(&file);
-    if (H5Fclose(file.id) < 0 && status == OSC_OK)
+    seal->doomed |= status != OSC_OK;
+    if ((H5Fclose(file.id) < 0 || osc_h5_lost(&file)) && status == OSC_OK)
         status = osc_h5_fail(OSC_EIO, &file, draft->temporary, "cannot close");
+    return status;
+}
+
+/* With checksums of all that it wrote. */
+static osc_status fill_sealed(const osc_draft *draft, bool fresh, osc_record_fill fill, void *user)
+{
+    osc_seal seal;
+    osc_status status = osc_seal_begin(&seal, draft->fd, draft->path, fresh);
+    if (status == OSC_OK)
+        status = fill_draft(draft, &seal, fresh, fill, user);
+    if (status == OSC_OK)
+        status = osc_seal_finish(&seal, draft->path);
+    osc_seal_close(&seal);
     return status;
 }
 
@@ -51,7 +62,7 @@ osc_status osc_record_replace(const char *path, bool copy, uint64_t bytes, osc_r
     osc_draft draft;
     OSC_TRY(osc_draft_begin(&draft, path, copy, bytes));
     osc_h5_quiet quiet = osc_h5_quiet_begin();
-    osc_status status = fill_draft(&draft, !copy, fill, user);
+    osc_status status = fill_sealed(&draft, !copy, fill, user);
     osc_h5_quiet_end(quiet);
     if (status != OSC_OK) {
         osc_draft_abandon(&draft);

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -192,56 +191,4 @@ osc_status osc_target_exists(bool *exists, const char *path)
         return osc_fail(OSC_EINVAL, "%s: is not a regular file", path);
     *exists = true;
     return OSC_OK;
-}
-
-/* --- locks --------------------------------------------------------------------------------- */
-
-/* Whether `fd` is still the file called `name`: its owner removes it when done. */
-static bool is_named(int fd, const char *name)
-{
-    struct stat of_fd, of_name;
-    return fstat(fd, &of_fd) == 0 && stat(name, &of_name) == 0 &&
-           of_fd.st_dev == of_name.st_dev && of_fd.st_ino == of_name.st_ino;
-}
-
-static osc_status try_lock(int *lock, const char *name, const char *path)
-{
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return osc_fail(OSC_EIO, "%s: cannot create %s: %s", path, name, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        close(fd);
-        return osc_fail(OSC_EINVAL, "%s: another process is recording to it (%s is locked)",
-                        path, name);
-    }
-    *lock = fd;
-    return OSC_OK;
-}
-
-osc_status osc_lock_take(int *lock, const char *path)
-{
-    char *name = with_suffix(path, ".lock");
-    if (name == NULL)
-        return OSC_ENOMEM;
-    int fd = -1;
-    osc_status status = try_lock(&fd, name, path);
-    while (status == OSC_OK && !is_named(fd, name)) {
-        close(fd);
-        status = try_lock(&fd, name, path);
-    }
-    osc_free(name);
-    if (status == OSC_OK)
-        *lock = fd;
-    return status;
-}
-
-void osc_lock_release(int lock, const char *path)
-{
-    if (lock < 0)
-        return;
-    char *name = with_suffix(path, ".lock");
-    if (name != NULL)
-        unlink(name);
-    osc_free(name);
-    close(lock);
 }

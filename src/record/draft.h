@@ -27,9 +27,4 @@ osc_status osc_target_path(char **real, const char *path);
 /* OSC_EINVAL if what is at `path` is not a regular file. */
 osc_status osc_target_exists(bool *exists, const char *path);
 
-/* Locks PATH.lock for as long as `*lock` is open.  OSC_EINVAL if another process has
- * it; a file system without locks is no error. */
-osc_status osc_lock_take(int *lock, const char *path);
-void osc_lock_release(int lock, const char *path);
-
 #endif

@@ -1,15 +1,13 @@
 #include <config.h>
 #include "record/h5.h"
 
+#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "base/alloc.h"
 
-enum { MOST_DIMS = 4 };
+enum { MOST_DIMS = 4, REASON = 160 };
 
 osc_h5_quiet osc_h5_quiet_begin(void)
 {
@@ -26,31 +24,23 @@ void osc_h5_quiet_end(osc_h5_quiet quiet)
 
 /* --- messages ------------------------------------------------------------------ */
 
-typedef struct {
-    int  problem;        /* errno, 0 if the stack names none */
-    char text[160];      /* of the innermost function */
-} reason;
-
 static herr_t pick_reason(unsigned depth, const H5E_error2_t *error, void *user)
 {
-    reason *found = user;
-    const char *text = error->desc == NULL ? "" : error->desc;
-    if (depth == 0)
-        snprintf(found->text, sizeof found->text, "%s", text);
-    const char *number = strstr(text, "errno = ");
-    if (number != NULL)
-        found->problem = atoi(number + strlen("errno = "));
+    if (depth == 0)     /* of the innermost function */
+        snprintf(user, REASON, "%s", error->desc == NULL ? "" : error->desc);
     return 0;
 }
 
 osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *object,
                        const char *doing)
 {
-    reason found = { 0, "" };
-    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, pick_reason, &found);
-    const char *why = found.problem != 0 ? strerror(found.problem) : found.text;
-    return osc_fail(status, "%s: %s%s%s%s%s", file->path, object, object[0] == '\0' ? "" : ": ",
-                    doing, why[0] == '\0' ? "" : ": ", why);
+    char found[REASON] = "";
+    const osc_seal *seal = file->seal;
+    H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, pick_reason, found);
+    const char *why = seal->error != 0 ? strerror(seal->error)
+                    : seal->problem[0] != '\0' ? seal->problem : found;
+    return osc_fail(seal->error == ENOMEM ? OSC_ENOMEM : status, "%s: %s%s%s%s%s", file->path,
+                    object, object[0] == '\0' ? "" : ": ", doing, why[0] == '\0' ? "" : ": ", why);
 }
 
 /* --- types ---------------------------------------------------------------------- */
@@ -123,9 +113,13 @@ size_t osc_h5_size(osc_h5_kind kind)
     return sizes[kind];
 }
 
-hid_t osc_h5_access(void)
+hid_t osc_h5_access(osc_seal *seal)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
+    if (!osc_seal_use(access, seal)) {
+        H5Pclose(access);
+        return H5I_INVALID_HID;
+    }
     H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
     /* A file at its final name is never written to and the writer has its own
      * lock: HDF5's would only fail on file systems without locks. */
@@ -135,16 +129,9 @@ hid_t osc_h5_access(void)
     return access;
 }
 
-void osc_h5_detour(const osc_h5_file *file)
+bool osc_h5_lost(const osc_h5_file *file)
 {
-    void *handle = NULL;
-    if (H5Fget_vfd_handle(file->id, H5P_DEFAULT, &handle) < 0 || handle == NULL)
-        return;
-    int memory = memfd_create("osc-detour", MFD_CLOEXEC);
-    if (memory < 0)
-        return;
-    dup2(memory, *(int *)handle);
-    close(memory);
+    return file->seal->doomed;
 }
 
 /* --- attributes ------------------------------------------------------------------ */
@@ -157,7 +144,7 @@ static osc_status put(const osc_h5_file *file, hid_t object, const char *name,
         ? H5Aopen(object, name, H5P_DEFAULT)
         : H5Acreate2(object, name, stored, space, H5P_DEFAULT, H5P_DEFAULT);
     osc_status status = OSC_OK;
-    if (attribute < 0 || H5Awrite(attribute, memory, value) < 0)
+    if (attribute < 0 || H5Awrite(attribute, memory, value) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot write the attribute");
     if (attribute >= 0)
         H5Aclose(attribute);
@@ -227,10 +214,21 @@ static bool is_scalar_of(hid_t attribute, osc_h5_kind kind, hid_t type)
     return same;
 }
 
+osc_status osc_h5_has(bool *has, const osc_h5_file *file, hid_t object, const char *name)
+{
+    htri_t there = H5Aexists(object, name);
+    if (there < 0)
+        return osc_h5_fail(OSC_EFORMAT, file, name, "cannot look for the attribute");
+    *has = there > 0;
+    return OSC_OK;
+}
+
 osc_status osc_h5_get(const osc_h5_file *file, hid_t object, const char *name,
                       osc_h5_kind kind, void *value)
 {
-    if (H5Aexists(object, name) <= 0)
+    bool there = false;
+    OSC_TRY(osc_h5_has(&there, file, object, name));
+    if (!there)
         return osc_fail(OSC_EFORMAT, "%s: attribute '%s' is missing", file->path, name);
     hid_t type = osc_h5_file_type(kind);
     hid_t attribute = H5Aopen(object, name, H5P_DEFAULT);
@@ -298,7 +296,7 @@ osc_status osc_h5_read(const osc_h5_file *file, const char *name, osc_h5_kind ki
     return status;
 }
 
-/* The flush makes a full disk show here and not in H5Dclose (see osc_h5_detour). */
+/* The flush makes a full disk show here and not in H5Dclose. */
 osc_status osc_h5_write(const osc_h5_file *file, const char *name, osc_h5_kind kind,
                         const osc_h5_block *block, const void *data)
 {
@@ -306,10 +304,8 @@ osc_status osc_h5_write(const osc_h5_file *file, const char *name, osc_h5_kind k
     osc_status status = OSC_OK;
     if (!begin_transfer(&t, file, name, kind, block) ||
         H5Dwrite(t.dataset, t.type, t.memory_space, t.file_space, H5P_DEFAULT, data) < 0 ||
-        H5Dflush(t.dataset) < 0)
+        H5Dflush(t.dataset) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot write");
-    if (status != OSC_OK)
-        osc_h5_detour(file);
     end_transfer(&t);
     return status;
 }
@@ -325,10 +321,8 @@ osc_status osc_h5_extend(const osc_h5_file *file, const char *name, size_t axis,
     H5Sclose(space);
     dim[axis] = size;
     osc_status status = OSC_OK;
-    if (H5Dset_extent(dataset, dim) < 0 || H5Dflush(dataset) < 0) {
+    if (H5Dset_extent(dataset, dim) < 0 || H5Dflush(dataset) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot extend");
-        osc_h5_detour(file);
-    }
     H5Dclose(dataset);
     return status;
 }

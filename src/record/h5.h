@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "record/seal.h"
 
 /* Element types of datasets and numeric attributes.  Files are little-endian. */
 typedef enum {
@@ -16,10 +17,11 @@ typedef enum {
     OSC_H5_KIND_COUNT
 } osc_h5_kind;
 
-/* An open file and the name to call it in messages. */
+/* An open file, the name to call it in messages, and its checksums. */
 typedef struct {
     hid_t       id;
     const char *path;
+    osc_seal   *seal;
 } osc_h5_file;
 
 /* HDF5 prints its error stack unless told not to, a setting of the process: it
@@ -31,8 +33,9 @@ typedef struct {
 osc_h5_quiet osc_h5_quiet_begin(void);
 void osc_h5_quiet_end(osc_h5_quiet quiet);
 
-/* Records "PATH: OBJECT: DOING: reason" with the reason that HDF5 gave last (the
- * system's, where it knows that).  To be called right after the failing call. */
+/* Records "PATH: OBJECT: DOING: reason" with what is wrong with the file's bytes or what the
+ * system said, else the reason that HDF5 gave last.  To be called right after the failing
+ * call. */
 osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *object,
                        const char *doing);
 
@@ -41,13 +44,11 @@ hid_t osc_h5_file_type(osc_h5_kind kind);
 hid_t osc_h5_memory_type(osc_h5_kind kind);
 size_t osc_h5_size(osc_h5_kind kind);
 
-/* After a failed write to `file`, which is to be thrown away: what HDF5 still
- * writes goes to a file in memory.  HDF5 (1.10) crashes, at the latest when the
- * process exits, if a write fails while something is being closed. */
-void osc_h5_detour(const osc_h5_file *file);
+/* Whether a write to `file` has failed, which HDF5 is not told. */
+bool osc_h5_lost(const osc_h5_file *file);
 
-/* Access properties of every file of ours. */
-hid_t osc_h5_access(void);
+/* Access properties of a file of ours, read and written through `seal`. */
+hid_t osc_h5_access(osc_seal *seal);
 
 /* Writes scalar attribute `name` of `object`, creating it if there is none;
  * `value` points to one element as in memory. */
@@ -56,6 +57,8 @@ osc_status osc_h5_put(const osc_h5_file *file, hid_t object, const char *name,
 /* The same for a list of strings. */
 osc_status osc_h5_put_texts(const osc_h5_file *file, hid_t object, const char *name,
                             const char *const *texts, size_t count);
+/* Whether `object` has an attribute. */
+osc_status osc_h5_has(bool *has, const osc_h5_file *file, hid_t object, const char *name);
 /* Reads a scalar attribute of `object`.  OSC_EFORMAT if it is missing or of
  * another type.  A text is osc_alloc'd and owned by the caller. */
 osc_status osc_h5_get(const osc_h5_file *file, hid_t object, const char *name,

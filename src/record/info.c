@@ -164,7 +164,10 @@ static osc_status get_size(size_t *value, const osc_h5_file *file, const attribu
 static osc_status get_one(osc_record_head *head, const osc_h5_file *file, const attribute *a)
 {
     void *value = (char *)head + a->offset;
-    if (a->later && H5Aexists(file->id, a->name) <= 0)
+    bool there = true;
+    if (a->later)
+        OSC_TRY(osc_h5_has(&there, file, file->id, a->name));
+    if (!there)
         return OSC_OK;
     switch (a->form) {
     case TEXT: return osc_h5_get(file, file->id, a->name, OSC_H5_TEXT, value);
@@ -179,7 +182,10 @@ static osc_status get_one(osc_record_head *head, const osc_h5_file *file, const 
 static osc_status get_set(osc_record_head *head, const osc_h5_file *file, size_t i)
 {
     char *text = NULL;
-    if (sets[i].later && H5Aexists(file->id, sets[i].name) <= 0)
+    bool there = true;
+    if (sets[i].later)
+        OSC_TRY(osc_h5_has(&there, file, file->id, sets[i].name));
+    if (!there)
         return OSC_OK;
     OSC_TRY(osc_h5_get(file, file->id, sets[i].name, OSC_H5_TEXT, &text));
     osc_status status = osc_record_split((unsigned *)((char *)head + sets[i].offset), text,

@@ -17,5 +17,6 @@ libosc_a_SOURCES += %D%/record.h \
   %D%/recorder.c %D%/recorder_state.h \
   %D%/resume.c \
   %D%/scales.c %D%/scales.h \
+  %D%/seal.c %D%/seal.h %D%/sealed.c \
   %D%/top1.c \
   %D%/write.c

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lock.h"
 #include "record/commit.h"
 #include "record/draft.h"
 #include "record/family.h"

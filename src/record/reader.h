@@ -7,6 +7,7 @@
 struct osc_record {
     char              *path;
     osc_h5_file        file;
+    osc_seal           seal;
     osc_record_head    head;
     osc_record_layout  layout;
     osc_column_stats  *stats[OSC_POINT_COUNT];         /* [layers] */

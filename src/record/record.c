@@ -4,15 +4,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "base/file.h"
 #include "record/reader.h"
 
-/* Opens the file; a mapping would do the same checks, but HDF5 reads by itself. */
 static osc_status open_file(osc_record *record)
 {
-    if (!osc_file_exists(record->path))
-        return osc_fail(OSC_ENOTFOUND, "%s: no such file", record->path);
-    hid_t access = osc_h5_access();
+    OSC_TRY(osc_seal_open(&record->seal, record->path));
+    hid_t access = osc_h5_access(&record->seal);
     record->file.id = H5Fopen(record->path, H5F_ACC_RDONLY, access);
     osc_status status = OSC_OK;
     if (record->file.id < 0)
@@ -42,7 +39,8 @@ osc_status osc_record_open(osc_record **record, const char *path)
     if (opened == NULL)
         return OSC_ENOMEM;
     osc_h5_quiet quiet = osc_h5_quiet_begin();
-    opened->file = (osc_h5_file){ .id = -1 };
+    opened->seal.fd = -1;
+    opened->file = (osc_h5_file){ .id = -1, .seal = &opened->seal };
     opened->path = osc_copy_string(path, strlen(path));
     opened->file.path = opened->path;
     osc_status status = opened->path == NULL ? OSC_ENOMEM : open_checked(opened);
@@ -63,6 +61,7 @@ void osc_record_close(osc_record *record)
     if (record->file.id >= 0)
         H5Fclose(record->file.id);
     osc_h5_quiet_end(quiet);
+    osc_seal_close(&record->seal);
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         osc_column_stats_free(record->stats[p]);
     for (size_t s = 0; s < OSC_RECORD_SUBSETS; s++)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/lock.h"
 #include "record/draft.h"
 #include "record/recorder_state.h"
 

@@ -1,0 +1,111 @@
+# TAP: one call of a command fails (tests/faults.c): an allocation, a write, a sync, a
+# rename, an open.  Either it does not matter and the result is the usual one, or the
+# command fails with a message, releases its memory, and the output is what it was before
+# or what it was to be, with nothing beside it.  A sample of all calls; every one under
+# `make check-long` (OSC_LONG).
+faults=$(pwd)/tests/faults.so
+if test ! -e "$faults"; then
+    echo "1..0 # SKIP no library of faults in this build"
+    exit 0
+fi
+command=faults
+. "$OSC_TESTS/command.sh"
+data=$(cd "$OLDPWD" && cd "$OSC_TESTS" && pwd)/data
+model=$data/models/opt-preln-s1
+seq 1 12 | tr '\n' ' ' >tokens
+printf '\n%s\n' "3 1 4 1 5 9 2 6 5 3 5 8 9 7 9 3" >>tokens
+printf 'Some text.\n<|endoftext|>\nSome more of it.\n' >text
+run="--model $model --tokens tokens"
+OMP_NUM_THREADS=1
+export OMP_NUM_THREADS
+
+injected()    # KIND:N, ARG...: $status
+{
+    fault=$1; shift
+    OSC_FAULT=$fault OSC_FAULT_COUNT=$work/count LD_PRELOAD=$faults \
+        "$program" "$@" >"$work/out" 2>"$work/err" </dev/null
+    status=$?
+    read -r calls left <"$work/count"
+}
+
+# A record has the time in it, and like a comparison it is committed piece by piece.
+as_it_should_be()    # FILE, what it should be
+{
+    cmp -s "$1" "$2" && return 0
+    case $1 in
+    *.h5) "$program" info "$1" >"$work/info" 2>&1 ;;
+    *.json) test "$(head -c 1 "$1")$(tail -c 2 "$1")" = "[]" ;;
+    *) return 1 ;;
+    esac
+}
+
+# One fault: what is wrong, if something is.
+check()       # KIND:N, output, ARG...
+{
+    fault=$1 output=$2; shift 2
+    if test -n "$output"; then cp "$work/old" "$output"; fi
+    injected "$fault" "$@"
+    if test $status = 0; then
+        cmp -s "$work/out" "$work/good" || echo " $fault: other output"
+        test -z "$output" || as_it_should_be "$output" "$work/new" || echo " $fault: $output is bad"
+    else
+        test $status = 1 || test "$dies" -a $status -gt 128 || echo " $fault: status $status"
+        test -s "$work/err" || test "$dies" -a $status -gt 128 || echo " $fault: no message"
+        test -z "$output" || cmp -s "$output" "$work/old" || as_it_should_be "$output" "$work/new" \
+            || echo " $fault: $output is damaged"
+    fi
+    test "$left" = 0 -o "$dies" || echo " $fault: $left allocations left"
+    test "$(ls -A)" = "$before" -o $status -gt 128 || echo " $fault: left $(ls -A | tr '\n' ' ')"
+    rm -f ./*.tmp ./*.lock
+}
+
+# survives KIND NAME OUTPUT ARG...: all calls of the kind, or a sample that gets thinner.
+survives()
+{
+    kind=$1 name=$2 output=$3; shift 3
+    # HDF5 (1.10) and OpenSSL (3.0) do not survive each of their own allocations failing: no
+    # more can be asked than that what was committed stays.
+    dies=
+    if test $kind = any; then dies=yes; fi
+    rm -f "$work/new"
+    echo "what was there before" >"$work/old"
+    if test -n "$output"; then cp "$work/old" "$output"; fi
+    injected "$kind:0" "$@"
+    cp "$work/out" "$work/good"
+    test -z "$output" || cp "$output" "$work/new"
+    before=$(ls -A)
+    total=$calls wrong= runs=0 n=1
+    test $status = 0 || wrong=" without a fault: status $status"
+    while test $n -le "$total"; do
+        wrong="$wrong$(check "$kind:$n" "$output" "$@")"
+        runs=$((runs + 1))
+        if test -z "$OSC_LONG"; then n=$((n * 3 + 1))
+        elif test "$dies"; then n=$((n + 1 + n / 40))
+        else n=$((n + 1)); fi
+    done
+    is "$name, $kind: $runs of $total calls fail" "$wrong" ""
+}
+
+command_survives()    # NAME OUTPUT ARG...: every kind
+{
+    for kind in own lib any write sync rename open; do survives $kind "$@"; done
+}
+
+mkdir results
+"$program" record -q $run -o in.h5 >"$work/log" 2>&1 || { cat "$work/log"; echo "Bail out!"; exit 1; }
+cp in.h5 results
+"$program" record -q $run --shard 1/2 -o one.h5 >"$work/log" 2>&1
+"$program" record -q $run --shard 2/2 -o two.h5 >"$work/log" 2>&1
+command_survives record out.h5 record -q $run --force -o out.h5
+command_survives outliers table outliers --all -o table in.h5
+command_survives compare table.json compare -q $run --schemes none --force -o table.json
+if test -n "$OSC_LONG"; then
+    command_survives merge out.h5 merge -q --force -o out.h5 one.h5 two.h5
+    command_survives coverage plot.svg coverage --plot plot.svg in.h5
+    command_survives report page.html report -q -o page.html results
+    command_survives emergence "" emergence in.h5
+    command_survives perplexity "" perplexity -q $run
+    command_survives ablate "" ablate -q $run --features 1,2 --draws 1
+    command_survives info "" info "$model"
+fi
+echo "1..$number"
