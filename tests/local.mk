@@ -99,7 +99,6 @@ check_PROGRAMS += %D%/test_sample
 %C%_test_sample_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_sample_LDADD   = $(TEST_LIBS)
 
-RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 RECORD_SIM = %D%/record_digest.c %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 
 check_PROGRAMS += %D%/test_i8

@@ -83,6 +83,9 @@ osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size
                                   size_t count)
 {
     const osc_arch *arch = osc_model_arch(s->model);
+    s->pass.first = 0;
+    s->pass.keys = s->pass.k = s->k;
+    s->pass.values = s->pass.v = s->v;
     osc_session_need_table(s, OSC_W_EMBED);
     osc_session_need_table(s, OSC_W_POSITION);
     OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
@@ -206,9 +209,6 @@ osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
                         "takes %zu of up to %zu ids at once", first, first + count,
                         corpus->longest, session->chunk, session->longest);
     session->pass.hooks = hooks;
-    session->pass.first = 0;
-    session->pass.keys = session->pass.k = session->k;
-    session->pass.values = session->pass.v = session->v;
     osc_status status = run_chunk(session, corpus, first, count, nll);
     if (status != OSC_OK) {
         session->backend->settle(session->device, false);
