@@ -15,7 +15,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/run.c %D%/run.h %D%/scheme_list.c %D%/scheme_list.h %D%/shard.c %D%/shard.h %D%/stop.c %D%/stop.h \
   %D%/child.c %D%/child.h %D%/sweep.c %D%/sweep.h %D%/sweep_argv.c %D%/sweep_cells.c \
   %D%/sweep_conf.c %D%/sweep_file.c %D%/sweep_plan.c %D%/sweep_run.c %D%/sweep_summaries.c \
-  %D%/sweep_tables.c %D%/sweep_tasks.c \
+  %D%/sweep_tables.c %D%/sweep_tasks.c %D%/sweep_zeroshot.c \
   %D%/synth.c %D%/tokenize.c %D%/without.c %D%/without.h \
   %D%/zeroshot.c %D%/zeroshot.h %D%/zeroshot_data.c %D%/zeroshot_file.c %D%/zeroshot_model.c \
   %D%/zeroshot_run.c %D%/zeroshot_score.c
