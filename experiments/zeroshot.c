@@ -51,8 +51,8 @@ static int check_options(zeroshot_options *o)
     int rc = run_check_options(&experiment_zeroshot, &o->run);
     if (rc != CLI_DONE)
         return rc;
-    if (check_files(o) != OSC_OK || zeroshot_bos_parse(&o->bos, o->bos_name) != OSC_OK || choose_schemes(o) != OSC_OK
-        || zeroshot_data_check(o) != OSC_OK)
+    if (check_files(o) != OSC_OK || zeroshot_bos_parse(&o->bos, o->bos_name) != OSC_OK
+        || choose_schemes(o) != OSC_OK || zeroshot_data_check(o) != OSC_OK)
         return cli_usage(&experiment_zeroshot, "%s", osc_error());
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_zeroshot, "--format: %s", osc_error());

@@ -44,11 +44,11 @@ static const char *shown(const osc_items *items, size_t item)
 
 /* --- rules ------------------------------------------------------------------------------ */
 
-#define HS(rest, label) "{\"activity_label\": \"Row\", " rest ", \"endings\": [\"a\", \"b\", \"c\", " \
-    "\"d\"], \"label\": " label "}"
+#define HS(rest, label) "{\"activity_label\": \"Row\", " rest ", \"endings\": " \
+    "[\"a\", \"b\", \"c\", \"d\"], \"label\": " label "}"
 #define ENDINGS(query) query "| a|1/" query "| b|1/" query "| c|1/" query "| d|1"
-#define ENDING(ending) "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [\"" ending "\", " \
-    "\"b\", \"c\", \"d\"], \"label\": 0}"
+#define ENDING(ending) "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": " \
+    "[\"" ending "\", \"b\", \"c\", \"d\"], \"label\": 0}"
 #define FIRST(target) "R: x|" target "/R: x| b|1/R: x| c|1/R: x| d|1=0"
 
 static const struct { const char *task, *record, *expected; } rules[] = {
@@ -154,7 +154,8 @@ END_TEST
 static const struct { const char *task, *text, *labels, *says; } bad[] = {
     { "lambada", "", NULL, "a.jsonl: has no items" },
     { "lambada", "\n \n", NULL, "has no items" },
-    { "lambada", "{\"text\": \"a b\"}\n{\"text\": 3}", NULL, "line 2: expected .* string \"text\"" },
+    { "lambada", "{\"text\": \"a b\"}\n{\"text\": 3}", NULL,
+      "line 2: expected .* string \"text\"" },
     { "lambada", "{\"text\": \"\"}", NULL, "line 1: \"text\" is empty" },
     { "lambada", "{\"text\": \"a b\"", NULL, "line 1: not valid JSON" },
     { "lambada", "{\"text\": \"a\\u0000 b\"}", NULL, "line 1: not valid JSON" },
@@ -186,8 +187,8 @@ static const struct { const char *task, *text, *labels, *says; } bad[] = {
     { "hellaswag", HS("\"ctx\": \"x\"", "-1"), NULL, "\"label\" is not" },
     { "hellaswag", HS("\"ctx_a\": \"x\"", "0"), NULL, "string \"ctx_b\"" },
     { "hellaswag", HS("\"other\": \"x\"", "0"), NULL, "string \"ctx\"" },
-    { "hellaswag", "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [\"a\", \"b\", \"c\"], "
-      "\"label\": 0}", NULL, "not 4 strings" },
+    { "hellaswag", "{\"activity_label\": \"R\", \"ctx\": \"x\", "
+      "\"endings\": [\"a\", \"b\", \"c\"], \"label\": 0}", NULL, "not 4 strings" },
     { "hellaswag", "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [1, 2, 3, 4], "
       "\"label\": 0}", NULL, "not 4 strings" },
 };
@@ -297,7 +298,9 @@ END_TEST
 
 START_TEST(test_ids_refused)
 {
-    static const struct { const char *text; osc_request_options options; const char *says; } cases[] = {
+    static const struct {
+        const char *text; osc_request_options options; const char *says;
+    } cases[] = {
         { "a b", { .bos = -1, .prefix = -1, .longest = 9, .vocabulary = 256 },
           "item 1: id 256 is outside the vocabulary of 256" },
         { "b", { .bos = -1, .prefix = -1, .longest = 9, .vocabulary = 300 }, "an empty context" },
@@ -326,8 +329,8 @@ START_TEST(test_order)
     osc_tokenizer *tokenizer = tokenizer_of_bytes();
     osc_requests *r = NULL;
     put_text("a.jsonl", HS("\"ctx\": \"x\"", "0") "\n"
-             "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [\"b\", \"cde\", \"bb\", \"ff\"], "
-             "\"label\": 1}");
+             "{\"activity_label\": \"R\", \"ctx\": \"x\", "
+             "\"endings\": [\"b\", \"cde\", \"bb\", \"ff\"], \"label\": 1}");
     osc_items *items = items_ok("hellaswag", "a.jsonl", NULL, 0);
     osc_request_options options = { .bos = 300, .prefix = 300, .longest = 64, .vocabulary = 301 };
     ck_assert_int_eq(osc_requests_make(&r, items, tokenizer, &options), OSC_OK);

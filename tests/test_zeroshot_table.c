@@ -101,7 +101,8 @@ START_TEST(test_json)
 }
 END_TEST
 
-#define ROW(more) "[{\"model\": \"a\", \"scheme\": \"none\", \"task\": \"piqa\", \"items\": 4" more "}]"
+#define ROW(more) "[{\"model\": \"a\", \"scheme\": \"none\", \"task\": \"piqa\", " \
+    "\"items\": 4" more "}]"
 
 static const struct { const char *text, *says; bool are; } bad[] = {
     { "[]", NULL, false },
@@ -156,9 +157,11 @@ START_TEST(test_table)
 {
     static const struct { table_format format; const char *lines[5]; } cases[] = {
         { TABLE_CSV, { "\na,none,2,winogrande,101,50,5,,,\n", "\na,none,2,mean,,37.5,",
-                       "\na,llm-int8:threshold=5,2,hellaswag,4,100,0,,,\n", "31.4159\n", "b,none" } },
+                       "\na,llm-int8:threshold=5,2,hellaswag,4,100,0,,,\n", "31.4159\n",
+                       "b,none" } },
         { TABLE_MD, { "| WinoGrande |   101 |  50.00 |     5.00 |          - |", "| mean ",
-                      "|  37.50 |", "|      31.42 |", "a, LAMBADA: 3 contexts lost their beginning" } },
+                      "|  37.50 |", "|      31.42 |",
+                      "a, LAMBADA: 3 contexts lost their beginning" } },
     };
     zeroshot_cells cells = some_cells();
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
