@@ -67,6 +67,9 @@ typedef struct {
  * sweep_conf_free, also after a failure. */
 osc_status sweep_conf_read(sweep_conf *conf, const char *path);
 void sweep_conf_free(sweep_conf *conf);
+/* A path of the file, owned by the caller; NULL stays NULL, which also is what comes when out
+ * of memory. */
+char *sweep_conf_path(const sweep_conf *conf, const char *path);
 /* The name of the sweep: of the file, without ".conf". */
 const char *sweep_conf_name(const sweep_conf *conf);
 

@@ -271,9 +271,7 @@ static osc_status text_digest(char hex[OSC_DIGEST_HEX], const sweep_conf *conf,
     const char *name = json_string_value(json_object_get(options, "tokens"));
     if (name == NULL)
         name = json_string_value(json_object_get(options, "text"));
-    char *path = name == NULL ? cli_shipped(RUN_DEFAULT_TEXT)
-               : name[0] == '/' ? osc_copy_string(name, strlen(name))
-               : osc_path_join(conf->folder, name);
+    char *path = name == NULL ? cli_shipped(RUN_DEFAULT_TEXT) : sweep_conf_path(conf, name);
     osc_mapping file = { .data = NULL };
     osc_digest *digest = NULL;
     osc_status status = path != NULL ? osc_mapping_open(&file, path) : OSC_ENOTFOUND;
@@ -334,6 +332,12 @@ static osc_status find_folder(sweep_conf *conf, const char *path)
     conf->folder = osc_copy_string(real, (size_t)(strrchr(real, '/') - real));
     free(real);
     return conf->path != NULL && conf->folder != NULL ? OSC_OK : OSC_ENOMEM;
+}
+
+char *sweep_conf_path(const sweep_conf *conf, const char *path)
+{
+    return path == NULL ? NULL : path[0] == '/' ? osc_copy_string(path, strlen(path))
+         : osc_path_join(conf->folder, path);
 }
 
 const char *sweep_conf_name(const sweep_conf *conf)

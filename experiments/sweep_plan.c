@@ -34,12 +34,9 @@ static size_t size_of(const json_t *options, const char *key, size_t otherwise)
     return value;
 }
 
-/* A path of the configuration, owned by the caller; NULL stays NULL. */
 static char *path_of(const sweep *s, const json_t *options, const char *key)
 {
-    const char *text = text_of(options, key);
-    return text == NULL ? NULL : text[0] == '/' ? osc_copy_string(text, strlen(text))
-         : osc_path_join(s->conf.folder, text);
+    return sweep_conf_path(&s->conf, text_of(options, key));
 }
 
 static osc_status open_text(run_input *input, const sweep *s, const sweep_cell *cell,

@@ -12,15 +12,13 @@ static const char *text_of(const json_t *options, const char *key)
     return json_string_value(json_object_get(options, key));
 }
 
-/* Values were checked when the configuration was read.  `*folder` is owned by the caller. */
+/* The data and what the section says besides; o->data is gone by then. */
 static osc_status read_data(zeroshot_data *data, zeroshot_options *o, const sweep_conf *conf,
                             const json_t *section)
 {
     const json_t *options = json_object_get(section, "options");
     const char *place = text_of(options, "data"), *bos = text_of(options, "bos");
-    char *folder = place == NULL ? NULL
-                 : place[0] == '/' ? osc_copy_string(place, strlen(place))
-                 : osc_path_join(conf->folder, place);
+    char *folder = sweep_conf_path(conf, place);
     *o = (zeroshot_options){ .data = folder, .tasks = text_of(options, "tasks"),
                              .run.backend = text_of(options, "backend") };
     if (text_of(options, "limit") != NULL)
@@ -90,9 +88,7 @@ osc_status sweep_zeroshot_input(run_input *input, const sweep *s, const sweep_ce
     zeroshot_model m;
     const char *place = text_of(json_object_get(cell->section, "options"), "tokenizer");
     OSC_TRY(read_data(&data, &o, &s->conf, cell->section));
-    char *tokenizer = place == NULL ? NULL
-                    : place[0] == '/' ? osc_copy_string(place, strlen(place))
-                    : osc_path_join(s->conf.folder, place);
+    char *tokenizer = sweep_conf_path(&s->conf, place);
     o.run.tokenizer = tokenizer;
     osc_status status = zeroshot_model_open(&m, &data, &o, model);
     if (status == OSC_OK) {

@@ -93,6 +93,8 @@ static const struct { const char *task, *record, *expected; } rules[] = {
       ENDINGS("Row: Sow. Dig. Wait.") "=0" },
     { "hellaswag", HS("\"ctx\": \"a [x\\ny] b [c [d] e] [ f\"", "0"),
       ENDINGS("Row: a [x\ny] b e] [ f") "=0" },
+    { "hellaswag", HS("\"ctx\": \"[] ][ [[a]] [b\\n]c[d]\"", "0"),
+      ENDINGS("Row: ]] [b\n]c") "=0" },
     { "hellaswag", HS("\"ctx\": \"a   b    c\"", "0"), ENDINGS("Row: a  b  c") "=0" },
     { "hellaswag", HS("\"ctx\": \"ends [step]\"", "0"), ENDINGS("Row: ends ") "=0" },
     /* choices are cleaned too; what stood behind a bracket keeps its blank, which counts */
@@ -215,6 +217,22 @@ START_TEST(test_bad_files)
                      OSC_EFORMAT);
     ck_assert_ptr_null(items);
     ck_assert_msg(message_has(bad[_i].says), "\"%s\" lacks \"%s\"", osc_error(), bad[_i].says);
+}
+END_TEST
+
+/* Brackets that never close take no longer than others. */
+START_TEST(test_many_brackets)
+{
+    enum { MANY = 4 << 20 };
+    char *record = osc_alloc(MANY + 512, 1);
+    int at = sprintf(record, "{\"activity_label\": \"R\", \"ctx\": \"");
+    memset(record + at, '[', MANY);
+    strcpy(record + at + MANY, "\", \"endings\": [\"a\", \"b\", \"c\", \"d\"], \"label\": 0}");
+    put_text("a.jsonl", record);
+    osc_items *items = items_ok("hellaswag", "a.jsonl", NULL, 0);
+    ck_assert_uint_eq(items->pair[0].context_size, MANY + strlen("R: "));
+    osc_items_free(items);
+    osc_free(record);
 }
 END_TEST
 
@@ -381,6 +399,7 @@ int main(void)
     tcase_add_test(tc, test_labels);
     tcase_add_test(tc, test_gzip);
     tcase_add_loop_test(tc, test_bad_files, 0, sizeof bad / sizeof *bad);
+    tcase_add_test(tc, test_many_brackets);
     tcase_add_test(tc, test_names);
     tcase_add_loop_test(tc, test_ids, 0, sizeof encodings / sizeof *encodings);
     tcase_add_test(tc, test_ids_refused);
