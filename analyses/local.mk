@@ -14,7 +14,7 @@ libanalyses_a_SOURCES = \
   %D%/features.c %D%/features.h \
   %D%/fit.c %D%/fit.h %D%/fit_forms.c %D%/fit_forms.h \
   %D%/heatmap.c %D%/heatmap.h %D%/heatmap_layout.c %D%/heatmap_layout.h %D%/heatmap_scale.c \
-  %D%/jsonout.c %D%/jsonout.h \
+  %D%/json_row.c %D%/json_row.h %D%/jsonout.c %D%/jsonout.h \
   %D%/labels.c %D%/labels.h \
   %D%/lineplot.c %D%/lineplot.h %D%/lineplot_axis.c \
   %D%/mark.c %D%/mark.h %D%/markup.c %D%/markup.h \

@@ -12,9 +12,10 @@
 
 static const char details[] =
     "DIR (the current folder) and its subfolder cells are searched for records (.h5) and for\n"
-    "what perplexity, compare and ablate write with --format json; each file is recognised\n"
-    "by what is in it.  The page has the outlier tables, coverage maps, the figures of\n"
-    "emergence and ablations, perplexities by scheme, and where every number comes from.\n"
+    "what perplexity, compare, ablate and zeroshot write with --format json; each file is\n"
+    "recognised by what is in it.  The page has the outlier tables, coverage maps, the figures\n"
+    "of emergence and ablations, perplexities and zero-shot accuracies by scheme, and where\n"
+    "every number comes from.\n"
     "It is one file that needs neither a network nor scripts, follows the reader's light or\n"
     "dark setting, and prints.  Files that cannot be read are named at its end.  The same\n"
     "results give the same page, byte for byte.\n"

@@ -5,6 +5,7 @@
 #include "analyses/ablation.h"
 #include "analyses/outliers.h"
 #include "analyses/schemes.h"
+#include "analyses/zeroshot.h"
 
 /* What one set of numbers was measured on and by what; strings are owned, "" if not
  * recorded. */
@@ -29,6 +30,7 @@ typedef struct {
     size_t          records, record_room;
     scheme_cells    schemes;     /* related, each scheme of a group once */
     scheme_cells    study;       /* of threshold studies, as schemes_plot_study wants them */
+    zeroshot_cells  zeroshot;    /* each model, scheme, task and bos once */
     ablation       *ablation;    /* [ablations]; and the file of each, owned: */
     char          **ablation_file;
     size_t          ablations, ablation_room, ablation_file_room;
@@ -53,6 +55,7 @@ osc_status report_add_source(report *r, const report_source *source);
 osc_status report_add_record_source(report *r, const char *file, const osc_record_info *info);
 osc_status report_add_scheme_source(report *r, const char *file, const scheme_cell *cell);
 osc_status report_add_ablation_source(report *r, const char *file, const ablation *a);
+osc_status report_add_zeroshot_source(report *r, const char *file, const zeroshot_cell *cell);
 void report_free_source(report_source *source);
 
 /* Notes that `file` gave `message`, whose "FOLDER/" in front is cut. */

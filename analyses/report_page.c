@@ -131,6 +131,8 @@ static void put_lead(const report *r, FILE *out)
               &first);
     put_count(out, r->study.count, "point of a threshold study", "points of threshold studies",
               &first);
+    put_count(out, r->zeroshot.count, "accuracy on a zero-shot task",
+              "accuracies on zero-shot tasks", &first);
     fputs(".</p>\n", out);
 }
 

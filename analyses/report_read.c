@@ -220,6 +220,36 @@ static osc_status add_ablation(report *r, const char *file, const json_t *root)
     return OSC_OK;
 }
 
+/* --- zero-shot tasks --------------------------------------------------------------- */
+
+/* Of two files with the same numbers the first counts. */
+static osc_status take_accuracy(report *r, const char *file, const zeroshot_cell *cell)
+{
+    for (size_t i = 0; i < r->zeroshot.count; i++) {
+        const zeroshot_cell *other = &r->zeroshot.cell[i];
+        if (!zeroshot_same(other, cell))
+            continue;
+        if (other->acc == cell->acc || (isnan(other->acc) && isnan(cell->acc)))
+            return OSC_OK;
+        osc_fail(OSC_EVALUE, "%s under %s on %s: accuracy %.17g, another file has %.17g for the "
+                 "same data; the latter is shown", cell->model, cell->scheme, cell->task,
+                 cell->acc, other->acc);
+        return report_add_notice(r, file, osc_error());
+    }
+    OSC_TRY(report_add_zeroshot_source(r, file, cell));
+    return zeroshot_add(&r->zeroshot, cell);
+}
+
+static osc_status add_zeroshot(report *r, const char *file, const json_t *root)
+{
+    zeroshot_cells cells = { .cell = NULL };
+    osc_status status = zeroshot_parse(&cells, root);
+    for (size_t i = 0; i < cells.count && status == OSC_OK; i++)
+        status = take_accuracy(r, file, &cells.cell[i]);
+    zeroshot_free(&cells);
+    return status;
+}
+
 /* --- what a file is ---------------------------------------------------------------- */
 
 /* Rows of another command, which records have too. */
@@ -234,11 +264,13 @@ static osc_status add_json(report *r, const char *file, const json_t *root)
         return add_schemes(r, file, root);
     if (is_ablation(root))
         return add_ablation(r, file, root);
+    if (zeroshot_are(root))
+        return add_zeroshot(r, file, root);
     if (has_rows_of(root, "sqnr_db"))
         return osc_fail(OSC_EUNSUP, "errors of layers, which the report does not show");
     if (has_rows_of(root, "one_sided"))
         return osc_fail(OSC_EUNSUP, "a table of outliers, which the report makes from records");
-    return osc_fail(OSC_EFORMAT, "JSON, but not of perplexity, compare or ablate");
+    return osc_fail(OSC_EFORMAT, "JSON, but not of perplexity, compare, ablate or zeroshot");
 }
 
 static osc_status read_json(report *r, const char *file, const char *path)
@@ -320,7 +352,7 @@ osc_status report_read(report *r, const char *folder, const char *output)
     if (r->sources > 0)
         return OSC_OK;
     return osc_fail(OSC_ENOTFOUND, "%s: no results: neither records (.h5) nor JSON of perplexity, "
-                    "compare or ablate%s%s%s%s", folder, r->notices > 0 ? "; " : "",
+                    "compare, ablate or zeroshot%s%s%s%s", folder, r->notices > 0 ? "; " : "",
                     r->notices > 0 ? r->notice[0].file : "", r->notices > 0 ? ": " : "",
                     r->notices > 0 ? r->notice[0].message : "");
 }
@@ -346,6 +378,7 @@ void report_free(report *r)
     osc_free(r->notice);
     schemes_free(&r->schemes);
     schemes_free(&r->study);
+    zeroshot_free(&r->zeroshot);
     json_decref(r->sweep);
     *r = (report){ .folder = NULL };
 }

@@ -2,6 +2,7 @@
 #include <config.h>
 #include "analyses/report.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "analyses/coverage.h"
@@ -287,6 +288,30 @@ static osc_status write_study(report *r, FILE *out)
     return OSC_OK;
 }
 
+/* --- zero-shot tasks ---------------------------------------------------------------- */
+
+static osc_status draw_zeroshot(const void *user, FILE *out)
+{
+    return zeroshot_plot(user, out);
+}
+
+static osc_status write_zeroshot(report *r, FILE *out)
+{
+    bool sized = false;
+    if (r->zeroshot.count == 0)
+        return OSC_OK;
+    for (size_t i = 0; i < r->zeroshot.count; i++)
+        sized |= r->zeroshot.cell[i].parameters > 0 && !isnan(r->zeroshot.cell[i].acc);
+    if (sized)
+        OSC_TRY(report_figure(r, out, draw_zeroshot, &r->zeroshot, "Zero-shot accuracy by the size "
+                              "of the model: the mean of the tasks where a model has them all, "
+                              "and each task."));
+    report_begin_table(r, out, "Zero-shot accuracy of each model under each matmul scheme.");
+    OSC_TRY(zeroshot_write(&r->zeroshot, TABLE_HTML, out));
+    report_end(out);
+    return OSC_OK;
+}
+
 /* --- definitions ------------------------------------------------------------------- */
 
 static osc_status write_definitions(report *r, FILE *out)
@@ -348,6 +373,7 @@ const report_section report_sections[] = {
     { "ablation", "What models lose without them", write_ablations },
     { "schemes", "Matmul schemes", write_schemes },
     { "thresholds", "Outlier thresholds", write_study },
+    { "zeroshot", "Zero-shot tasks", write_zeroshot },
     { "provenance", "Provenance", report_write_provenance },
     { "definitions", "Definitions", write_definitions },
     { "notices", "Not in this report", write_notices },

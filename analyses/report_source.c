@@ -100,6 +100,17 @@ osc_status report_add_ablation_source(report *r, const char *file, const ablatio
     });
 }
 
+osc_status report_add_zeroshot_source(report *r, const char *file, const zeroshot_cell *cell)
+{
+    return report_add_source(r, &(report_source){
+        .file = borrowed(file), .content = "zero-shot accuracy", .model = borrowed(cell->model),
+        .weights = borrowed(cell->model_sha256), .tokenizer = borrowed(cell->tokenizer_sha256),
+        .text = borrowed(cell->data_sha256), .protocol = borrowed(cell->task),
+        .scheme = borrowed(cell->scheme), .backend = borrowed(cell->backend),
+        .parameters = cell->parameters, .sequences = cell->items, .bos = cell->bos, .alpha = NAN,
+    });
+}
+
 osc_status report_add_notice(report *r, const char *file, const char *message)
 {
     report_notice *grown = osc_grow(r->notice, &r->notice_room, r->notices + 1, sizeof *grown);

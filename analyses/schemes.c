@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "analyses/json_row.h"
+
 osc_status schemes_add(scheme_cells *cells, const scheme_cell *cell)
 {
     scheme_cell *grown = osc_grow(cells->cell, &cells->capacity, cells->count + 1, sizeof *grown);
@@ -35,38 +37,15 @@ bool schemes_are(const json_t *root)
     return json_array_size(root) > 0;
 }
 
-/* Text that may be missing; OSC_EFORMAT if it does not fit. */
-static osc_status get_text(char *text, size_t size, const json_t *row, const char *key)
-{
-    const char *value = "";
-    OSC_TRY(osc_json_get_string(&value, row, key));
-    if (strlen(value) >= size)
-        return osc_fail(OSC_EFORMAT, "\"%s\" has %zu bytes, at most %zu are possible", key,
-                        strlen(value), size - 1);
-    strcpy(text, value);
-    return OSC_OK;
-}
-
-static osc_status get_scheme(scheme_cell *cell, const json_t *row)
-{
-    char name[SCHEME_NAME], options[SCHEME_NAME];
-    OSC_TRY(get_text(name, sizeof name, row, "scheme"));
-    OSC_TRY(get_text(options, sizeof options, row, "options"));
-    int length = snprintf(cell->scheme, sizeof cell->scheme, "%s%s%s", name,
-                          options[0] != '\0' ? ":" : "", options);
-    return length >= 0 && (size_t)length < sizeof cell->scheme ? OSC_OK
-        : osc_fail(OSC_EFORMAT, "\"options\" are longer than any scheme's");
-}
-
 static osc_status get_run(scheme_cell *cell, const json_t *row)
 {
     double bos = cell->bos;
-    OSC_TRY(get_text(cell->protocol, sizeof cell->protocol, row, "protocol"));
-    OSC_TRY(get_text(cell->backend, sizeof cell->backend, row, "backend"));
-    OSC_TRY(get_text(cell->model_sha256, sizeof cell->model_sha256, row, "model_sha256"));
-    OSC_TRY(get_text(cell->tokenizer_sha256, sizeof cell->tokenizer_sha256, row,
-                     "tokenizer_sha256"));
-    OSC_TRY(get_text(cell->text_sha256, sizeof cell->text_sha256, row, "text_sha256"));
+    OSC_TRY(json_row_text(cell->protocol, sizeof cell->protocol, row, "protocol"));
+    OSC_TRY(json_row_text(cell->backend, sizeof cell->backend, row, "backend"));
+    OSC_TRY(json_row_text(cell->model_sha256, sizeof cell->model_sha256, row, "model_sha256"));
+    OSC_TRY(json_row_text(cell->tokenizer_sha256, sizeof cell->tokenizer_sha256, row,
+                          "tokenizer_sha256"));
+    OSC_TRY(json_row_text(cell->text_sha256, sizeof cell->text_sha256, row, "text_sha256"));
     OSC_TRY(osc_json_get_size(&cell->sequences, row, "sequences"));
     OSC_TRY(osc_json_get_size(&cell->length, row, "sequence_length"));
     OSC_TRY(osc_json_get_size(&cell->scored, row, "scored"));
@@ -79,8 +58,8 @@ static osc_status get_run(scheme_cell *cell, const json_t *row)
 
 static osc_status parse_row(scheme_cell *cell, const json_t *row)
 {
-    OSC_TRY(get_text(cell->model, sizeof cell->model, row, "model"));
-    OSC_TRY(get_scheme(cell, row));
+    OSC_TRY(json_row_text(cell->model, sizeof cell->model, row, "model"));
+    OSC_TRY(json_row_scheme(cell->scheme, sizeof cell->scheme, row));
     OSC_TRY(get_run(cell, row));
     OSC_TRY(osc_json_get_double(&cell->nll, row, "nll"));
     OSC_TRY(osc_json_get_double(&cell->perplexity, row, "perplexity"));

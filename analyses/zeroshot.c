@@ -36,6 +36,12 @@ static bool together(const zeroshot_cell *a, const zeroshot_cell *b)
         && strcmp(a->backend, b->backend) == 0 && a->bos == b->bos;
 }
 
+bool zeroshot_same(const zeroshot_cell *a, const zeroshot_cell *b)
+{
+    return together(a, b) && strcmp(a->task, b->task) == 0
+        && strcmp(a->data_sha256, b->data_sha256) == 0 && a->items == b->items;
+}
+
 /* The cell of a task for the model and scheme of `like`, or NULL. */
 static const zeroshot_cell *find(const zeroshot_cells *cells, const zeroshot_cell *like,
                                  const char *task)

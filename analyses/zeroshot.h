@@ -34,6 +34,9 @@ double zeroshot_stderr(double mean, size_t count);
 osc_status zeroshot_add(zeroshot_cells *cells, const zeroshot_cell *cell);
 void zeroshot_free(zeroshot_cells *cells);
 
+/* Are these numbers of one model under one scheme on the same items? */
+bool zeroshot_same(const zeroshot_cell *a, const zeroshot_cell *b);
+
 /* Plain mean of the accuracies of all tasks for the model and scheme of cell number `index`,
  * and its standard error; NaN if a task is missing. */
 typedef struct { double acc, acc_stderr; } zeroshot_mean;

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "analyses/json_row.h"
 #include "analyses/jsonout.h"
 
 /* --- writing ---------------------------------------------------------------------------- */
@@ -81,42 +82,19 @@ bool zeroshot_are(const json_t *root)
     return json_array_size(root) > 0;
 }
 
-/* OSC_EFORMAT if it does not fit. */
-static osc_status get_text(char *text, size_t size, const json_t *row, const char *key)
-{
-    const char *value = "";
-    OSC_TRY(osc_json_get_string(&value, row, key));
-    if (strlen(value) >= size)
-        return osc_fail(OSC_EFORMAT, "\"%s\" has %zu bytes, at most %zu are possible", key,
-                        strlen(value), size - 1);
-    strcpy(text, value);
-    return OSC_OK;
-}
-
-static osc_status get_scheme(zeroshot_cell *c, const json_t *row)
-{
-    char name[ZEROSHOT_NAME], options[ZEROSHOT_NAME];
-    OSC_TRY(get_text(name, sizeof name, row, "scheme"));
-    OSC_TRY(get_text(options, sizeof options, row, "options"));
-    int length = snprintf(c->scheme, sizeof c->scheme, "%s%s%s", name,
-                          options[0] != '\0' ? ":" : "", options);
-    return length >= 0 && (size_t)length < sizeof c->scheme ? OSC_OK
-        : osc_fail(OSC_EFORMAT, "\"options\" are longer than any scheme's");
-}
-
 static osc_status get_identity(zeroshot_cell *c, const json_t *row)
 {
     size_t parameters = 0;
     double bos = -1;
     const osc_task *task;
-    OSC_TRY(get_text(c->model, sizeof c->model, row, "model"));
-    OSC_TRY(get_scheme(c, row));
-    OSC_TRY(get_text(c->task, sizeof c->task, row, "task"));
+    OSC_TRY(json_row_text(c->model, sizeof c->model, row, "model"));
+    OSC_TRY(json_row_scheme(c->scheme, sizeof c->scheme, row));
+    OSC_TRY(json_row_text(c->task, sizeof c->task, row, "task"));
     OSC_TRY(osc_task_find(&task, c->task));
-    OSC_TRY(get_text(c->backend, sizeof c->backend, row, "backend"));
-    OSC_TRY(get_text(c->model_sha256, sizeof c->model_sha256, row, "model_sha256"));
-    OSC_TRY(get_text(c->tokenizer_sha256, sizeof c->tokenizer_sha256, row, "tokenizer_sha256"));
-    OSC_TRY(get_text(c->data_sha256, sizeof c->data_sha256, row, "data_sha256"));
+    OSC_TRY(json_row_text(c->backend, sizeof c->backend, row, "backend"));
+    OSC_TRY(json_row_text(c->model_sha256, sizeof c->model_sha256, row, "model_sha256"));
+    OSC_TRY(json_row_text(c->tokenizer_sha256, sizeof c->tokenizer_sha256, row, "tokenizer_sha256"));
+    OSC_TRY(json_row_text(c->data_sha256, sizeof c->data_sha256, row, "data_sha256"));
     OSC_TRY(osc_json_get_size(&parameters, row, "parameters"));
     OSC_TRY(osc_json_get_double(&bos, row, "bos"));
     if (!(bos >= -1 && bos <= INT32_MAX && floor(bos) == bos))

@@ -11,10 +11,20 @@ static const char *title_of(const char *name)
     return osc_task_find(&task, name) == OSC_OK ? task->title : name;
 }
 
-static void add_row(table *t, table_format format, const zeroshot_cell *c)
+/* What both kinds of rows begin with. */
+static void add_place(table *t, table_format format, const zeroshot_cell *c)
 {
     table_cell(t, "%s", c->model);
     table_cell(t, "%s", c->scheme);
+    if (c->bos >= 0 || format == TABLE_CSV)
+        table_cell(t, "%d", (int)c->bos);
+    else
+        table_cell(t, "-");
+}
+
+static void add_row(table *t, table_format format, const zeroshot_cell *c)
+{
+    add_place(t, format, c);
     table_cell(t, "%s", format == TABLE_CSV ? c->task : title_of(c->task));
     table_cell(t, "%zu", c->items);
     table_number(t, format, 2, 100 * c->acc);
@@ -22,39 +32,30 @@ static void add_row(table *t, table_format format, const zeroshot_cell *c)
     table_number(t, format, 2, 100 * c->acc_norm);
     table_number(t, format, 2, 100 * c->acc_norm_stderr);
     table_number(t, format, 2, c->perplexity);
-    table_cell(t, "%d", (int)c->bos);
 }
 
 static void add_mean(table *t, table_format format, const zeroshot_cell *c, zeroshot_mean mean)
 {
-    table_cell(t, "%s", c->model);
-    table_cell(t, "%s", c->scheme);
+    add_place(t, format, c);
     table_cell(t, "mean");
     table_cell(t, "%s", format == TABLE_CSV ? "" : "-");
     table_number(t, format, 2, 100 * mean.acc);
     table_number(t, format, 2, 100 * mean.acc_stderr);
     for (int i = 0; i < 3; i++)
         table_number(t, format, 2, NAN);
-    table_cell(t, "%d", (int)c->bos);
 }
 
-/* Models may differ in bos: each difference is told. */
 static void add_notes(table *t, const zeroshot_cells *cells)
 {
     table_note(t, "Zero-shot, with the texts and rules of lm-evaluation-harness: acc by the sum of "
                "log-likelihoods, acc norm by the sum per character; +-: standard error; LAMBADA: "
-               "acc by greedy decoding of the last word, perplexity per word.");
+               "acc by greedy decoding of the last word, perplexity per word. Bos: the id in front "
+               "of every context.");
     for (size_t i = 0; i < cells->count; i++) {
-        const zeroshot_cell *c = &cells->cell[i], *last = i > 0 ? c - 1 : NULL;
-        if (last == NULL || last->bos != c->bos) {
-            if (c->bos < 0)
-                table_note(t, "%s: no bos in front of contexts", c->model);
-            else
-                table_note(t, "%s: bos %d in front of every context", c->model, (int)c->bos);
-        }
+        const zeroshot_cell *c = &cells->cell[i];
         if (c->truncated > 0)
             table_note(t, "%s, %s: %zu contexts lost their beginning: the model has no more "
-                       "positions", c->model, title_of(c->task), c->truncated);
+                       "positions.", c->model, title_of(c->task), c->truncated);
     }
 }
 
@@ -63,6 +64,7 @@ osc_status zeroshot_write(const zeroshot_cells *cells, table_format format, FILE
     static const table_column columns[] = {
         { "model", "", TABLE_LEFT, TABLE_ALWAYS },
         { "scheme", "", TABLE_LEFT, TABLE_ALWAYS },
+        { "bos", "", TABLE_RIGHT, TABLE_ALWAYS },
         { "task", "", TABLE_LEFT, TABLE_ALWAYS },
         { "items", "", TABLE_RIGHT, TABLE_ALWAYS },
         { "acc", "%", TABLE_RIGHT, TABLE_ALWAYS },
@@ -70,7 +72,6 @@ osc_status zeroshot_write(const zeroshot_cells *cells, table_format format, FILE
         { "acc norm", "%", TABLE_RIGHT, TABLE_ALWAYS },
         { "acc norm +-", "%", TABLE_RIGHT, TABLE_ALWAYS },
         { "perplexity", "", TABLE_RIGHT, TABLE_ALWAYS },
-        { "bos", "", TABLE_RIGHT, TABLE_DATA },
     };
     table *t;
     OSC_TRY(table_create(&t, NULL, columns, sizeof columns / sizeof *columns));

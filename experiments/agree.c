@@ -38,3 +38,11 @@ bool agree_text(const json_t *row, const char *key, const char *text)
     const char *value = json_string_value(json_object_get(row, key));
     return value != NULL && strcmp(value, text) == 0;
 }
+
+bool agree_scheme(const json_t *row, const char *scheme)
+{
+    const char *name = json_string_value(json_object_get(row, "scheme"));
+    size_t length = strcspn(scheme, ":");
+    return name != NULL && strlen(name) == length && memcmp(name, scheme, length) == 0
+        && agree_text(row, "options", scheme[length] == ':' ? scheme + length + 1 : "");
+}

@@ -13,4 +13,7 @@ osc_status agree_on_number(const json_t *row, const char *path, const char *key,
 /* Is row[key] this text? */
 bool agree_text(const json_t *row, const char *key, const char *text);
 
+/* Is it of this scheme with its options ("llm-int8:threshold=6")? */
+bool agree_scheme(const json_t *row, const char *scheme);
+
 #endif

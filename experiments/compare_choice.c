@@ -38,7 +38,8 @@ static osc_status add_range(const study *s, const char *item)
     }
     if (number[2] == 0 || number[1] < number[0]
         || (number[1] - number[0]) / number[2] > SCHEME_LIST_MOST)
-        return osc_fail(OSC_EINVAL, "'%s': FROM <= TO, and at most %d steps", item, SCHEME_LIST_MOST);
+        return osc_fail(OSC_EINVAL, "'%s': FROM <= TO, and at most %d steps", item,
+                        SCHEME_LIST_MOST);
     size_t steps = (size_t)floor((number[1] - number[0]) / number[2] + 1e-9);
     for (size_t i = 0; i <= steps; i++)
         OSC_TRY(add_threshold(s, number[0] + (double)i * number[2]));

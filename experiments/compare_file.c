@@ -74,13 +74,7 @@ osc_status compare_file_check(const compare_results *r, const char *path,
 
 static bool is_cell(const json_t *row, const measure_identity *identity, const char *scheme)
 {
-    const char *name = json_string_value(json_object_get(row, "scheme"));
-    const char *options = json_string_value(json_object_get(row, "options"));
-    size_t length = strcspn(scheme, ":");
-    if (name == NULL || options == NULL || !agree_text(row, "model_sha256", identity->model))
-        return false;
-    return strlen(name) == length && memcmp(name, scheme, length) == 0
-        && strcmp(options, scheme[length] == ':' ? scheme + length + 1 : "") == 0;
+    return agree_text(row, "model_sha256", identity->model) && agree_scheme(row, scheme);
 }
 
 static osc_status parse(compare_cell *cell, const json_t *row, const measure_identity *identity)

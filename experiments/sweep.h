@@ -33,6 +33,7 @@ typedef enum {
     CELL_RECORD,      /* CELL.h5, which the command writes and resumes itself */
     CELL_ROWS,        /* CELL.json, an array of results from standard output */
     CELL_PARTIAL,     /* the same; the command keeps what is done in a file meanwhile */
+    CELL_ACCURACIES,  /* likewise, rows of accuracies and not of perplexities */
     CELL_ABLATION     /* CELL.json, one object; from the record of the same model, if any */
 } sweep_kind;
 
@@ -41,6 +42,7 @@ typedef struct sweep_task {
     const char      *name;
     sweep_schemes    schemes;
     sweep_kind       kind;
+    bool             text;          /* it runs over a text, and has the keys that say how */
     const sweep_key *keys;          /* its own, besides those of every task */
     /* Forward passes over the sequences in one cell; `schemes` of them in the section. */
     double         (*passes)(const json_t *options, size_t schemes);
@@ -48,8 +50,11 @@ typedef struct sweep_task {
 
 /* OSC_EINVAL names the nearest task. */
 osc_status sweep_task_find(const sweep_task **task, const char *name);
-/* A key of `task`, or of every task if that is NULL; OSC_EINVAL names the nearest. */
+/* A key of `task`, or a general one, which not every task has, if that is NULL; OSC_EINVAL
+ * names the nearest. */
 osc_status sweep_key_find(const sweep_key **key, const sweep_task *task, const char *name);
+/* Whether the task has this general key. */
+bool sweep_key_is_of(const sweep_task *task, const char *name);
 
 /* --- sweep_conf.c: the file ---------------------------------------------------------- */
 
@@ -62,6 +67,9 @@ typedef struct {
  * sweep_conf_free, also after a failure. */
 osc_status sweep_conf_read(sweep_conf *conf, const char *path);
 void sweep_conf_free(sweep_conf *conf);
+/* A path of the file, owned by the caller; NULL stays NULL, which also is what comes when out
+ * of memory. */
+char *sweep_conf_path(const sweep_conf *conf, const char *path);
 /* The name of the sweep: of the file, without ".conf". */
 const char *sweep_conf_name(const sweep_conf *conf);
 
@@ -139,6 +147,16 @@ void sweep_argv_free(sweep_argv *argv);
 /* Runs the cell unless it is done or another process is at it; sets state and error. */
 void sweep_run(const sweep *s, sweep_cell *cell);
 
+/* --- sweep_zeroshot.c: the data of a section of zeroshot -------------------------------------- */
+
+/* SHA-256 of the digests of its tasks' files; reads them all. */
+osc_status sweep_zeroshot_digest(char hex[OSC_DIGEST_HEX], const sweep_conf *conf,
+                                 const json_t *section);
+/* The model of a cell, and a corpus that has the lengths of all that is to be scored, but no
+ * ids. */
+osc_status sweep_zeroshot_input(run_input *input, const sweep *s, const sweep_cell *cell,
+                                const char *model);
+
 /* --- sweep_plan.c: --dry-run --------------------------------------------------------------- */
 
 /* Prints the cells of a shard (i of n, from 1) with estimates; `rate` in FLOP/s, 0 to
@@ -150,10 +168,13 @@ osc_status sweep_plan(sweep *s, size_t shard, size_t shards, double rate);
 /* Writes tables and figures from the finished cells. */
 osc_status sweep_summarize(const sweep *s);
 
-/* perplexity, schemes, ablation: a table of the finished cells in `format`; *rows counts
+/* perplexity, schemes, ablation, zeroshot: a table of the finished cells in `format`; *rows counts
  * what there was to show, and nothing is written for none. */
 osc_status sweep_write_perplexity(size_t *rows, const sweep *s, table_format format, FILE *out);
 osc_status sweep_write_schemes(size_t *rows, const sweep *s, table_format format, FILE *out);
 osc_status sweep_write_ablation(size_t *rows, const sweep *s, table_format format, FILE *out);
+osc_status sweep_write_zeroshot(size_t *rows, const sweep *s, table_format format, FILE *out);
+/* The figure of it, as SVG; `format` is not looked at. */
+osc_status sweep_plot_zeroshot(size_t *rows, const sweep *s, table_format format, FILE *out);
 
 #endif

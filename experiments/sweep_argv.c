@@ -62,6 +62,7 @@ static osc_status add_output(sweep_argv *a, const sweep *s, const sweep_cell *ce
         OSC_TRY(add_path(a, "output", sweep_cell_path(s, cell, ".h5")));
         return add_option(a, "resume", NULL);
     case CELL_PARTIAL:
+    case CELL_ACCURACIES:
         OSC_TRY(add_path(a, "output", sweep_cell_path(s, cell, ".part")));
         OSC_TRY(add_option(a, "resume", NULL));
         break;

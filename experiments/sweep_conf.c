@@ -254,7 +254,8 @@ static osc_status inherit(const reader *r, json_t *section)
     json_t *value, *options = json_object_get(section, "options");
     OSC_TRY(sweep_task_find(&task, json_string_value(json_object_get(section, "task"))));
     json_object_foreach(r->general, key, value)
-        if (json_object_get(options, key) == NULL && json_object_set(options, key, value) != 0)
+        if (sweep_key_is_of(task, key) && json_object_get(options, key) == NULL
+            && json_object_set(options, key, value) != 0)
             return OSC_ENOMEM;
     json_t *schemes = json_object_get(options, "schemes");
     schemes = schemes != NULL ? json_incref(schemes)
@@ -263,17 +264,14 @@ static osc_status inherit(const reader *r, json_t *section)
     return json_object_set_new(section, "schemes", schemes) == 0 ? OSC_OK : OSC_ENOMEM;
 }
 
-/* The digest of a text counts, not where it is. */
-static osc_status add_digest(const sweep_conf *conf, json_t *section)
+static osc_status text_digest(char hex[OSC_DIGEST_HEX], const sweep_conf *conf,
+                              const json_t *section)
 {
     const json_t *options = json_object_get(section, "options");
     const char *name = json_string_value(json_object_get(options, "tokens"));
-    char hex[OSC_DIGEST_HEX];
     if (name == NULL)
         name = json_string_value(json_object_get(options, "text"));
-    char *path = name == NULL ? cli_shipped(RUN_DEFAULT_TEXT)
-               : name[0] == '/' ? osc_copy_string(name, strlen(name))
-               : osc_path_join(conf->folder, name);
+    char *path = name == NULL ? cli_shipped(RUN_DEFAULT_TEXT) : sweep_conf_path(conf, name);
     osc_mapping file = { .data = NULL };
     osc_digest *digest = NULL;
     osc_status status = path != NULL ? osc_mapping_open(&file, path) : OSC_ENOTFOUND;
@@ -286,9 +284,18 @@ static osc_status add_digest(const sweep_conf *conf, json_t *section)
         status = osc_digest_finish(digest, hex);
     osc_digest_free(digest);
     osc_mapping_close(&file);
-    OSC_TRY(status);
-    return json_object_set_new(section, "text_sha256", json_string(hex)) == 0 ? OSC_OK
-                                                                              : OSC_ENOMEM;
+    return status;
+}
+
+/* The digest of a text or of data counts, not where it is. */
+static osc_status add_digest(const sweep_conf *conf, json_t *section)
+{
+    const sweep_task *task;
+    char hex[OSC_DIGEST_HEX];
+    OSC_TRY(sweep_task_find(&task, json_string_value(json_object_get(section, "task"))));
+    OSC_TRY((task->text ? text_digest : sweep_zeroshot_digest)(hex, conf, section));
+    return json_object_set_new(section, task->text ? "text_sha256" : "data_sha256",
+                               json_string(hex)) == 0 ? OSC_OK : OSC_ENOMEM;
 }
 
 static osc_status complete(const sweep_conf *conf, const reader *r)
@@ -325,6 +332,12 @@ static osc_status find_folder(sweep_conf *conf, const char *path)
     conf->folder = osc_copy_string(real, (size_t)(strrchr(real, '/') - real));
     free(real);
     return conf->path != NULL && conf->folder != NULL ? OSC_OK : OSC_ENOMEM;
+}
+
+char *sweep_conf_path(const sweep_conf *conf, const char *path)
+{
+    return path == NULL ? NULL : path[0] == '/' ? osc_copy_string(path, strlen(path))
+         : osc_path_join(conf->folder, path);
 }
 
 const char *sweep_conf_name(const sweep_conf *conf)

@@ -34,18 +34,16 @@ static size_t size_of(const json_t *options, const char *key, size_t otherwise)
     return value;
 }
 
-/* A path of the configuration, owned by the caller; NULL stays NULL. */
 static char *path_of(const sweep *s, const json_t *options, const char *key)
 {
-    const char *text = text_of(options, key);
-    return text == NULL ? NULL : text[0] == '/' ? osc_copy_string(text, strlen(text))
-         : osc_path_join(s->conf.folder, text);
+    return sweep_conf_path(&s->conf, text_of(options, key));
 }
 
-static osc_status open_input(run_input *input, const sweep *s, const sweep_cell *cell)
+static osc_status open_text(run_input *input, const sweep *s, const sweep_cell *cell,
+                            const char *model)
 {
     const json_t *options = json_object_get(cell->section, "options");
-    char *model = NULL, *text = path_of(s, options, "text");
+    char *text = path_of(s, options, "text");
     char *tokens = path_of(s, options, "tokens"), *tokenizer = path_of(s, options, "tokenizer");
     run_options run = {
         .text = text, .tokens = tokens, .tokenizer = tokenizer,
@@ -54,13 +52,20 @@ static osc_status open_input(run_input *input, const sweep *s, const sweep_cell 
         .bos = size_of(options, "bos", SIZE_MAX),
         .no_bos = json_is_true(json_object_get(options, "no-bos")),
     };
-    osc_status status = sweep_model_find(&model, s, cell->model);
-    if (status == OSC_OK)
-        status = run_open(input, model, &run);
-    osc_free(model);
+    osc_status status = run_open(input, model, &run);
     osc_free(text);
     osc_free(tokens);
     osc_free(tokenizer);
+    return status;
+}
+
+static osc_status open_input(run_input *input, const sweep *s, const sweep_cell *cell)
+{
+    char *model;
+    OSC_TRY(sweep_model_find(&model, s, cell->model));
+    osc_status status = (cell->task->text ? open_text : sweep_zeroshot_input)(input, s, cell,
+                                                                              model);
+    osc_free(model);
     return status;
 }
 

@@ -17,6 +17,7 @@ enum { EXTRA_WORDS = 16, WORD = 1200 };
 /* What a summary is made of, and by whom. */
 typedef enum {
     FROM_CELLS,       /* a function, tables/NAME.FORMAT */
+    PLOT_OF_CELLS,    /* a function, figures/NAME.svg */
     FROM_RECORDS,     /* a command over all finished records, tables/NAME.FORMAT */
     PLOT_OF_RECORDS,  /* the same with --plot, figures/NAME.svg */
     PLOT_OF_EACH,     /* a command over each record with --plot, figures/CELL.NAME.svg */
@@ -36,6 +37,8 @@ static const summary summaries[] = {
     { "perplexity", FROM_CELLS, sweep_write_perplexity, { NULL } },
     { "schemes", FROM_CELLS, sweep_write_schemes, { NULL } },
     { "ablation", FROM_CELLS, sweep_write_ablation, { NULL } },
+    { "zeroshot", FROM_CELLS, sweep_write_zeroshot, { NULL } },
+    { "zeroshot", PLOT_OF_CELLS, sweep_plot_zeroshot, { NULL } },
     { "metrics", FROM_RECORDS, NULL, { "outliers", "--sort", "parameters", "--metrics" } },
     { "emergence", FROM_RECORDS, NULL, { "emergence" } },
     { "emergence", PLOT_OF_RECORDS, NULL, { "emergence" } },
@@ -51,15 +54,15 @@ enum { SUMMARIES = sizeof summaries / sizeof *summaries,
 
 /* --- by a function ---------------------------------------------------------------------- */
 
-static osc_status write_table(size_t *rows, const sweep *s, const summary *m, size_t f)
+/* Writes the file `name` of the sweep's folder unless there is nothing to show. */
+static osc_status write_file(size_t *rows, const sweep *s, const summary *m, const char *name,
+                             table_format format)
 {
     cli_output output;
-    char name[WORD];
-    snprintf(name, sizeof name, "tables/%s.%s", m->name, formats[f].name);
     char *path = sweep_path(s, name);
     osc_status status = path != NULL ? cli_output_open(&output, path) : OSC_ENOMEM;
     if (status == OSC_OK) {
-        status = m->write(rows, s, formats[f].format, output.stream);
+        status = m->write(rows, s, format, output.stream);
         if (status == OSC_OK && *rows > 0)
             status = cli_output_commit(&output);
         else
@@ -67,6 +70,25 @@ static osc_status write_table(size_t *rows, const sweep *s, const summary *m, si
     }
     osc_free(path);
     return status;
+}
+
+static osc_status write_tables(const sweep *s, const summary *m)
+{
+    char name[WORD];
+    size_t rows = 1;
+    for (size_t f = 0; f < FORMATS && rows > 0; f++) {
+        snprintf(name, sizeof name, "tables/%s.%s", m->name, formats[f].name);
+        OSC_TRY(write_file(&rows, s, m, name, formats[f].format));
+    }
+    return OSC_OK;
+}
+
+static osc_status write_figure(const sweep *s, const summary *m)
+{
+    char name[WORD];
+    size_t rows;
+    snprintf(name, sizeof name, "figures/%s.svg", m->name);
+    return write_file(&rows, s, m, name, TABLE_TEXT);
 }
 
 /* --- by a command ------------------------------------------------------------------------- */
@@ -174,16 +196,14 @@ static osc_status run_over_folder(const sweep *s, const summary *m)
 
 static osc_status make(const sweep *s, const summary *m)
 {
-    size_t rows = 1;
     switch (m->source) {
+    case FROM_CELLS: return write_tables(s, m);
+    case PLOT_OF_CELLS: return write_figure(s, m);
     case FROM_RECORDS: return run_over_all(s, m);
     case PLOT_OF_RECORDS: return plot_all(s, m);
     case PLOT_OF_EACH: return plot_each(s, m);
     case FROM_FOLDER: return run_over_folder(s, m);
-    case FROM_CELLS: break;
     }
-    for (size_t f = 0; f < FORMATS && rows > 0; f++)
-        OSC_TRY(write_table(&rows, s, m, f));
     return OSC_OK;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "analyses/jsonout.h"
+#include "analyses/zeroshot.h"
 
 enum { CELL_MOST = 256 << 20 };
 
@@ -295,6 +296,42 @@ osc_status sweep_write_schemes(size_t *count, const sweep *s, table_format forma
                                       : schemes_table(rows, models, format, out);
     json_decref(models);
     json_decref(rows);
+    return status;
+}
+
+/* --- zero-shot tasks ------------------------------------------------------------------------- */
+
+static osc_status gather_accuracies(zeroshot_cells *cells, const sweep *s)
+{
+    json_t *rows;
+    *cells = (zeroshot_cells){ .cell = NULL };
+    OSC_TRY(gather(&rows, s, CELL_ACCURACIES, CELL_ACCURACIES));
+    osc_status status = zeroshot_parse(cells, rows);
+    json_decref(rows);
+    return status;
+}
+
+osc_status sweep_write_zeroshot(size_t *count, const sweep *s, table_format format, FILE *out)
+{
+    zeroshot_cells cells;
+    OSC_TRY(gather_accuracies(&cells, s));
+    osc_status status = OSC_OK;
+    *count = cells.count;
+    if (*count > 0)
+        status = format == TABLE_JSON ? json_out_write(zeroshot_json(&cells), out)
+                                      : zeroshot_write(&cells, format, out);
+    zeroshot_free(&cells);
+    return status;
+}
+
+osc_status sweep_plot_zeroshot(size_t *count, const sweep *s, table_format format, FILE *out)
+{
+    zeroshot_cells cells;
+    (void)format;
+    OSC_TRY(gather_accuracies(&cells, s));
+    *count = cells.count;
+    osc_status status = *count > 0 ? zeroshot_plot(&cells, out) : OSC_OK;
+    zeroshot_free(&cells);
     return status;
 }
 

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "experiments/zeroshot.h"
+
 /* --- checks --------------------------------------------------------------------------- */
 
 static osc_status check_protocol(const char *value)
@@ -26,24 +28,36 @@ static osc_status check_scheme(const char *value)
     return osc_scheme_parse(&choice, value);
 }
 
+/* Of zeroshot. */
+static osc_status check_bos(const char *value)
+{
+    zeroshot_bos bos;
+    return zeroshot_bos_parse(&bos, value);
+}
+
 /* --- keys ------------------------------------------------------------------------------ */
 
-/* Of every task, and so in front of the sections too; but for the first RUN_OPTION_ROWS of
- * run.h. */
+/* General ones, which stand in front of the sections too: of every task, but for the first
+ * RUN_DEVICE_ROWS of run.h ... */
 static const sweep_key common_keys[] = {
     { "schemes", CLI_LIST, 0, 0, check_scheme },
+    { "tokenizer", CLI_TEXT, 0, 0, NULL },
+    { "backend", CLI_TEXT, 0, 0, check_backend },
+    { "threads", CLI_SIZE, 1, 4096, NULL },
+    { "chunk", CLI_SIZE, 1, INT32_MAX, NULL },
+    { "allow-nonfinite", CLI_SWITCH, 0, 0, NULL },
+    { .name = NULL },
+};
+
+/* ... and of those that run over a text, RUN_TEXT_ROWS. */
+static const sweep_key text_keys[] = {
     { "text", CLI_TEXT, 0, 0, NULL },
     { "tokens", CLI_TEXT, 0, 0, NULL },
-    { "tokenizer", CLI_TEXT, 0, 0, NULL },
     { "protocol", CLI_TEXT, 0, 0, check_protocol },
     { "length", CLI_SIZE, 2, 1 << 24, NULL },
     { "sequences", CLI_SIZE, 1, INT32_MAX, NULL },
     { "bos", CLI_SIZE, 0, INT32_MAX, NULL },
     { "no-bos", CLI_SWITCH, 0, 0, NULL },
-    { "backend", CLI_TEXT, 0, 0, check_backend },
-    { "threads", CLI_SIZE, 1, 4096, NULL },
-    { "chunk", CLI_SIZE, 1, INT32_MAX, NULL },
-    { "allow-nonfinite", CLI_SWITCH, 0, 0, NULL },
     { .name = NULL },
 };
 
@@ -73,6 +87,14 @@ static const sweep_key ablate_keys[] = {
     { "draws", CLI_SIZE, 0, 1000000, NULL },
     { "seed", CLI_SIZE, 1, INT32_MAX, NULL },
     { "cumulative", CLI_SWITCH, 0, 0, NULL },
+    { .name = NULL },
+};
+
+static const sweep_key zeroshot_keys[] = {
+    { "data", CLI_TEXT, 0, 0, NULL },
+    { "tasks", CLI_TEXT, 0, 0, NULL },
+    { "limit", CLI_SIZE, 1, INT32_MAX, NULL },
+    { "bos", CLI_TEXT, 0, 0, check_bos },
     { .name = NULL },
 };
 
@@ -107,10 +129,11 @@ static double pass_per_draw(const json_t *options, size_t schemes)
 
 /* One line a task; its name is the command's. */
 static const sweep_task tasks[] = {
-    { "record", SCHEMES_EACH, CELL_RECORD, record_keys, one_pass },
-    { "perplexity", SCHEMES_EACH, CELL_ROWS, no_keys, one_pass },
-    { "compare", SCHEMES_ALL, CELL_PARTIAL, compare_keys, pass_per_scheme },
-    { "ablate", SCHEMES_EACH, CELL_ABLATION, ablate_keys, pass_per_draw },
+    { "record", SCHEMES_EACH, CELL_RECORD, true, record_keys, one_pass },
+    { "perplexity", SCHEMES_EACH, CELL_ROWS, true, no_keys, one_pass },
+    { "compare", SCHEMES_ALL, CELL_PARTIAL, true, compare_keys, pass_per_scheme },
+    { "ablate", SCHEMES_EACH, CELL_ABLATION, true, ablate_keys, pass_per_draw },
+    { "zeroshot", SCHEMES_EACH, CELL_ACCURACIES, false, zeroshot_keys, one_pass },
 };
 enum { TASKS = sizeof tasks / sizeof *tasks, NAMES_MOST = 64 };
 
@@ -140,11 +163,20 @@ static const sweep_key *find_in(const sweep_key *keys, const char *name, const c
     return NULL;
 }
 
+bool sweep_key_is_of(const sweep_task *task, const char *name)
+{
+    const char *names[NAMES_MOST];
+    size_t count = 0;
+    return task->text || find_in(text_keys, name, names, &count) == NULL;
+}
+
 osc_status sweep_key_find(const sweep_key **key, const sweep_task *task, const char *name)
 {
     const char *names[NAMES_MOST];
     size_t count = 0;
     const sweep_key *found = find_in(common_keys, name, names, &count);
+    if (found == NULL && (task == NULL || task->text))
+        found = find_in(text_keys, name, names, &count);
     if (found == NULL && task != NULL)
         found = find_in(task->keys, name, names, &count);
     if (found != NULL) {

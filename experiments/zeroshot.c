@@ -27,17 +27,17 @@ static osc_status check_files(const zeroshot_options *o)
     return OSC_OK;
 }
 
-static osc_status choose_bos(zeroshot_options *o)
+osc_status zeroshot_bos_parse(zeroshot_bos *bos, const char *name)
 {
     static const char *const names[] = {
         [ZEROSHOT_BOS_AUTO] = "auto", [ZEROSHOT_BOS_YES] = "yes", [ZEROSHOT_BOS_NO] = "no",
     };
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(o->bos_name, names[i]) == 0) {
-            o->bos = (zeroshot_bos)i;
+        if (strcmp(name, names[i]) == 0) {
+            *bos = (zeroshot_bos)i;
             return OSC_OK;
         }
-    return osc_fail(OSC_EINVAL, "--bos is auto, yes or no, not '%s'", o->bos_name);
+    return osc_fail(OSC_EINVAL, "bos is auto, yes or no, not '%s'", name);
 }
 
 static osc_status choose_schemes(zeroshot_options *o)
@@ -51,8 +51,8 @@ static int check_options(zeroshot_options *o)
     int rc = run_check_options(&experiment_zeroshot, &o->run);
     if (rc != CLI_DONE)
         return rc;
-    if (check_files(o) != OSC_OK || choose_bos(o) != OSC_OK || choose_schemes(o) != OSC_OK
-        || zeroshot_data_check(o) != OSC_OK)
+    if (check_files(o) != OSC_OK || zeroshot_bos_parse(&o->bos, o->bos_name) != OSC_OK
+        || choose_schemes(o) != OSC_OK || zeroshot_data_check(o) != OSC_OK)
         return cli_usage(&experiment_zeroshot, "%s", osc_error());
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_zeroshot, "--format: %s", osc_error());
@@ -205,8 +205,8 @@ const cli_command experiment_zeroshot = {
         "Zero-shot accuracy with the texts and rules of lm-evaluation-harness, and the mean of\n"
         "the four tasks, which the paper's Figure 1 shows. DIR has the files as published:\n"
         "winogrande/dev.jsonl, hellaswag/hellaswag_val.jsonl, piqa/valid.jsonl with\n"
-        "valid-labels.lst, lambada/lambada_test.jsonl; folders of these names may be left out,\n"
-        "files may be gzipped (.gz).\n"
+        "valid-labels.lst, lambada/lambada_test.jsonl; the last three may lie in DIR itself,\n"
+        "and all be gzipped (.gz).\n"
         "\n"
         "--bos auto puts the bos in front of contexts where the model's tokenizer does, as\n"
         "the harness does now (OPT, Llama: yes); --bos no is what it did to OPT until 2025.\n"

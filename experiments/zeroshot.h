@@ -38,6 +38,9 @@ typedef struct {
     bool       shipped;                  /* the samples that ship with the program */
 } zeroshot_data;
 
+/* ZEROSHOT_BOS_... of "auto", "yes" or "no".  OSC_EINVAL. */
+osc_status zeroshot_bos_parse(zeroshot_bos *bos, const char *name);
+
 /* Are the names in --tasks, --file and --labels tasks?  OSC_EINVAL. */
 osc_status zeroshot_data_check(const zeroshot_options *o);
 /* Reads the files of all tasks.  OSC_ENOTFOUND says where a task's file was looked for. */
@@ -53,7 +56,8 @@ typedef struct {
     size_t        longest;                    /* ids of an input */
     int32_t       bos;
     const char   *backend;
-    char          model_sha256[OSC_DIGEST_HEX], tokenizer_sha256[OSC_DIGEST_HEX];
+    char          model_sha256[OSC_DIGEST_HEX];   /* "" until somebody sets it */
+    char          tokenizer_sha256[OSC_DIGEST_HEX];
 } zeroshot_model;
 
 osc_status zeroshot_model_open(zeroshot_model *m, const zeroshot_data *data,

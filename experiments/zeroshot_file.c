@@ -55,14 +55,8 @@ osc_status zeroshot_file_check(const zeroshot_results *r, const char *path,
 
 static bool is_cell(const json_t *row, const zeroshot_cell *c)
 {
-    const char *name = json_string_value(json_object_get(row, "scheme"));
-    const char *options = json_string_value(json_object_get(row, "options"));
-    size_t length = strcspn(c->scheme, ":");
-    if (name == NULL || options == NULL || !agree_text(row, "model_sha256", c->model_sha256)
-        || !agree_text(row, "task", c->task))
-        return false;
-    return strlen(name) == length && memcmp(name, c->scheme, length) == 0
-        && strcmp(options, c->scheme[length] == ':' ? c->scheme + length + 1 : "") == 0;
+    return agree_text(row, "model_sha256", c->model_sha256) && agree_text(row, "task", c->task)
+        && agree_scheme(row, c->scheme);
 }
 
 /* Likelihoods that were not finite are null. */

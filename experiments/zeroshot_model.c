@@ -75,8 +75,6 @@ osc_status zeroshot_model_open(zeroshot_model *m, const zeroshot_data *data,
     osc_status status = osc_model_open(&m->model, path);
     if (status == OSC_OK)
         status = read_items(m, data, o);
-    if (status == OSC_OK)
-        status = osc_store_digest(osc_model_store(m->model), m->model_sha256, cli_progress());
     if (status != OSC_OK)
         zeroshot_model_close(m);
     return status;

@@ -170,6 +170,9 @@ static osc_status measure_model(bench *b, const char *name)
     b->model = &model;
     b->scheme = "";
     if (status == OSC_OK)
+        status = osc_store_digest(osc_model_store(model.model), model.model_sha256,
+                                  cli_progress());
+    if (status == OSC_OK)
         status = check_file(b);
     for (size_t s = 0; s < b->o->list.count && status == OSC_OK; s++)
         status = measure_scheme(b, b->o->list.text[s]);

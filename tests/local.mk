@@ -245,6 +245,11 @@ check_PROGRAMS += %D%/test_score
 %C%_test_score_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_score_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_zeroshot_table
+%C%_test_zeroshot_table_SOURCES = %D%/test_zeroshot_table.c %D%/memory_file.h %D%/run.h
+%C%_test_zeroshot_table_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_zeroshot_table_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
+
 check_PROGRAMS += %D%/test_task
 %C%_test_task_SOURCES = %D%/test_task.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_task_CFLAGS  = $(TEST_CFLAGS)

@@ -639,6 +639,45 @@ START_TEST(test_turns)
 }
 END_TEST
 
+/* Rows that score nothing are left out of the head: the same likelihoods; ids at random are
+ * not the likeliest. */
+START_TEST(test_score)
+{
+    static int32_t ids[SEQUENCES * LENGTH], targets[SEQUENCES * LENGTH];
+    static size_t offset[SEQUENCES + 1];
+    static double nll[SEQUENCES * LENGTH];
+    osc_score score[SEQUENCES];
+    osc_model *model;
+    osc_session *session;
+    size_t bytes;
+    must(osc_model_open(&model, in_share("opt-mini-2m")));
+    osc_corpus corpus = { .ids = ids, .offset = offset, .count = SEQUENCES, .longest = LENGTH,
+                          .length = LENGTH, .protocol = OSC_TOKENS, .bos = -1, .digest = "" };
+    for (size_t i = 0; i < SEQUENCES * LENGTH; i++) {
+        ids[i] = (int32_t)(i * 7919 % osc_model_config(model)->vocabulary);
+        targets[i] = -1;
+    }
+    for (size_t i = 0; i <= SEQUENCES; i++)
+        offset[i] = i * LENGTH;
+    for (size_t i = 0; i < SEQUENCES * LENGTH; i++)
+        if (i % LENGTH + 1 < LENGTH && i % 7 < 1 + i / LENGTH)
+            targets[i] = ids[i + 1];
+    run_model(nll, model, &corpus, &bytes);
+    osc_session_options options = { .backend = "cuda", .longest = LENGTH, .chunk = SEQUENCES };
+    must(osc_session_open(&session, model, &options));
+    must(osc_session_score(session, &corpus, 0, SEQUENCES, targets, score));
+    for (size_t i = 0; i < SEQUENCES; i++) {
+        double sum = 0.0;
+        for (size_t t = i * LENGTH; t < (i + 1) * LENGTH; t++)
+            sum += targets[t] >= 0 ? nll[t + 1] : 0.0;
+        ck_assert_double_eq_tol(score[i].nll / sum, 1.0, 1e-5);
+        ck_assert(!score[i].greedy);
+    }
+    osc_session_close(session);
+    osc_model_close(model);
+}
+END_TEST
+
 /* A CUDA context does not survive a fork. */
 static int run_here(Suite *suite)
 {
@@ -684,6 +723,7 @@ int main(void)
     TCase *models = tcase_create("models");
     tcase_set_timeout(models, 300);
     tcase_add_test(models, test_turns);
+    tcase_add_test(models, test_score);
     suite_add_tcase(suite, models);
     return run_here(suite);
 }

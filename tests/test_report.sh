@@ -88,6 +88,8 @@ touch stamp
     --format json >r/cells/threshold.json || exit 99
 "$program" ablate -q --model "$two" --record r/two.h5 $small --draws 5 --format json \
     >r/cells/ablation.json || exit 99
+"$program" zeroshot -q --model "$two" --model "$early" --limit 2 --format json \
+    >r/cells/zeroshot.json || exit 99
 "$program" outliers r/two.h5 --format json >r/cells/outliers.json
 echo '{ "schema": "outlierscope-sweep/1", "title": "A <b>sweep</b> of two" }' >r/sweep.json
 
@@ -104,16 +106,18 @@ is "a page" "$status $(cat out) $(cat err)" "0  outlierscope report: wrote r/rep
 page=r/report.html
 well "page" $page
 has "the sweep's title, as text" "<h1>A &lt;b&gt;sweep&lt;/b&gt; of two</h1>" $page
-for section in summary outliers coverage metrics emergence ablation schemes thresholds provenance definitions; do
+for section in summary outliers coverage metrics emergence ablation schemes thresholds zeroshot \
+    provenance definitions; do
     has "section $section" "<section id=\"$section\">" $page
 done
-is "figures" "$(grep -c '<svg ' $page)" 6
-is "each has a title and a description" "$(grep -c '^<title>.*</title><desc>.\{20,\}</desc>' $page)" 6
-is "numbered captions" "$(grep -o '<b>Figure [0-9]*' $page | tr -dc '0-9\n' | tr '\n' ' ')" "1 2 3 4 5 6 "
+is "figures" "$(grep -c '<svg ' $page)" 7
+is "each has a title and a description" "$(grep -c '^<title>.*</title><desc>.\{20,\}</desc>' $page)" 7
+is "numbered captions" "$(grep -o '<b>Figure [0-9]*' $page | tr -dc '0-9\n' | tr '\n' ' ')" "1 2 3 4 5 6 7 "
 has "outliers" '<th scope="row">opt-mini-2m</th><td class="number">2.4M</td>' $page
 has "schemes" '<th scope="row">llm-int8</th>' $page
 has "a scheme of another file, beside them" '<th scope="row">q8-0</th>' $page
 has "thresholds" '<td>llm-int8:threshold=inf</td>' $page
+has "accuracies" '<td>LAMBADA</td>' $page
 has "ablation" 'opt-mini-2m without features' $page
 has "command lines" "<code>outlierscope record -q --model $two" $page
 for digest in weights tokenizer text; do

@@ -112,9 +112,11 @@ static void check(const fixture *f, int way)
 
 static void score(fixture *f, size_t step)
 {
-    for (size_t i = 0; i < SEQUENCES; i += step)
-        must(osc_session_score(f->session, f->corpus, i, SEQUENCES - i < step ? SEQUENCES - i : step,
+    for (size_t i = 0; i < SEQUENCES; i += step) {
+        size_t count = SEQUENCES - i < step ? SEQUENCES - i : step;
+        must(osc_session_score(f->session, f->corpus, i, count,
                                f->targets + f->corpus->offset[i], f->score + i));
+    }
 }
 
 START_TEST(test_scores)

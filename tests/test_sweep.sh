@@ -55,6 +55,10 @@ schemes = none
 length = 48
 [compare]
 schemes = absmax-vector
+[zeroshot]
+schemes = none llm-int8
+tasks = lambada,piqa
+limit = 2
 END
 if "$program" --help | grep -q '^  ablate '; then   # before the record that it needs
     sed 's/^\[record\]/[ablate]\ndraws = 2\n&/' small.conf >with.conf && mv with.conf small.conf
@@ -82,6 +86,10 @@ bad "empty word" "bad.conf:2: an empty word" "${head}text = \"\"\n[record]\n"
 bad "model for models" "bad.conf:1: .*did you mean 'models'" "model = a\n[record]\n"
 bad "error of a value that goes on" "bad.conf:2: no scheme 'x'" \
     "${head}schemes = none\n  x\n[record]\n"
+bad "key of a text" "bad.conf:3: zeroshot has no key 'length'" "${head}[zeroshot]\nlength = 9\n"
+bad "bos of zeroshot" "bad.conf:3: bos is auto, yes or no" "${head}[zeroshot]\nbos = 2\n"
+bad "unknown zero-shot task" "did you mean 'piqa'" "${head}[zeroshot]\ntasks = piqaa\n"
+bad "missing data" "none: no file of WinoGrande" "${head}[zeroshot]\ndata = none\n"
 bad "bad section" "bad.conf:2: a section is" "${head}[record\n"
 bad "bad label" "bad.conf:2: label 'a.b'" "${head}[record a.b]\n"
 bad "models in a section" "bad.conf:3: models is for all" "${head}[record]\nmodels = b\n"
@@ -130,12 +138,13 @@ is "a sweep" "$status" 0
 has "says what was done" "^small: $cells cells done now, 0 before, 0 failed" out
 is "results" "$(ls whole/cells | grep -c -e '\.h5$' -e '\.json$')" "$cells"
 is "nothing half done is left" "$(ls whole/cells | grep -v -e '\.h5$' -e '\.json$' -e '\.log$')" ""
-for table in outliers perplexity schemes; do
+for table in outliers perplexity schemes zeroshot; do
     for format in md csv json; do
         test -s whole/tables/$table.$format || report "missing" "table $table.$format"
     done
 done
 has "the figure" "</svg>" whole/figures/opt-mini-2m-step500.record.none.coverage.svg
+has "the figure of accuracies" "</svg>" whole/figures/zeroshot.svg
 is "no path of this machine in tables" "$(grep -rl -e "$work" -e "$(hostname)" whole/tables)" ""
 "$program" perplexity -q --model "$OSC_SHARE/opt-mini-2m-step500" --sequences 4 --length 48 \
     --chunk 1 --scheme llm-int8:threshold=4 --format json >one.json

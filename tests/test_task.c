@@ -44,11 +44,11 @@ static const char *shown(const osc_items *items, size_t item)
 
 /* --- rules ------------------------------------------------------------------------------ */
 
-#define HS(rest, label) "{\"activity_label\": \"Row\", " rest ", \"endings\": [\"a\", \"b\", \"c\", " \
-    "\"d\"], \"label\": " label "}"
+#define HS(rest, label) "{\"activity_label\": \"Row\", " rest ", \"endings\": " \
+    "[\"a\", \"b\", \"c\", \"d\"], \"label\": " label "}"
 #define ENDINGS(query) query "| a|1/" query "| b|1/" query "| c|1/" query "| d|1"
-#define ENDING(ending) "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [\"" ending "\", " \
-    "\"b\", \"c\", \"d\"], \"label\": 0}"
+#define ENDING(ending) "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": " \
+    "[\"" ending "\", \"b\", \"c\", \"d\"], \"label\": 0}"
 #define FIRST(target) "R: x|" target "/R: x| b|1/R: x| c|1/R: x| d|1=0"
 
 static const struct { const char *task, *record, *expected; } rules[] = {
@@ -93,6 +93,8 @@ static const struct { const char *task, *record, *expected; } rules[] = {
       ENDINGS("Row: Sow. Dig. Wait.") "=0" },
     { "hellaswag", HS("\"ctx\": \"a [x\\ny] b [c [d] e] [ f\"", "0"),
       ENDINGS("Row: a [x\ny] b e] [ f") "=0" },
+    { "hellaswag", HS("\"ctx\": \"[] ][ [[a]] [b\\n]c[d]\"", "0"),
+      ENDINGS("Row: ]] [b\n]c") "=0" },
     { "hellaswag", HS("\"ctx\": \"a   b    c\"", "0"), ENDINGS("Row: a  b  c") "=0" },
     { "hellaswag", HS("\"ctx\": \"ends [step]\"", "0"), ENDINGS("Row: ends ") "=0" },
     /* choices are cleaned too; what stood behind a bracket keeps its blank, which counts */
@@ -154,7 +156,8 @@ END_TEST
 static const struct { const char *task, *text, *labels, *says; } bad[] = {
     { "lambada", "", NULL, "a.jsonl: has no items" },
     { "lambada", "\n \n", NULL, "has no items" },
-    { "lambada", "{\"text\": \"a b\"}\n{\"text\": 3}", NULL, "line 2: expected .* string \"text\"" },
+    { "lambada", "{\"text\": \"a b\"}\n{\"text\": 3}", NULL,
+      "line 2: expected .* string \"text\"" },
     { "lambada", "{\"text\": \"\"}", NULL, "line 1: \"text\" is empty" },
     { "lambada", "{\"text\": \"a b\"", NULL, "line 1: not valid JSON" },
     { "lambada", "{\"text\": \"a\\u0000 b\"}", NULL, "line 1: not valid JSON" },
@@ -186,8 +189,8 @@ static const struct { const char *task, *text, *labels, *says; } bad[] = {
     { "hellaswag", HS("\"ctx\": \"x\"", "-1"), NULL, "\"label\" is not" },
     { "hellaswag", HS("\"ctx_a\": \"x\"", "0"), NULL, "string \"ctx_b\"" },
     { "hellaswag", HS("\"other\": \"x\"", "0"), NULL, "string \"ctx\"" },
-    { "hellaswag", "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [\"a\", \"b\", \"c\"], "
-      "\"label\": 0}", NULL, "not 4 strings" },
+    { "hellaswag", "{\"activity_label\": \"R\", \"ctx\": \"x\", "
+      "\"endings\": [\"a\", \"b\", \"c\"], \"label\": 0}", NULL, "not 4 strings" },
     { "hellaswag", "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [1, 2, 3, 4], "
       "\"label\": 0}", NULL, "not 4 strings" },
 };
@@ -214,6 +217,22 @@ START_TEST(test_bad_files)
                      OSC_EFORMAT);
     ck_assert_ptr_null(items);
     ck_assert_msg(message_has(bad[_i].says), "\"%s\" lacks \"%s\"", osc_error(), bad[_i].says);
+}
+END_TEST
+
+/* Brackets that never close take no longer than others. */
+START_TEST(test_many_brackets)
+{
+    enum { MANY = 4 << 20 };
+    char *record = osc_alloc(MANY + 512, 1);
+    int at = sprintf(record, "{\"activity_label\": \"R\", \"ctx\": \"");
+    memset(record + at, '[', MANY);
+    strcpy(record + at + MANY, "\", \"endings\": [\"a\", \"b\", \"c\", \"d\"], \"label\": 0}");
+    put_text("a.jsonl", record);
+    osc_items *items = items_ok("hellaswag", "a.jsonl", NULL, 0);
+    ck_assert_uint_eq(items->pair[0].context_size, MANY + strlen("R: "));
+    osc_items_free(items);
+    osc_free(record);
 }
 END_TEST
 
@@ -297,7 +316,9 @@ END_TEST
 
 START_TEST(test_ids_refused)
 {
-    static const struct { const char *text; osc_request_options options; const char *says; } cases[] = {
+    static const struct {
+        const char *text; osc_request_options options; const char *says;
+    } cases[] = {
         { "a b", { .bos = -1, .prefix = -1, .longest = 9, .vocabulary = 256 },
           "item 1: id 256 is outside the vocabulary of 256" },
         { "b", { .bos = -1, .prefix = -1, .longest = 9, .vocabulary = 300 }, "an empty context" },
@@ -326,8 +347,8 @@ START_TEST(test_order)
     osc_tokenizer *tokenizer = tokenizer_of_bytes();
     osc_requests *r = NULL;
     put_text("a.jsonl", HS("\"ctx\": \"x\"", "0") "\n"
-             "{\"activity_label\": \"R\", \"ctx\": \"x\", \"endings\": [\"b\", \"cde\", \"bb\", \"ff\"], "
-             "\"label\": 1}");
+             "{\"activity_label\": \"R\", \"ctx\": \"x\", "
+             "\"endings\": [\"b\", \"cde\", \"bb\", \"ff\"], \"label\": 1}");
     osc_items *items = items_ok("hellaswag", "a.jsonl", NULL, 0);
     osc_request_options options = { .bos = 300, .prefix = 300, .longest = 64, .vocabulary = 301 };
     ck_assert_int_eq(osc_requests_make(&r, items, tokenizer, &options), OSC_OK);
@@ -378,6 +399,7 @@ int main(void)
     tcase_add_test(tc, test_labels);
     tcase_add_test(tc, test_gzip);
     tcase_add_loop_test(tc, test_bad_files, 0, sizeof bad / sizeof *bad);
+    tcase_add_test(tc, test_many_brackets);
     tcase_add_test(tc, test_names);
     tcase_add_loop_test(tc, test_ids, 0, sizeof encodings / sizeof *encodings);
     tcase_add_test(tc, test_ids_refused);

@@ -38,17 +38,17 @@ echo '{"text": 1}' >bad/lambada_test.jsonl
 fails "a record of something else" 1 "bad/lambada_test.jsonl: line 1" --data bad --tasks lambada
 
 # --- the table -------------------------------------------------------------------
-works "the four tasks and their mean" "^opt-mini-2m  *none  *mean  *-  *[0-9.]*  *[0-9.]*" $small
+works "the four tasks and their mean" "^opt-mini-2m  *none  *2  *mean  *-  *[0-9.]*  *[0-9.]*" $small
 is "rows" "$(grep -c '^opt-mini-2m  *none ' "$work/out")" 5
 is "LAMBADA has a perplexity" \
-    "$(grep -c '^opt-mini-2m  *none  *LAMBADA  *10  *[0-9.]*  *[0-9.]*  *-  *-  *[0-9.]*$' "$work/out")" 1
-works "bos is named" "opt-mini-2m: bos 2 in front" $small --tasks piqa
+    "$(grep -c '^opt-mini-2m  *none  *2  *LAMBADA  *10  *[0-9.]*  *[0-9.]*  *-  *-  *[0-9.]*$' "$work/out")" 1
+works "bos is named" "^opt-mini-2m  *none  *2  *PIQA " $small --tasks piqa
 is "three tasks have no mean" "$(grep -c ' mean ' "$work/out")" 0
-works "no bos is named" "no bos in front" $small --tasks piqa --bos no
+works "no bos is named" "^opt-mini-2m  *none  *-  *PIQA " $small --tasks piqa --bos no
 for format in md csv latex html; do
     works "$format" "llm-int8" $early --tasks lambada --scheme llm-int8 --format $format
 done
-works "models x schemes" "^opt-mini-2m-step500  *absmax  *mean " $small $early --scheme none \
+works "models x schemes" "^opt-mini-2m-step500  *absmax  *2  *mean " $small $early --scheme none \
     --schemes absmax --limit 2 --plot f.svg
 is "rows of both" "$(grep -c ' mean ' "$work/out")" 4
 is "the figure" "$(head -c 5 f.svg) $(tail -n 1 f.svg) $(grep -c '>absmax<' f.svg)" "<?xml </svg> 1"

@@ -34,13 +34,12 @@ static osc_status capitalize(char *out, size_t *size, osc_span text)
 
 /* --- clean-up: traces of the WikiHow part ------------------------------------------------ */
 
-/* Where the bracket that opens at `at` closes, in the same line; NULL: it does not. */
-static const char *closing(const char *at, const char *end)
+/* The next ']' or, if there is none in the line, its end. */
+static const char *bracket_end(const char *at, const char *end)
 {
-    for (; at < end && *at != '\n'; at++)
-        if (*at == ']')
-            return at;
-    return NULL;
+    while (at < end && *at != '\n' && *at != ']')
+        at++;
+    return at;
 }
 
 /* " [title]" to ". ", in a buffer of at least the text's size. */
@@ -61,17 +60,20 @@ static size_t replace_titles(char *out, osc_span text)
     return n;
 }
 
-/* [...] to nothing, in place. */
+/* [...] in one line to nothing, in place. */
 static size_t delete_brackets(char *text, size_t size)
 {
-    const char *at = text, *end = text + size;
+    const char *at = text, *end = text + size, *looked = text;   /* no ']' before `looked` */
     size_t n = 0;
     while (at < end) {
-        const char *close = *at == '[' ? closing(at, end) : NULL;
-        if (close != NULL)
-            at = close + 1;
-        else
+        if (*at == '[' && at >= looked)
+            looked = bracket_end(at, end);
+        if (*at == '[' && looked < end && *looked == ']') {
+            at = looked + 1;
+            looked = at;
+        } else {
             text[n++] = *at++;
+        }
     }
     return n;
 }
