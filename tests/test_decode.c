@@ -127,6 +127,21 @@ START_TEST(test_architectures)
 }
 END_TEST
 
+/* Trained models, whose attention scores reach 8e6, are further apart (docs/exactness.md). */
+START_TEST(test_trained)
+{
+    static const char *const trained[] = { "opt-mini-2m", "opt-mini-8m" };
+    fixture f;
+    set_up(&f, in_share(trained[_i]), "none");
+    for (size_t s = 0; s < SPLITS; s++) {
+        double most = feed(&f, pieces[s], NULL);
+        ck_assert_msg(most < 1e-3, "split %zu: logits off by %g", s, most);
+        printf("# %s, split %zu: %g\n", trained[_i], s, most);
+    }
+    tear_down(&f);
+}
+END_TEST
+
 /* --- schemes ----------------------------------------------------------------------- */
 
 /* Codes of a row do not depend on the others: the same but where rounding tips a code over.
@@ -441,6 +456,7 @@ int main(void)
     TCase *tc = tcase_create("cache");
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_architectures, 0, MODELS);
+    tcase_add_loop_test(tc, test_trained, 0, 2);
     suite_add_tcase(suite, tc);
     tc = tcase_create("schemes");
     tcase_set_timeout(tc, 120);

@@ -125,12 +125,28 @@ static void add_removed(const product *p, const int8_t *code, size_t first, size
     }
 }
 
+/* Of few rows, a tile takes no longer than its memory: what add_removed will read of the
+ * stored weights, scattered over a page a row, comes while the codes are multiplied. */
+static void fetch_removed(const product *p, size_t rows, size_t j, size_t n)
+{
+    const osc_cpu_coded *coded = &p->device->coded;
+    const osc_tensor *t = &p->w.head->stored;
+    size_t step = t->stride[t->ndim - 1] * osc_dtype_size(t->dtype);
+    size_t count = coded->removed_count < I8_CHUNK ? coded->removed_count : I8_CHUNK;
+    for (size_t c = j; c < j + n && rows <= OSC_FEW_ROWS && p->stored && count > 0; c++) {
+        const char *row = osc_tensor_row(t, c);
+        for (size_t i = 0; i < count; i++)
+            __builtin_prefetch(row + coded->removed[i] * step);
+    }
+}
+
 static void do_tile(const product *p, size_t first, size_t rows, size_t j, size_t n)
 {
     const int8_t *code = p->w.code + j / I8_PANEL * osc_cpu_i8_panel(p->k);
     const osc_cpu_coded *coded = &p->device->coded;
     osc_code_panel panel;
     osc_cpu_i8_open_panel(&panel, &p->w, code, coded, p->zeropoint, j, n);
+    fetch_removed(p, rows, j, n);
     multiply(p, &panel, code, first, rows, j, n);
     if (coded->removed_count > 0)
         add_removed(p, code, first, rows, j, n);
