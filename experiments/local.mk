@@ -8,7 +8,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \
   %D%/errors.c %D%/errors.h %D%/errors_count.c %D%/errors_plot.c %D%/errors_print.c \
   %D%/info.c %D%/kept.c %D%/kept.h %D%/layer_study.c %D%/layer_study.h %D%/layer_product.c \
-  %D%/measure.c %D%/measure.h %D%/merge.c %D%/perplexity.c \
+  %D%/measure.c %D%/measure.h %D%/merge.c %D%/nonfinite.c %D%/nonfinite.h %D%/perplexity.c \
   %D%/point_list.c %D%/point_list.h %D%/provenance.c %D%/provenance.h \
   %D%/record.c %D%/record_report.c %D%/record_report.h \
   %D%/run.c %D%/run.h %D%/shard.c %D%/shard.h %D%/stop.c %D%/stop.h \

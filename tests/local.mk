@@ -1,5 +1,5 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
-  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_nonfinite.sh \
   %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
@@ -160,7 +160,7 @@ check_PROGRAMS += %D%/test_ablate_reference
 %C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h \
   %D%/run.h \
   experiments/ablate_choose.c experiments/ablate_measure.c experiments/ablate_observe.c \
-  experiments/ablate_passes.c experiments/measure.c experiments/run.c experiments/stop.c \
+  experiments/ablate_passes.c experiments/measure.c experiments/nonfinite.c experiments/run.c experiments/stop.c \
   experiments/without.c
 %C%_test_ablate_reference_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablate_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
