@@ -228,6 +228,11 @@ check_PROGRAMS += %D%/test_record_flips
 %C%_test_record_flips_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_flips_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_load
+%C%_test_load_SOURCES = %D%/test_load.c $(RECORD_SIM)
+%C%_test_load_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_load_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
@@ -265,7 +270,7 @@ CLEANFILES     += %D%/bench_cuda
 endif
 
 # Preloaded by test_faults.sh; sanitizers have an allocator of their own.
-EXTRA_DIST += %D%/faults.c
+EXTRA_DIST += %D%/faults.c %D%/mutate.sh
 if !SANITIZE
 check_DATA += %D%/faults.so
 CLEANFILES += %D%/faults.so
@@ -274,7 +279,7 @@ CLEANFILES += %D%/faults.so
 endif
 
 # What takes long, in full.
-LONG_TESTS = %D%/test_faults.sh %D%/test_record_flips
+LONG_TESTS = %D%/test_faults.sh %D%/test_load %D%/test_record_flips
 .PHONY: check-long
 check-long:
 	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'
