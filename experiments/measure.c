@@ -5,6 +5,7 @@
 
 #include "analyses/jsonout.h"
 #include "analyses/schemes.h"
+#include "experiments/nonfinite.h"
 #include "experiments/stop.h"
 
 osc_status measure_run(osc_session *session, const osc_corpus *corpus, const osc_hooks *hooks,
@@ -47,6 +48,9 @@ osc_status measure(measurement *m, const run_input *input, const char *scheme,
                                     : OSC_ENOMEM;
     if (status == OSC_OK)
         status = measure_run(session, corpus, hooks, nll);
+    if (status == OSC_OK)
+        status = nonfinite_tell(session, corpus, 0, corpus->count, nll,
+                                osc_model_config(input->model)->layers);
     if (status == OSC_OK) {
         *m = describe(input, session);
         m->result = osc_perplexity_of(corpus, corpus->count, nll);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "experiments/nonfinite.h"
 #include "experiments/point_list.h"
 #include "experiments/provenance.h"
 #include "experiments/record_report.h"
@@ -179,6 +180,8 @@ static osc_status run_chunks(recording *r)
         size_t count = corpus->count - first < chunk ? corpus->count - first : chunk;
         OSC_TRY(osc_session_run(r->session, corpus, first, count, r->hooks, r->nll));
         OSC_TRY(osc_recorder_add(r->recorder, first, count, r->nll));
+        OSC_TRY(nonfinite_tell(r->session, corpus, first, count, r->nll,
+                               osc_model_config(r->input.model)->layers));
         first += count;
     }
     return osc_recorder_finish(r->recorder);

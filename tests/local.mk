@@ -2,6 +2,9 @@ SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectu
   %D%/test_cli.sh %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh \
   %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_outliers.sh \
   %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh
+SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
+  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_nonfinite.sh \
+  %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
@@ -178,7 +181,7 @@ check_PROGRAMS += %D%/test_ablate_reference
 %C%_test_ablate_reference_SOURCES = %D%/test_ablate_reference.c %D%/paths.h %D%/reference.h \
   %D%/run.h \
   experiments/ablate_choose.c experiments/ablate_measure.c experiments/ablate_observe.c \
-  experiments/ablate_passes.c experiments/measure.c experiments/run.c experiments/stop.c \
+  experiments/ablate_passes.c experiments/measure.c experiments/nonfinite.c experiments/run.c experiments/stop.c \
   experiments/without.c
 %C%_test_ablate_reference_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_ablate_reference_LDADD   = $(ANALYSES_LIBS) $(CHECK_LIBS)
@@ -260,6 +263,11 @@ check_PROGRAMS += %D%/test_record_flips
 %C%_test_record_flips_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_flips_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_load
+%C%_test_load_SOURCES = %D%/test_load.c $(RECORD_SIM)
+%C%_test_load_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_load_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
@@ -297,7 +305,7 @@ CLEANFILES     += %D%/bench_cuda
 endif
 
 # Preloaded by test_faults.sh; sanitizers have an allocator of their own.
-EXTRA_DIST += %D%/faults.c
+EXTRA_DIST += %D%/faults.c %D%/mutate.sh
 if !SANITIZE
 check_DATA += %D%/faults.so
 CLEANFILES += %D%/faults.so
@@ -306,7 +314,7 @@ CLEANFILES += %D%/faults.so
 endif
 
 # What takes long, in full.
-LONG_TESTS = %D%/test_faults.sh %D%/test_record_flips
+LONG_TESTS = %D%/test_faults.sh %D%/test_load %D%/test_record_flips
 .PHONY: check-long
 check-long:
 	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'

@@ -81,6 +81,46 @@ START_TEST(test_nearest)
 }
 END_TEST
 
+/* A single number, as checkpoints have them, as a matrix. */
+START_TEST(test_scalar)
+{
+    float number = 1.5f;
+    osc_tensor t = osc_tensor_make(&number, OSC_F32, 0, NULL);
+    ck_assert_uint_eq(osc_tensor_count(&t), 1);
+    ck_assert_uint_eq(osc_tensor_rows(&t), 1);
+    ck_assert_uint_eq(osc_tensor_width(&t), 1);
+    ck_assert_ptr_eq(osc_tensor_row(&t, 0), &number);
+}
+END_TEST
+
+/* Texts that take much more memory than they have bytes. */
+START_TEST(test_json_growth)
+{
+    static const struct { const char *item; bool refused; } cases[] = {
+        { "{},", true }, { "[],", true }, { "0,", false }, { "\"a\":[\"b\",\"c\"],", false },
+        { "[\"a\",\"b\"],", false }, { "\"[[[[[[[[\",", false },
+    };
+    enum { ROOM = 1 << 20 };
+    char *text = osc_alloc(ROOM + 64, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        bool object = strstr(cases[i].item, ":") != NULL;
+        size_t length = strlen(cases[i].item), size = 0;
+        text[size++] = object ? '{' : '[';
+        for (; size < ROOM; size += length)
+            memcpy(text + size, cases[i].item, length);
+        text[size - 1] = object ? '}' : ']';
+        json_t *root;
+        osc_status status = osc_json_parse(&root, text, size, OSC_JSON_LENIENT);
+        ck_assert_int_eq(status, cases[i].refused ? OSC_EFORMAT : OSC_OK);
+        if (status == OSC_OK)
+            json_decref(root);
+        else
+            ck_assert(strstr(osc_error(), "in earnest") != NULL);
+    }
+    osc_free(text);
+}
+END_TEST
+
 START_TEST(test_json)
 {
     static const char text[] = "{\"big\": 1000000000000000019884624838656, \"x\": NaN, "
@@ -167,6 +207,8 @@ int main(void)
     tcase_add_test(tc, test_numbers);
     tcase_add_test(tc, test_nearest);
     tcase_add_test(tc, test_json);
+    tcase_add_test(tc, test_json_growth);
+    tcase_add_test(tc, test_scalar);
     tcase_add_test(tc, test_digest);
     tcase_add_test(tc, test_alloc);
     tcase_add_test(tc, test_tensor);

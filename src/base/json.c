@@ -30,10 +30,31 @@ static void blank_nonfinite(char *text, size_t size)
     }
 }
 
+/* Bytes that the values of a text take at most once they are parsed, about: empty arrays
+ * and objects are the most expensive for their length, 80 times that. */
+static size_t parsed_bytes(const char *text, size_t size)
+{
+    size_t bytes = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < size; i++) {
+        if (text[i] == '"')
+            in_string = !in_string;
+        else if (in_string && text[i] == '\\')
+            i++;
+        else if (!in_string)
+            bytes += text[i] == '{' ? 224 : text[i] == '[' ? 128
+                   : text[i] == ',' || text[i] == ':' ? 64 : 0;
+    }
+    return bytes;
+}
+
 osc_status osc_json_parse(json_t **root, const char *text, size_t size, enum osc_json_mode mode)
 {
     json_error_t error;
     json_t *parsed;
+    if (parsed_bytes(text, size) / OSC_JSON_GROWTH > size + OSC_JSON_ALWAYS)
+        return osc_fail(OSC_EFORMAT, "more JSON values than a file of %zu bytes has in earnest",
+                        size);
     if (mode == OSC_JSON_STRICT) {
         parsed = json_loadb(text, size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     } else {

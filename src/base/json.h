@@ -19,8 +19,13 @@ enum osc_json_mode {
     OSC_JSON_STRICT
 };
 
+/* Parsing takes at most about OSC_JSON_GROWTH times the text's bytes, and 1 MiB: tokenizers,
+ * the densest texts there are, take 25 times their bytes. */
+enum { OSC_JSON_GROWTH = 32, OSC_JSON_ALWAYS = 1 << 15 };
+
 /* Parses the `size` bytes of `text`; `*root` is owned by the caller
- * (json_decref).  OSC_EFORMAT with line and column. */
+ * (json_decref).  OSC_EFORMAT with line and column, or where empty arrays and the like
+ * would take more memory than that. */
 osc_status osc_json_parse(json_t **root, const char *text, size_t size, enum osc_json_mode mode);
 
 /* Reads and parses a file of at most `most` bytes; messages name `path`. */

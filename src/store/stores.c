@@ -12,7 +12,7 @@
 #include "store/format.h"
 
 enum {
-    CONFIG_MOST = 1 << 20,     /* bytes of config.json; parsed it may take 80 times as many */
+    CONFIG_MOST = 1 << 20,     /* bytes of config.json */
     DIGEST_PIECE = 4 << 20     /* bytes between two progress reports */
 };
 

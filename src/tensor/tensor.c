@@ -57,7 +57,7 @@ bool osc_tensor_is_contiguous(const osc_tensor *tensor)
 
 size_t osc_tensor_width(const osc_tensor *tensor)
 {
-    return tensor->dim[tensor->ndim - 1];
+    return tensor->ndim == 0 ? 1 : tensor->dim[tensor->ndim - 1];
 }
 
 size_t osc_tensor_rows(const osc_tensor *tensor)
@@ -71,7 +71,7 @@ size_t osc_tensor_rows(const osc_tensor *tensor)
 const void *osc_tensor_row(const osc_tensor *tensor, size_t row)
 {
     size_t offset = 0;
-    for (size_t d = tensor->ndim - 1; d-- > 0;) {
+    for (size_t d = tensor->ndim == 0 ? 0 : tensor->ndim - 1; d-- > 0;) {
         offset += row % tensor->dim[d] * tensor->stride[d];
         row /= tensor->dim[d];
     }
