@@ -33,6 +33,7 @@
 #include "store/store.h"
 #include "tensor/tensor.h"
 #include "text/corpus.h"
+#include "text/decoder.h"
 #include "text/tokenizer.h"
 
 #endif

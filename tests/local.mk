@@ -51,6 +51,11 @@ check_PROGRAMS += %D%/test_tokenizer_files
 %C%_test_tokenizer_files_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_tokenizer_files_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_decoder
+%C%_test_decoder_SOURCES = %D%/test_decoder.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
+%C%_test_decoder_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_decoder_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_documents
 %C%_test_documents_SOURCES = %D%/test_documents.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_documents_CFLAGS  = $(TEST_CFLAGS)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 
 #include "base/alloc.h"
+#include "text/utf8.h"
 
 const uint8_t osc_ascii_class[256] = {
     ['\t' ... '\r'] = OSC_CHAR_SPACE, [' '] = OSC_CHAR_SPACE,
@@ -88,32 +89,6 @@ void osc_char_reader_clear(osc_char_reader *reader)
     reader->match = NULL;
 }
 
-static bool is_continuation(uint8_t byte)
-{
-    return (byte & 0xc0) == 0x80;
-}
-
-/* Bytes of the well-formed character beyond ASCII at `p`, or 0: no overlong
- * forms, surrogates, or values over U+10FFFF. */
-static size_t decode(uint32_t *character, const uint8_t *p, size_t left)
-{
-    static const uint32_t lowest[5] = { [2] = 0x80, [3] = 0x800, [4] = 0x10000 };
-    uint8_t first = p[0];
-    size_t n = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
-    if (first < 0xc2 || first > 0xf4 || left < n)
-        return 0;
-    uint32_t value = first & (0x7fu >> n);
-    for (size_t i = 1; i < n; i++) {
-        if (!is_continuation(p[i]))
-            return 0;
-        value = value << 6 | (p[i] & 0x3fu);
-    }
-    if (value < lowest[n] || value > 0x10ffff || (value >= 0xd800 && value <= 0xdfff))
-        return 0;
-    *character = value;
-    return n;
-}
-
 /* Not PCRE2's \s, which counts U+180E in. */
 static bool is_space(uint32_t c)
 {
@@ -142,8 +117,8 @@ size_t osc_char_read(osc_char_reader *reader, const uint8_t *p, size_t left,
     *class = (enum osc_char_class)osc_ascii_class[*p];
     if (*p < 0x80)
         return 1;
-    size_t n = decode(&character, p, left);
-    if (n == 0)
+    size_t n;
+    if (osc_utf8_read(&character, &n, p, left) != OSC_UTF8_WHOLE)
         return 1;
     *class = is_space(character) ? OSC_CHAR_SPACE : property(reader, p, n);
     return n;

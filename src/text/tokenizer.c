@@ -7,6 +7,7 @@
 #include "text/bpe.h"
 #include "text/encode.h"
 #include "text/pretoken.h"
+#include "text/settings.h"
 
 struct osc_tokenizer {
     osc_bpe_model model;
@@ -40,6 +41,8 @@ osc_status osc_tokenizer_open(osc_tokenizer **tokenizer, const char *directory)
     osc_status status = osc_chars_create(&made->chars);
     if (status == OSC_OK)
         status = osc_bpe_model_read(&made->model, made->digest, directory);
+    if (status == OSC_OK)
+        status = osc_settings_mark_special(made->model.vocab, directory);
     if (status != OSC_OK) {
         osc_tokenizer_close(made);
         return status;
@@ -103,6 +106,12 @@ const char *osc_tokenizer_piece(const osc_tokenizer *tokenizer, int32_t id, size
     }
     *size = vocab->token[id].size;
     return vocab->token[id].bytes;
+}
+
+bool osc_tokenizer_is_special(const osc_tokenizer *tokenizer, int32_t id)
+{
+    const osc_vocab *vocab = tokenizer->model.vocab;
+    return id >= 0 && (size_t)id < vocab->size && vocab->token[id].special;
 }
 
 const char *osc_tokenizer_digest(const osc_tokenizer *tokenizer)

@@ -2,6 +2,7 @@
 #ifndef OSC_TEXT_TOKENIZER_H
 #define OSC_TEXT_TOKENIZER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,6 +42,10 @@ int32_t osc_tokenizer_find(const osc_tokenizer *tokenizer, const char *token);
 /* The bytes that `id` stands for (owned by the tokenizer, not NUL-terminated),
  * NULL with *size 0 if it has no token. */
 const char *osc_tokenizer_piece(const osc_tokenizer *tokenizer, int32_t id, size_t *size);
+
+/* Whether `id` is a special token: one that tokenizer.json calls so, or that config.json
+ * or tokenizer_config.json name as bos, eos, padding or unknown. */
+bool osc_tokenizer_is_special(const osc_tokenizer *tokenizer, int32_t id);
 
 /* SHA-256 of the files that define the tokenizer, in the order opened. */
 const char *osc_tokenizer_digest(const osc_tokenizer *tokenizer);

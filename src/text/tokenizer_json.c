@@ -78,6 +78,16 @@ static osc_status add_added(json_t *vocab, const json_t *added)
     return OSC_OK;
 }
 
+/* The vocabulary has all of them. */
+static void mark_special(osc_vocab *vocab, const json_t *added)
+{
+    size_t i;
+    const json_t *entry;
+    json_array_foreach(added, i, entry)
+        if (json_is_true(json_object_get(entry, "special")))
+            vocab->token[json_integer_value(json_object_get(entry, "id"))].special = true;
+}
+
 static osc_status build(osc_bpe_model *made, const json_t *root)
 {
     const json_t *model = json_object_get(root, "model");
@@ -90,6 +100,7 @@ static osc_status build(osc_bpe_model *made, const json_t *root)
     if (json_is_object(vocab))
         OSC_TRY(add_added(vocab, json_object_get(root, "added_tokens")));
     OSC_TRY(osc_vocab_create(&made->vocab, vocab));
+    mark_special(made->vocab, json_object_get(root, "added_tokens"));
     return osc_merges_from_json(&made->merges, made->vocab, json_object_get(model, "merges"));
 }
 

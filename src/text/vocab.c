@@ -1,7 +1,6 @@
 #include <config.h>
 #include "text/vocab.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 #include "base/alloc.h"

@@ -2,6 +2,7 @@
 #ifndef OSC_TEXT_VOCAB_H
 #define OSC_TEXT_VOCAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +16,7 @@ typedef struct {
     size_t      length;     /* of the spelling */
     const char *bytes;      /* what it stands for, not NUL-terminated */
     size_t      size;       /* of the bytes */
+    bool        special;    /* a mark, not text: bos, eos, padding and the like */
 } osc_token;
 
 typedef struct {
