@@ -182,6 +182,19 @@ static bool is_single_word(const osc_added_search *search, size_t start, size_t 
            !osc_char_is_word(search->reader, search->text + end, search->size - end);
 }
 
+/* Where the white space from `at` on ends.  That which the last one went through is
+ * remembered: of a row of tokens that are white space each would go through the rest. */
+static size_t space_end(osc_added_search *search, size_t at)
+{
+    size_t n, end = at;
+    if (at >= search->space && at <= search->space_end)
+        return search->space_end;
+    while (end < search->size && is_space_at(search, end, &n))
+        end += n;
+    search->space = at;
+    return search->space_end = end;
+}
+
 /* Takes the white space before and after a token with it; `end` is the previous one's. */
 static void strip(osc_added_search *search, const osc_added_token *token, size_t start, size_t end)
 {
@@ -194,8 +207,8 @@ static void strip(osc_added_search *search, const osc_added_token *token, size_t
             break;
         start = before;
     }
-    while (token->rstrip && end < search->size && is_space_at(search, end, &n))
-        end += n;
+    if (token->rstrip)
+        end = space_end(search, end);
     search->start = start;
     search->end = end;
     search->id = token->id;

@@ -37,6 +37,7 @@ typedef struct {
     size_t           start;   /* of the token found last, stripped white space included */
     size_t           end;
     int32_t          id;
+    size_t           space, space_end;   /* white space gone through last */
 } osc_added_search;
 
 /* Finds the next token, leftmost and of those the longest; false if there is none.  As in

@@ -71,7 +71,7 @@ void osc_decoder_free(osc_decoder *decoder)
     osc_free(decoder);
 }
 
-/* --- what is certain ------------------------------------------------------------------------- */
+/* --- what is certain ----------------------------------------------------------------- */
 
 static bool begins_with(const char *text, size_t size, const char *what)
 {
@@ -100,7 +100,7 @@ static osc_status give_broken(osc_decoder *decoder, size_t times)
     return OSC_OK;
 }
 
-/* --- bytes of all tokens ----------------------------------------------------------------------- */
+/* --- bytes of all tokens ------------------------------------------------------------- */
 
 /* Gives the whole characters of the held bytes; a broken one is U+FFFD. */
 static osc_status give_characters(osc_decoder *decoder)
@@ -127,7 +127,7 @@ static osc_status add_bytes(osc_decoder *decoder, const osc_token *token)
     return give_characters(decoder);
 }
 
-/* --- spellings ------------------------------------------------------------------------------------ */
+/* --- spellings ----------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -197,7 +197,7 @@ static osc_status add_spelling(osc_decoder *decoder, const osc_token *spelled)
     return give(decoder, token->text, token->size);
 }
 
-/* --- calls ------------------------------------------------------------------------------------------ */
+/* --- calls --------------------------------------------------------------------------- */
 
 osc_status osc_decoder_add(osc_decoder *decoder, int32_t id, const char **text, size_t *size)
 {

@@ -21,7 +21,7 @@ static osc_status read_file(json_t **root, const char *directory, const char *na
     return status;
 }
 
-/* --- special tokens ------------------------------------------------------------------------- */
+/* --- special tokens ------------------------------------------------------------------ */
 
 static void mark(osc_vocab *vocab, double id)
 {
@@ -58,7 +58,7 @@ static void mark_special(osc_vocab *vocab, const json_t *model, const json_t *to
         mark(vocab, find_token(vocab, json_object_get(tokenizer, texts[i])));
 }
 
-/* --- bos ---------------------------------------------------------------------------------------- */
+/* --- bos ----------------------------------------------------------------------------- */
 
 /* Where tokenizer.json has no template, tokenizer_config.json may say whether there is one. */
 static void find_bos(osc_definition *made, const json_t *tokenizer)
