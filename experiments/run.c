@@ -105,6 +105,8 @@ static osc_status make_corpus(run_input *input, const run_options *o)
     osc_status status = window_options(&window, osc_model_config(input->model), o);
     if (status == OSC_OK)
         status = open_tokenizer(&tokenizer, input->model, o);
+    if (status == OSC_OK && !o->no_bos && o->bos == SIZE_MAX)
+        osc_tokenizer_bos(tokenizer, &window.bos);
     if (status == OSC_OK)
         status = read_text(&documents, o->text);
     if (status == OSC_OK)

@@ -32,8 +32,8 @@ typedef struct {
       &(o).tokens, 0, 0 },                                                                     \
     { "tokenizer", 0, CLI_TEXT, "DIR", "folder of the tokenizer (default: the model's)",       \
       &(o).tokenizer, 0, 0 },                                                                  \
-    { "protocol", 0, CLI_TEXT, "NAME", "how the text is cut: stream, gptq or documents "       \
-      "(default: stream)", &(o).protocol, 0, 0 },                                              \
+    { "protocol", 0, CLI_TEXT, "NAME", "how the text is cut: stream, gptq, wikitext2, c4, "    \
+      "c4-new, documents or pieces (default: stream)", &(o).protocol, 0, 0 },                  \
     { "length", 0, CLI_SIZE, "S", "ids per sequence, bos included "                            \
       "(default: the model's positions, 2048 at most)", &(o).length, 2, 1 << 24 },             \
     { "sequences", 0, CLI_SIZE, "N", "use the first N sequences (default: all)",               \

@@ -15,10 +15,12 @@ libosc_a_SOURCES += %D%/tokenizer.h %D%/corpus.h %D%/decoder.h \
   %D%/pipeline_json.c \
   %D%/pretoken.c %D%/pretoken.h \
   %D%/protocol.c \
+  %D%/published.c \
+  %D%/pyrandom.c %D%/pyrandom.h \
   %D%/settings.c \
   %D%/tokenizer.c \
   %D%/tokenizer_json.c \
   %D%/tokens.c \
   %D%/utf8.c %D%/utf8.h \
   %D%/vocab.c %D%/vocab.h \
-  %D%/windows.c
+  %D%/windows.c %D%/windows.h
