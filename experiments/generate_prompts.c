@@ -45,7 +45,7 @@ typedef struct {
 static osc_status add_text(generate_prompts *p, const source *s, const char *text, size_t size,
                            size_t most)
 {
-    int32_t bos = run_bos(s->config, &s->options->run);
+    int32_t bos = run_bos(s->config, s->tokenizer, &s->options->run);
     if (bos >= 0)
         OSC_TRY(osc_ids_append(&p->ids, bos));
     OSC_TRY(osc_tokenizer_encode(s->tokenizer, &p->ids, text, size));

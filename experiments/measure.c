@@ -63,11 +63,12 @@ osc_status measure(measurement *m, const run_input *input, const char *scheme,
 json_t *measure_json(const measurement *m)
 {
     size_t name = strcspn(m->scheme, ":");
-    return json_pack("{s:o, s:s%, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i, s:I, s:I}",
+    return json_pack("{s:o, s:s%, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i, s:I, s:I}",
                      "model", json_out_text(m->model),
                      "scheme", m->scheme, name,
                      "options", m->scheme[name] == ':' ? m->scheme + name + 1 : "",
                      "protocol", osc_protocol_name(m->protocol),
+                     "protocol_summary", osc_protocol_summary(m->protocol),
                      "sequences", (json_int_t)m->sequences,
                      "sequence_length", (json_int_t)m->length,
                      "scored", (json_int_t)m->result.scored,

@@ -185,6 +185,9 @@ const cli_command experiment_perplexity = {
         "Examples:\n"
         "  outlierscope perplexity\n"
         "  outlierscope perplexity --model ~/opt-125m --model ~/opt-1.3b --text wiki.txt\n"
-        "  outlierscope perplexity --protocol gptq --format json\n",
+        "  outlierscope perplexity --protocol gptq --format json\n"
+        "  outlierscope perplexity --model ~/opt-125m --protocol wikitext2 --text wiki.test.raw\n"
+        "  outlierscope perplexity --model ~/opt-125m --protocol c4-new \\\n"
+        "      --text c4-validation.00000-of-00008.json.gz\n",
     .run = perplexity,
 };

@@ -47,9 +47,15 @@ char *run_shipped_or(const char *path, const char *name)
 
 /* --- corpus ------------------------------------------------------------------ */
 
-int32_t run_bos(const osc_config *config, const run_options *o)
+int32_t run_bos(const osc_config *config, const osc_tokenizer *tokenizer, const run_options *o)
 {
-    return o->no_bos ? -1 : o->bos != SIZE_MAX ? (int32_t)o->bos : config->bos;
+    int32_t bos = config->bos;
+    if (o->no_bos)
+        return -1;
+    if (o->bos != SIZE_MAX)
+        return (int32_t)o->bos;
+    osc_tokenizer_bos(tokenizer, &bos);
+    return bos;
 }
 
 static osc_status window_options(osc_window_options *window, const osc_config *config,
@@ -63,7 +69,6 @@ static osc_status window_options(osc_window_options *window, const osc_config *c
         .protocol = OSC_STREAM,
         .length = o->length != 0 ? o->length : usual,
         .sequences = o->sequences,
-        .bos = run_bos(config, o),
     };
     return o->protocol != NULL ? osc_protocol_parse(&window->protocol, o->protocol) : OSC_OK;
 }
@@ -106,11 +111,14 @@ static osc_status make_corpus(run_input *input, const run_options *o)
     osc_window_options window;
     osc_tokenizer *tokenizer = NULL;
     osc_documents *documents = NULL;
-    osc_status status = window_options(&window, osc_model_config(input->model), o);
+    const osc_config *config = osc_model_config(input->model);
+    osc_status status = window_options(&window, config, o);
     if (status == OSC_OK)
         status = run_open_tokenizer(&tokenizer, input->model, o->tokenizer);
-    if (status == OSC_OK)
+    if (status == OSC_OK) {
+        window.bos = run_bos(config, tokenizer, o);
         status = run_text(&documents, o->text);
+    }
     if (status == OSC_OK)
         status = osc_corpus_make(&input->corpus, documents, tokenizer, &window);
     if (status == OSC_OK)

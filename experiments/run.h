@@ -33,14 +33,14 @@ typedef struct {
       "(default: the shipped sampled.txt)", &(o).text, 0, 0 },                                 \
     { "tokens", 0, CLI_TEXT, "FILE", "ids to run over instead of a text, a sequence a line",   \
       &(o).tokens, 0, 0 },                                                                     \
-    { "protocol", 0, CLI_TEXT, "NAME", "how the text is cut: stream, gptq or documents "       \
-      "(default: stream)", &(o).protocol, 0, 0 },                                              \
+    { "protocol", 0, CLI_TEXT, "NAME", "how the text is cut: stream, gptq, wikitext2, c4, "    \
+      "c4-new, documents or pieces (default: stream)", &(o).protocol, 0, 0 },                  \
     { "length", 0, CLI_SIZE, "S", "ids per sequence, bos included "                            \
       "(default: the model's positions, 2048 at most)", &(o).length, 2, 1 << 24 },             \
     { "sequences", 0, CLI_SIZE, "N", "use the first N sequences (default: all)",               \
       &(o).sequences, 1, INT32_MAX },                                                          \
-    { "bos", 0, CLI_SIZE, "ID", "id in front of texts (default: what config.json says)",       \
-      &(o).bos, 0, INT32_MAX },                                                                \
+    { "bos", 0, CLI_SIZE, "ID", "id in front of texts (default: what the tokenizer's "         \
+      "files or config.json say)", &(o).bos, 0, INT32_MAX },                                   \
     { "no-bos", 0, CLI_SWITCH, NULL, "put no id in front of texts", &(o).no_bos, 0, 0 }
 
 /* ... and how, which commands without a text have too. */
@@ -74,8 +74,9 @@ osc_status run_open_tokenizer(osc_tokenizer **tokenizer, const osc_model *model,
                               const char *folder);
 /* The documents of --text, or the shipped text's. */
 osc_status run_text(osc_documents **documents, const char *path);
-/* The id in front of texts, -1: none. */
-int32_t run_bos(const osc_config *config, const run_options *o);
+/* The id in front of texts, -1: none: what the options say, else the tokenizer's files, else the
+ * model's architecture. */
+int32_t run_bos(const osc_config *config, const osc_tokenizer *tokenizer, const run_options *o);
 
 /* Opens a model, makes the corpus for it and checks it against the model. */
 osc_status run_open(run_input *input, const char *model_path, const run_options *options);

@@ -9,7 +9,7 @@
 
 extern const cli_command experiment_tokenize;
 
-enum { CONFIG_MOST = 16 << 20, OPT_BOS = 2 };
+enum { CONFIG_MOST = 16 << 20, OPT_BOS = 2, LLAMA_BOS = 1 };
 
 typedef struct {
     const char *tokenizer, *text;
@@ -19,10 +19,10 @@ typedef struct {
 
 /* --- bos -------------------------------------------------------------------------- */
 
-/* Reads DIR/NAME; *root stays NULL if there is no such file. */
-static osc_status read_config(json_t **root, const char *folder, const char *name)
+/* Reads the folder's config.json; *root stays NULL if there is none. */
+static osc_status read_config(json_t **root, const char *folder)
 {
-    char *path = osc_path_join(folder, name);
+    char *path = osc_path_join(folder, "config.json");
     if (path == NULL)
         return OSC_ENOMEM;
     osc_status status = osc_file_exists(path)
@@ -31,19 +31,14 @@ static osc_status read_config(json_t **root, const char *folder, const char *nam
     return status;
 }
 
-/* "</s>" or { "content": "</s>" }; NULL if it is neither. */
-static const char *token_text(const json_t *value)
-{
-    return json_string_value(json_is_object(value) ? json_object_get(value, "content") : value);
-}
-
-/* OPT puts its bos in front of every text. */
+/* OPT and Llama put their bos in front of every text. */
 static osc_status bos_of_model(int32_t *bos, const json_t *config)
 {
     const char *type = json_string_value(json_object_get(config, "model_type"));
-    if (type == NULL || strcmp(type, "opt") != 0)
+    bool opt = type != NULL && strcmp(type, "opt") == 0;
+    if (!opt && (type == NULL || strcmp(type, "llama") != 0))
         return OSC_OK;
-    size_t id = OPT_BOS;
+    size_t id = opt ? OPT_BOS : LLAMA_BOS;
     OSC_TRY(osc_json_get_size(&id, config, "bos_token_id"));
     if (id > INT32_MAX)
         return osc_fail(OSC_EFORMAT, "config.json: bos_token_id %zu is no token id", id);
@@ -51,29 +46,16 @@ static osc_status bos_of_model(int32_t *bos, const json_t *config)
     return OSC_OK;
 }
 
-/* Other models get one if tokenizer_config.json says so. */
-static void bos_of_tokenizer(int32_t *bos, const json_t *config, const osc_tokenizer *tokenizer)
-{
-    const char *token = token_text(json_object_get(config, "bos_token"));
-    if (json_is_true(json_object_get(config, "add_bos_token")) && token != NULL)
-        *bos = osc_tokenizer_find(tokenizer, token);
-}
-
 static osc_status find_bos(int32_t *bos, const char *folder, const osc_tokenizer *tokenizer)
 {
-    json_t *model = NULL, *settings = NULL;
-    int32_t found = -1;
-    osc_status status = read_config(&model, folder, "config.json");
+    json_t *model = NULL;
+    *bos = -1;
+    if (osc_tokenizer_bos(tokenizer, bos))
+        return OSC_OK;
+    osc_status status = read_config(&model, folder);
     if (status == OSC_OK)
-        status = bos_of_model(&found, model);
-    if (status == OSC_OK && found < 0)
-        status = read_config(&settings, folder, "tokenizer_config.json");
-    if (status == OSC_OK && found < 0)
-        bos_of_tokenizer(&found, settings, tokenizer);
+        status = bos_of_model(bos, model);
     json_decref(model);
-    json_decref(settings);
-    if (status == OSC_OK)
-        *bos = found;
     return status;
 }
 
@@ -133,8 +115,8 @@ static int tokenize(int argc, char **argv)
           &o.tokenizer, 0, 0 },
         { "text", 0, CLI_TEXT, "FILE", "text to tokenize: plain, .jsonl, .json.gz "
           "(default: the shipped sampled.txt)", &o.text, 0, 0 },
-        { "bos", 0, CLI_SIZE, "ID", "id in front of each document (default: what config.json or "
-          "tokenizer_config.json says, none without them)", &o.bos, 0, INT32_MAX },
+        { "bos", 0, CLI_SIZE, "ID", "id in front of each document (default: what tokenizer.json, "
+          "tokenizer_config.json or config.json says, none without them)", &o.bos, 0, INT32_MAX },
         { "no-bos", 0, CLI_SWITCH, NULL, "put no id in front", &o.no_bos, 0, 0 },
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };

@@ -20,13 +20,14 @@ static int32_t prefix_of(const osc_model *model)
 }
 
 static osc_status choose_bos(osc_request_options *options, const osc_model *model,
-                             zeroshot_bos bos)
+                             const osc_tokenizer *tokenizer, zeroshot_bos bos)
 {
     const osc_config *config = osc_model_config(model);
     *options = (osc_request_options){
         .bos = config->bos, .prefix = prefix_of(model), .longest = config->positions,
         .vocabulary = config->vocabulary,
     };
+    osc_tokenizer_bos(tokenizer, &options->bos);
     if (bos == ZEROSHOT_BOS_NO)
         options->bos = -1;
     if (bos != ZEROSHOT_BOS_YES)
@@ -55,9 +56,10 @@ static osc_status read_items(zeroshot_model *m, const zeroshot_data *data,
 {
     osc_tokenizer *tokenizer;
     osc_request_options options;
-    OSC_TRY(choose_bos(&options, m->model, o->bos));
     OSC_TRY(run_open_tokenizer(&tokenizer, m->model, o->run.tokenizer));
-    osc_status status = make_requests(m, data, tokenizer, &options);
+    osc_status status = choose_bos(&options, m->model, tokenizer, o->bos);
+    if (status == OSC_OK)
+        status = make_requests(m, data, tokenizer, &options);
     m->bos = options.bos;
     snprintf(m->tokenizer_sha256, sizeof m->tokenizer_sha256, "%s",
              osc_tokenizer_digest(tokenizer));

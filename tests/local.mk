@@ -23,7 +23,7 @@ TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
   %D%/data/models %D%/data/reference %D%/data/safetensors %D%/data/statistics \
-  %D%/data/synth.py %D%/data/text %D%/data/torch
+  %D%/data/synth.py %D%/data/text %D%/data/tokenizers %D%/data/torch
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
@@ -62,6 +62,12 @@ check_PROGRAMS += %D%/test_decoder
 %C%_test_decoder_SOURCES = %D%/test_decoder.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_decoder_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_decoder_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_tokenizer_kinds
+%C%_test_tokenizer_kinds_SOURCES = %D%/test_tokenizer_kinds.c %D%/text.h %D%/files.h %D%/paths.h \
+  %D%/run.h
+%C%_test_tokenizer_kinds_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_tokenizer_kinds_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_documents
 %C%_test_documents_SOURCES = %D%/test_documents.c %D%/text.h %D%/files.h %D%/paths.h %D%/run.h

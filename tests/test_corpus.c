@@ -3,6 +3,7 @@
 #include "text.h"
 
 #include "base/alloc.h"
+#include "text/pyrandom.h"
 
 static const int32_t BOS = 2;
 
@@ -142,6 +143,12 @@ START_TEST(test_protocols)
         { { OSC_DOCUMENTS, SIZE_MAX, 0, 1 }, "1 97 98 99|1 100 101|1 102", 10, 4 },
         { { OSC_DOCUMENTS, 9, 0, -1 }, "97 98 99|100 101", 6, 3 },
         { { OSC_DOCUMENTS, 9, 1, 1 }, "1 97 98 99", 4, 4 },
+        { { OSC_PIECES, 2, 0, 1 }, "1 97|98 99|1 100|1 102", 10, 2 },
+        { { OSC_PIECES, 3, 0, 1 }, "1 97 98|1 100 101|1 102", 10, 3 },
+        { { OSC_PIECES, 2, 3, 1 }, "1 97|98 99|1 100", 7, 2 },
+        { { OSC_PIECES, 9, 0, -1 }, "97 98 99|100 101", 6, 3 },
+        { { OSC_C4_NEW, 3, 0, 1 }, "1 97 98|99 32 100|101 32 32", 10, 3 },
+        { { OSC_C4_NEW, 4, 0, -1 }, "97 98 99 32|100 101 32 32", 9, 4 },
     };
     put_text("vocab.json", byte_vocab(-1, ""));
     put_text("merges.txt", "");
@@ -166,6 +173,97 @@ START_TEST(test_protocols)
 }
 END_TEST
 
+/* Lines of white space are empty rows, others keep their newline; two newlines between
+ * rows.  Of a .raw file `gptq` is the same. */
+START_TEST(test_wikitext)
+{
+    static const char text[] = " \n = A = \n\u3000\x1f\n\nb\n<|endoftext|>\nc";
+    static const char joined[] = "\n\n = A = \n\n\n\n\n\n\nb\n\n\n<|endoftext|>\n\n\nc";
+    static const struct { const char *name; osc_protocol protocol; } cases[] = {
+        { "a.txt", OSC_WIKITEXT2 }, { "a.raw", OSC_WIKITEXT2 }, { "a.raw", OSC_GPTQ },
+    };
+    put_text("vocab.json", byte_vocab(-1, ""));
+    put_text("merges.txt", "");
+    osc_tokenizer *tokenizer = open_ok(folder);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        put_text(cases[i].name, text);
+        osc_documents *documents = read_ok(in_folder(cases[i].name));
+        osc_corpus *corpus = make_ok(documents, tokenizer, (osc_window_options){
+            .protocol = cases[i].protocol, .length = sizeof joined, .bos = 7 });
+        ck_assert_uint_eq(corpus->tokens, sizeof joined);
+        ck_assert_int_eq(corpus->ids[0], 7);
+        for (size_t k = 1; k < sizeof joined; k++)
+            ck_assert_int_eq(corpus->ids[k], joined[k - 1]);
+        osc_corpus_free(corpus);
+        osc_documents_free(documents);
+    }
+    osc_tokenizer_close(tokenizer);
+}
+END_TEST
+
+/* The figures of the published text: GPT-2's ids and windows of WikiText-2. */
+START_TEST(test_wikitext_shared)
+{
+    const char *text = in_shared("data/wikitext2/wiki.test.raw");
+    const char *directory = in_shared("tokenizers/gpt2");
+    if (text == NULL || directory == NULL)
+        return;
+    osc_tokenizer *tokenizer = open_ok(directory);
+    osc_documents *documents = read_ok(text);
+    osc_corpus *corpus = make_ok(documents, tokenizer, (osc_window_options){
+        .protocol = OSC_GPTQ, .length = 2048, .bos = -1 });
+    ck_assert_uint_eq(corpus->tokens, 287644);
+    ck_assert_uint_eq(corpus->count, 140);
+    osc_corpus_free(corpus);
+    osc_documents_free(documents);
+    osc_tokenizer_close(tokenizer);
+}
+END_TEST
+
+/* Figures of CPython 3.11: after random.seed(0), getrandbits(32) and randint(0, 45575). */
+START_TEST(test_python_random)
+{
+    static const uint32_t bits[] = { 3626764237u, 1654615998u, 3255389356u };
+    static const uint32_t draws[] = { 25247, 27562, 2653, 16968, 33506, 31845 };
+    osc_pyrandom random;
+    osc_pyrandom_seed(&random, 0);
+    for (size_t i = 0; i < sizeof bits / sizeof *bits; i++)
+        ck_assert_uint_eq(osc_pyrandom_next(&random), bits[i]);
+    osc_pyrandom_seed(&random, 0);
+    for (size_t i = 0; i < sizeof draws / sizeof *draws; i++)
+        ck_assert_uint_eq(osc_pyrandom_below(&random, 45576), draws[i]);
+    for (int i = 0; i < 100; i++)
+        ck_assert_uint_eq(osc_pyrandom_below(&random, 1), 0);
+}
+END_TEST
+
+/* Windows of "abcdefgh", "xyz" and "ijklmnopqr" as these lines of Python draw them:
+ * random.seed(0); i = random.randint(0, 2), again while len(docs[i]) < 5;
+ * s = random.randint(0, len(docs[i]) - 5 - 1); docs[i][s:s + 5] */
+START_TEST(test_c4_draws)
+{
+    static const char *const windows[] = {
+        "bcdef", "lmnop", "jklmn", "jklmn", "abcde", "klmno", "mnopq", "bcdef", "cdefg",
+        "cdefg", "ijklm", "jklmn", "lmnop", "klmno", "cdefg", "abcde",
+    };
+    put_text("vocab.json", byte_vocab(-1, ""));
+    put_text("merges.txt", "");
+    put_text("a.jsonl", "{\"text\":\"abcdefgh\"}\n{\"text\":\"xyz\"}\n"
+                        "{\"text\":\"ijklmnopqr\"}\n");
+    osc_tokenizer *tokenizer = open_ok(folder);
+    osc_documents *documents = read_ok(in_folder("a.jsonl"));
+    osc_corpus *corpus = make_ok(documents, tokenizer, (osc_window_options){
+        .protocol = OSC_C4, .length = 5, .bos = -1 });
+    ck_assert_uint_eq(corpus->count, 256);
+    for (size_t i = 0; i < sizeof windows / sizeof *windows; i++)
+        for (size_t k = 0; k < 5; k++)
+            ck_assert_int_eq(corpus->ids[corpus->offset[i] + k], windows[i][k]);
+    osc_corpus_free(corpus);
+    osc_documents_free(documents);
+    osc_tokenizer_close(tokenizer);
+}
+END_TEST
+
 START_TEST(test_refusals)
 {
     static const struct {
@@ -181,6 +279,10 @@ START_TEST(test_refusals)
         { { OSC_STREAM, 0, 0, 2 }, OSC_EINVAL, "sequence length 0" },
         { { OSC_STREAM, 8, 0, -2 }, OSC_EINVAL, "bos -2" },
         { { OSC_TOKENS, 8, 0, 2 }, OSC_EINVAL, "'tokens'" },
+        { { OSC_PIECES, 8, 0, -1 }, OSC_EFORMAT, "too short: it gives 1 ids" },
+        { { OSC_C4_NEW, 8, 0, 2 }, OSC_EFORMAT, "one sequence of protocol 'c4-new' needs 8" },
+        { { OSC_C4, 8, 0, 2 }, OSC_EFORMAT, "none of the text's 1 documents has 8 ids" },
+        { { OSC_C4, 2, 0, 2 }, OSC_EFORMAT, "document 1 has exactly 2 ids" },
     };
     put_text("a.txt", "a");
     osc_tokenizer *tokenizer = open_ok(in_share("opt-mini-8m"));
@@ -209,7 +311,8 @@ START_TEST(test_protocol_names)
     ck_assert_int_eq(osc_protocol_parse(&unchanged, "steam"), OSC_EINVAL);
     ck_assert_ptr_nonnull(strstr(osc_error(), "did you mean 'stream'"));
     ck_assert_int_eq(osc_protocol_parse(&unchanged, "nonsense-entirely"), OSC_EINVAL);
-    ck_assert_ptr_nonnull(strstr(osc_error(), "known are stream, gptq, documents and tokens"));
+    ck_assert_ptr_nonnull(strstr(osc_error(), "known are stream, gptq, wikitext2, c4, c4-new, documents, "
+                                          "pieces and tokens"));
     ck_assert_int_eq(unchanged, OSC_GPTQ);
 }
 END_TEST
@@ -300,7 +403,7 @@ static osc_status make_one(const osc_documents *documents, const osc_tokenizer *
 
 START_TEST(test_out_of_memory)
 {
-    put_text("a.txt", "one two three \u00e9\n<|endoftext|>\nfour five six\n");
+    put_text("a.txt", "one two three \u00e9\n<|endoftext|>\nfour five six seven eight\n");
     put_text("a.tokens", "1 2 3\n4 5\n");
     osc_tokenizer *tokenizer = open_ok(in_share("opt-mini-8m"));
     osc_documents *documents = read_ok(in_folder("a.txt"));
@@ -329,6 +432,10 @@ int main(void)
     tcase_add_test(tc, test_sampled);
     tcase_add_test(tc, test_heldout);
     tcase_add_test(tc, test_protocols);
+    tcase_add_test(tc, test_wikitext);
+    tcase_add_test(tc, test_wikitext_shared);
+    tcase_add_test(tc, test_python_random);
+    tcase_add_test(tc, test_c4_draws);
     tcase_add_test(tc, test_refusals);
     tcase_add_test(tc, test_protocol_names);
     tcase_add_test(tc, test_token_file);

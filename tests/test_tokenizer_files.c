@@ -157,6 +157,16 @@ struct json_case {
 
 #define BYTE_LEVEL "{\"type\":\"ByteLevel\""
 #define NO_PRE BYTE_LEVEL "}"
+#define SEQUENCE(list) "{\"type\":\"Sequence\",\"pretokenizers\":[" list "]}"
+#define SPLIT(pattern, behavior) \
+    "{\"type\":\"Split\",\"pattern\":{" pattern "},\"behavior\":\"" behavior "\"}"
+#define DIGITS "{\"type\":\"Digits\"}"
+#define DIGITS4 DIGITS "," DIGITS "," DIGITS "," DIGITS
+#define TEMPLATE(single, ids)                                                              \
+    ",\"post_processor\":{\"type\":\"TemplateProcessing\",\"single\":[" single "],"          \
+    "\"special_tokens\":{\"a\":{\"id\":\"a\",\"ids\":[" ids "]}}}"
+#define SPECIAL_A "{\"SpecialToken\":{\"id\":\"a\",\"type_id\":0}}"
+#define TEXT_A "{\"Sequence\":{\"id\":\"A\",\"type_id\":0}}"
 
 static const struct json_case json_good[] = {
     { "", "[\"a b\"]", NO_PRE, "", OSC_OK, "" },
@@ -169,6 +179,14 @@ static const struct json_case json_good[] = {
     { "", "[]", BYTE_LEVEL ",\"add_prefix_space\":false,\"use_regex\":true}", "", OSC_OK, "" },
     { "", "[]", NO_PRE, ",\"added_tokens\":[{\"id\":300,\"content\":\"<x>\"},"
       "{\"id\":97,\"content\":\"a\"}]", OSC_OK, "" },
+    { "", "[]", "null", "", OSC_OK, "" },
+    { "\"unk_token\":\"a\",\"byte_fallback\":true,", "[]", "null",
+      ",\"normalizer\":{\"type\":\"Sequence\",\"normalizers\":[]}", OSC_OK, "" },
+    { "", "[]", SEQUENCE(DIGITS4 "," BYTE_LEVEL ",\"add_prefix_space\":true,\"use_regex\":true}"),
+      "", OSC_OK, "" },
+    { "", "[]", NO_PRE, TEMPLATE(SPECIAL_A "," TEXT_A, "97"), OSC_OK, "" },
+    { "", "[]", NO_PRE, TEMPLATE(TEXT_A, "97"), OSC_OK, "" },
+    { "", "[]", NO_PRE, ",\"decoder\":{\"type\":\"WordPiece\"}", OSC_OK, "" },
 };
 
 static const struct json_case json_other_kinds[] = {
@@ -178,15 +196,54 @@ static const struct json_case json_other_kinds[] = {
       "model.end_of_word_suffix is \"</w>\"" },
     { "\"continuing_subword_prefix\":\"##\",", "[]", NO_PRE, "", OSC_EUNSUP,
       "continuing_subword_prefix" },
-    { "", "[]", "null", "", OSC_EUNSUP, "no pre_tokenizer" },
     { "", "[]", "{\"type\":\"Whitespace\"}", "", OSC_EUNSUP,
-      "pre_tokenizer.type is \"Whitespace\"" },
-    { "", "[]", BYTE_LEVEL ",\"use_regex\":false}", "", OSC_EUNSUP, "use_regex" },
-    { "", "[]", BYTE_LEVEL ",\"add_prefix_space\":true}", "", OSC_EUNSUP, "add_prefix_space" },
-    { "", "[]", NO_PRE, ",\"normalizer\":{\"type\":\"NFC\"}", OSC_EUNSUP, "normalizer" },
+      "pre_tokenizer: type \"Whitespace\" is not supported, only ByteLevel, Digits, Metaspace, "
+      "Split, Sequence of these" },
+    { "", "[]", SEQUENCE(BYTE_LEVEL "}," BYTE_LEVEL "}"), "", OSC_EUNSUP,
+      "ByteLevel after ByteLevel" },
+    { "", "[]", SEQUENCE(SEQUENCE(BYTE_LEVEL "}")), "", OSC_EUNSUP,
+      "type \"Sequence\" is not supported" },
+    { "", "[]", SPLIT("\"Regex\":\"\\\\d+\"", "Isolated"), "", OSC_EUNSUP,
+      "Split: \"pattern\" is not one of those supported" },
+    { "", "[]", SPLIT("\"String\":\" \"", "Isolated"), "", OSC_EUNSUP, "Split: \"pattern\"" },
+    { "", "[]", SPLIT("\"Regex\":\"x\"", "Removed"), "", OSC_EUNSUP,
+      "behavior \"Removed\" is not supported, only \"Isolated\"" },
+    { "", "[]", "{\"type\":\"Metaspace\",\"replacement\":\"_\",\"prepend_scheme\":\"last\"}", "",
+      OSC_EUNSUP, "prepend_scheme \"last\"" },
+    { "", "[]", "{\"type\":\"Metaspace\",\"replacement\":\"\"}", "", OSC_EUNSUP,
+      "\"replacement\" of 0 bytes" },
+    { "", "[]", SEQUENCE(DIGITS4 "," DIGITS4 "," DIGITS4 "," DIGITS4 "," BYTE_LEVEL "}"), "",
+      OSC_EUNSUP, "pre_tokenizer: has more than 16 steps" },
+    { "", "[]", NO_PRE, ",\"normalizer\":{\"type\":\"NFC\"}", OSC_EUNSUP,
+      "normalizer: type \"NFC\" is not supported, only Prepend, Replace, Sequence of these" },
+    { "", "[]", NO_PRE, ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"Regex\":\" \"},"
+      "\"content\":\"_\"}", OSC_EUNSUP, "normalizer: Replace: \"pattern\" is not a \"String\"" },
+    { "", "[]", NO_PRE, ",\"normalizer\":{\"type\":\"Replace\",\"pattern\":{\"String\":\"\"},"
+      "\"content\":\"_\"}", OSC_EUNSUP, "\"String\" of 0 bytes is not supported" },
+    { "", "[]", NO_PRE, ",\"normalizer\":{\"type\":\"Prepend\",\"prepend\":"
+      "\"0123456789012345678901234567890123456789\"}", OSC_EUNSUP, "\"prepend\" of 40 bytes" },
+    { "", "[]", NO_PRE, ",\"post_processor\":{\"type\":\"RobertaProcessing\"}", OSC_EUNSUP,
+      "post_processor: type \"RobertaProcessing\" is not supported" },
+    { "", "[]", NO_PRE, TEMPLATE(TEXT_A "," SPECIAL_A, "97"), OSC_EUNSUP,
+      "TemplateProcessing is supported only with one special token before the text" },
+    { "", "[]", NO_PRE, TEMPLATE(SPECIAL_A, "97"), OSC_EUNSUP, "TemplateProcessing" },
+    { "", "[]", NO_PRE, TEMPLATE("", "97"), OSC_EUNSUP, "TemplateProcessing" },
+    { "", "[]", NO_PRE, TEMPLATE(SPECIAL_A "," TEXT_A, "97,98"), OSC_EUNSUP,
+      "special token \"a\" is not one id" },
+    { "", "[]", NO_PRE, TEMPLATE(SPECIAL_A "," TEXT_A, "-1"), OSC_EUNSUP,
+      "special token \"a\" is not one id" },
 };
 
 static const struct json_case json_bad[] = {
+    { "", "[]", "7", "", OSC_EFORMAT, "pre_tokenizer: is not an object" },
+    { "", "[]", "{\"type\":\"Sequence\"}", "", OSC_EFORMAT, "\"pretokenizers\" is not a list" },
+    { "", "[]", BYTE_LEVEL ",\"use_regex\":0}", "", OSC_EFORMAT, "\"use_regex\" is not true" },
+    { "\"unk_token\":\"<unk>\",", "[]", "null", "", OSC_EFORMAT,
+      "model.unk_token \"<unk>\" is not in the vocabulary" },
+    { "", "[]", NO_PRE, ",\"added_tokens\":[{\"id\":300,\"content\":\"x\",\"lstrip\":1}]",
+      OSC_EFORMAT, "added token \"x\" has id 300" },
+    { "", "[]", NO_PRE, ",\"added_tokens\":[{\"id\":300,\"content\":\"<x>\",\"lstrip\":1}]",
+      OSC_EFORMAT, "\"lstrip\" is not true or false" },
     { "\"type\":7,", "[]", NO_PRE, "", OSC_EFORMAT, "\"type\" is not a string" },
     { "\"ignore_merges\":1,", "[]", NO_PRE, "", OSC_EFORMAT,
       "\"ignore_merges\" is not true or false" },

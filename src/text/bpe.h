@@ -16,6 +16,8 @@ struct osc_bpe_symbol;
  * to the next; start from { .model = model }. */
 typedef struct {
     const osc_bpe_model   *model;
+    int32_t               *start;        /* the ids before merging */
+    size_t                 starts;       /* capacity */
     struct osc_bpe_symbol *symbol;
     size_t                 symbols;      /* capacity */
     uint64_t              *heap;
@@ -23,7 +25,8 @@ typedef struct {
     size_t                 heap_room;    /* capacity */
 } osc_bpe;
 
-/* Appends the ids of a piece of `size` bytes (at least 1; OSC_EUNSUP from 4 GiB). */
+/* Appends the ids of a piece of `size` bytes (at least 1; OSC_EUNSUP from 4 GiB), in an
+ * alphabet of characters each spelled as it is. */
 osc_status osc_bpe_encode(osc_bpe *bpe, osc_ids *ids, const uint8_t *piece, size_t size);
 void osc_bpe_clear(osc_bpe *bpe);
 

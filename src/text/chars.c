@@ -3,7 +3,6 @@
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
-#include <stdbool.h>
 
 #include "base/alloc.h"
 #include "text/utf8.h"
@@ -17,8 +16,15 @@ const uint8_t osc_ascii_class[256] = {
 /* One character beyond ASCII is classified by the number of the group that
  * matched.  A table of all code points would cost 10 ms at every start; this costs
  * 30 ns for each of the few characters that need it. */
-static const char pattern[] = "(\\p{L})|(\\p{N})|.";
-enum { GROUPS = 2 };
+static const char pattern[] =
+    "(\\p{L})|([\\p{Nd}\\p{Nl}])|(\\p{No})|([\\p{M}\\p{Pc}\\x{200c}\\x{200d}"
+    "\\x{24b6}-\\x{24e9}\\x{1f130}-\\x{1f149}\\x{1f150}-\\x{1f169}\\x{1f170}-\\x{1f189}])|.";
+static const struct { enum osc_char_class class; bool word; } groups[] = {
+    { OSC_CHAR_OTHER, false },
+    { OSC_CHAR_LETTER, true }, { OSC_CHAR_NUMBER, true }, { OSC_CHAR_NUMBER, false },
+    { OSC_CHAR_OTHER, true },   /* marks, connectors, joiners, letters in a circle or square */
+};
+enum { GROUPS = sizeof groups / sizeof *groups - 1 };
 
 struct osc_chars {
     pcre2_general_context *context;
@@ -90,13 +96,15 @@ void osc_char_reader_clear(osc_char_reader *reader)
 }
 
 /* Not PCRE2's \s, which counts U+180E in. */
-static bool is_space(uint32_t c)
+bool osc_char_is_space(uint32_t c)
 {
-    return c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
-           c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == 0x85 || c == 0xa0 || c == 0x1680 ||
+           (c >= 0x2000 && c <= 0x200a) || c == 0x2028 || c == 0x2029 || c == 0x202f ||
+           c == 0x205f || c == 0x3000;
 }
 
-static enum osc_char_class property(osc_char_reader *reader, const uint8_t *p, size_t n)
+/* The number of the group that matches a character, 0 if none does. */
+static size_t find_group(osc_char_reader *reader, const uint8_t *p, size_t n)
 {
     if (reader->match == NULL)
         reader->match = pcre2_match_data_create(GROUPS + 1, reader->chars->context);
@@ -104,10 +112,10 @@ static enum osc_char_class property(osc_char_reader *reader, const uint8_t *p, s
     if (reader->match != NULL)
         group = pcre2_match(reader->chars->code, p, n, 0, PCRE2_NO_UTF_CHECK, reader->match, NULL);
     if (group > 0)   /* one more than the number of the group that matched */
-        return (enum osc_char_class)(group - 1);
+        return (size_t)group - 1;
     if (reader->status == OSC_OK)
         reader->status = osc_fail(OSC_ENOMEM, "out of memory while classifying characters");
-    return OSC_CHAR_OTHER;
+    return 0;
 }
 
 size_t osc_char_read(osc_char_reader *reader, const uint8_t *p, size_t left,
@@ -120,6 +128,15 @@ size_t osc_char_read(osc_char_reader *reader, const uint8_t *p, size_t left,
     size_t n;
     if (osc_utf8_read(&character, &n, p, left) != OSC_UTF8_WHOLE)
         return 1;
-    *class = is_space(character) ? OSC_CHAR_SPACE : property(reader, p, n);
+    *class = osc_char_is_space(character) ? OSC_CHAR_SPACE : groups[find_group(reader, p, n)].class;
     return n;
+}
+
+bool osc_char_is_word(osc_char_reader *reader, const uint8_t *p, size_t left)
+{
+    uint32_t character;
+    size_t n;
+    if (osc_utf8_read(&character, &n, p, left) != OSC_UTF8_WHOLE)
+        return false;
+    return groups[find_group(reader, p, n)].word;   /* '_' is a connector */
 }

@@ -1,8 +1,8 @@
-/* Characters of possibly broken UTF-8 and the classes that the GPT-2
- * pre-tokenizer tells apart. */
+/* Characters of possibly broken UTF-8 and the classes that pre-tokenizers tell apart. */
 #ifndef OSC_TEXT_CHARS_H
 #define OSC_TEXT_CHARS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -37,5 +37,12 @@ void osc_char_reader_clear(osc_char_reader *reader);
  * in `*class`.  A byte that does not start a valid character is one by itself. */
 size_t osc_char_read(osc_char_reader *reader, const uint8_t *p, size_t left,
                      enum osc_char_class *class);
+
+/* Unicode's White_Space. */
+bool osc_char_is_space(uint32_t character);
+
+/* Whether the character at `p` is one of a word, \w as Unicode defines it: alphabetic,
+ * mark, decimal number, connector or joiner. */
+bool osc_char_is_word(osc_char_reader *reader, const uint8_t *p, size_t left);
 
 #endif

@@ -2,6 +2,7 @@
 #ifndef OSC_TEXT_CORPUS_H
 #define OSC_TEXT_CORPUS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,10 @@ osc_status osc_documents_read(osc_documents **documents, const char *path);
 void osc_documents_free(osc_documents *documents);
 size_t osc_documents_count(const osc_documents *documents);
 osc_document osc_documents_at(const osc_documents *documents, size_t index);
+/* The whole of a plain text, separators included; false for JSON lines. */
+bool osc_documents_whole(osc_document *whole, const osc_documents *documents);
+/* Whether the file's name ends in .raw (or .raw.gz), as WikiText's do. */
+bool osc_documents_are_wikitext(const osc_documents *documents);
 /* SHA-256 of the file's bytes as stored (compressed if it is). */
 const char *osc_documents_digest(const osc_documents *documents);
 
@@ -38,13 +43,18 @@ const char *osc_documents_digest(const osc_documents *documents);
 typedef enum {
     OSC_STREAM,      /* [bos] + ids of each document, one stream, windows of S-1 ids, bos before
                       * each */
-    OSC_GPTQ,        /* documents joined by a blank line, one bos at the start, windows of S ids */
+    OSC_GPTQ,        /* documents joined by a blank line, one bos at the start, windows of S ids;
+                      * of a WikiText file (.raw) the same as: */
+    OSC_WIKITEXT2,   /* the rows of WikiText's loader, joined and cut as by GPTQ */
+    OSC_C4,          /* 256 windows of S ids from documents, drawn as by GPTQ with seed 0 */
+    OSC_C4_NEW,      /* the first 1100 documents joined by a blank, one bos, 256 windows */
     OSC_DOCUMENTS,   /* [bos] + ids of each document cut to S ids, one sequence each */
+    OSC_PIECES,      /* [bos] + ids of each document, cut into consecutive sequences of S */
     OSC_TOKENS,      /* sequences taken from a file of ids as they are */
     OSC_PROTOCOL_COUNT
 } osc_protocol;
 
-/* "stream", "gptq", "documents", "tokens". */
+/* "stream", "gptq", "wikitext2", "c4", "c4-new", "documents", "pieces", "tokens". */
 const char *osc_protocol_name(osc_protocol protocol);
 /* One sentence that says what was done (bos, join, windows), for printing beside
  * a number; static. */
@@ -74,9 +84,9 @@ typedef struct {
 } osc_corpus;
 
 /* Tokenizes the documents and cuts them into sequences.  The last window of
- * `stream` may be shorter (at least 2 ids); `gptq` drops it, as published.  A
- * text too short for one sequence is OSC_EFORMAT.  With `sequences` set, only as
- * much text is tokenized as needed for stream and documents. */
+ * `stream`, or piece of a document, may be shorter (at least 2 ids); the published ones
+ * drop it.  A text too short for one sequence is OSC_EFORMAT.  With `sequences` set, only
+ * as much text is tokenized as needed for stream, documents and pieces. */
 osc_status osc_corpus_make(osc_corpus **corpus, const osc_documents *documents,
                            const osc_tokenizer *tokenizer, const osc_window_options *options);
 

@@ -17,6 +17,8 @@ struct osc_documents {
     osc_document *list;
     size_t        count;
     size_t        capacity;
+    osc_document  whole;      /* of a plain text */
+    bool          json, wikitext;
     char          digest[OSC_DIGEST_HEX];
 };
 
@@ -156,8 +158,11 @@ static osc_status read_open_file(osc_documents *documents, const char *name)
         text = documents->text;
         length -= strlen(".gz");
     }
-    bool json = has_ending(name, length, ".jsonl") || has_ending(name, length, ".json");
-    OSC_TRY((json ? split_json : split_plain)(documents, text, size));
+    documents->json = has_ending(name, length, ".jsonl") || has_ending(name, length, ".json");
+    documents->wikitext = has_ending(name, length, ".raw");
+    if (!documents->json)
+        documents->whole = (osc_document){ .text = text, .size = size };
+    OSC_TRY((documents->json ? split_json : split_plain)(documents, text, size));
     OSC_TRY(check_any(documents));
     if (documents->text != NULL)
         osc_mapping_close(&documents->file);
@@ -201,6 +206,18 @@ size_t osc_documents_count(const osc_documents *documents)
 osc_document osc_documents_at(const osc_documents *documents, size_t index)
 {
     return documents->list[index];
+}
+
+bool osc_documents_whole(osc_document *whole, const osc_documents *documents)
+{
+    if (!documents->json)
+        *whole = documents->whole;
+    return !documents->json;
+}
+
+bool osc_documents_are_wikitext(const osc_documents *documents)
+{
+    return documents->wikitext;
 }
 
 const char *osc_documents_digest(const osc_documents *documents)

@@ -61,7 +61,10 @@ static osc_status add(osc_merges *merges, const osc_vocab *vocab, const char *le
         return osc_fail(OSC_EFORMAT, "the merged token \"%.*s%.*s\" is not in the vocabulary",
                         nl > 80 ? 80 : (int)nl, left, nr > 80 ? 80 : (int)nr, right);
     osc_merge *slot = merges->slot + (osc_merges_find(merges, a, b) - merges->slot);
-    slot->pair = (uint64_t)(uint32_t)a << 32 | (uint32_t)b;
+    size_t first = osc_merges_slot(merges, osc_merges_pair(a, b));
+    if ((((size_t)(slot - merges->slot) - first) & merges->mask) > OSC_MOST_PROBES)
+        return osc_fail(OSC_EFORMAT, "more pairs share a hash than chance allows");
+    slot->pair = osc_merges_pair(a, b);
     slot->rank = merges->count++;
     slot->result = result;
     return OSC_OK;

@@ -33,12 +33,23 @@ osc_status osc_merges_from_text(osc_merges **merges, const osc_vocab *vocab,
 osc_status osc_merges_from_json(osc_merges **merges, const osc_vocab *vocab, const json_t *list);
 void osc_merges_free(osc_merges *merges);
 
+static inline uint64_t osc_merges_pair(int32_t left, int32_t right)
+{
+    return (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
+}
+
+/* Where a pair is looked for first. */
+static inline size_t osc_merges_slot(const osc_merges *merges, uint64_t pair)
+{
+    return (size_t)(pair * 0x9e3779b97f4a7c15u >> merges->shift);
+}
+
 /* The merge of two neighbours; its rank is OSC_NO_MERGE if there is none. */
 static inline const osc_merge *osc_merges_find(const osc_merges *merges,
                                                int32_t left, int32_t right)
 {
-    uint64_t pair = (uint64_t)(uint32_t)left << 32 | (uint32_t)right;
-    size_t i = (size_t)(pair * 0x9e3779b97f4a7c15u >> merges->shift);
+    uint64_t pair = osc_merges_pair(left, right);
+    size_t i = osc_merges_slot(merges, pair);
     while (merges->slot[i].pair != pair && merges->slot[i].rank != OSC_NO_MERGE)
         i = (i + 1) & merges->mask;
     return &merges->slot[i];

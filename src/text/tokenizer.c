@@ -4,15 +4,12 @@
 #include <string.h>
 
 #include "base/alloc.h"
-#include "text/bpe.h"
 #include "text/encode.h"
-#include "text/pretoken.h"
-#include "text/settings.h"
 
 struct osc_tokenizer {
-    osc_bpe_model model;
-    osc_chars    *chars;
-    char          digest[OSC_DIGEST_HEX];
+    osc_definition definition;
+    osc_chars     *chars;
+    char           digest[OSC_DIGEST_HEX];
 };
 
 void osc_ids_clear(osc_ids *ids)
@@ -40,9 +37,7 @@ osc_status osc_tokenizer_open(osc_tokenizer **tokenizer, const char *directory)
         return OSC_ENOMEM;
     osc_status status = osc_chars_create(&made->chars);
     if (status == OSC_OK)
-        status = osc_bpe_model_read(&made->model, made->digest, directory);
-    if (status == OSC_OK)
-        status = osc_settings_mark_special(made->model.vocab, directory);
+        status = osc_definition_read(&made->definition, made->digest, directory);
     if (status != OSC_OK) {
         osc_tokenizer_close(made);
         return status;
@@ -56,50 +51,33 @@ void osc_tokenizer_close(osc_tokenizer *tokenizer)
     if (tokenizer == NULL)
         return;
     osc_chars_free(tokenizer->chars);
-    osc_bpe_model_clear(&tokenizer->model);
+    osc_definition_clear(&tokenizer->definition);
     osc_free(tokenizer);
 }
 
-osc_status osc_encode_until(const osc_tokenizer *tokenizer, osc_ids *ids,
-                            const char *text, size_t size, size_t enough)
+const osc_definition *osc_tokenizer_definition(const osc_tokenizer *tokenizer)
 {
-    osc_status status = OSC_OK;
-    size_t before = ids->count;
-    osc_bpe bpe = { .model = &tokenizer->model };
-    osc_pretokens scan = { .text = (const uint8_t *)text, .size = size,
-                           .reader = { .chars = tokenizer->chars } };
-    for (size_t at = 0, end; at < size && ids->count < enough && status == OSC_OK; at = end) {
-        end = osc_pretoken_end(&scan, at);
-        status = scan.reader.status;
-        if (status == OSC_OK)
-            status = osc_bpe_encode(&bpe, ids, scan.text + at, end - at);
-    }
-    osc_bpe_clear(&bpe);
-    osc_char_reader_clear(&scan.reader);
-    if (status != OSC_OK)
-        ids->count = before;
-    return status;
+    return &tokenizer->definition;
 }
 
-osc_status osc_tokenizer_encode(const osc_tokenizer *tokenizer, osc_ids *ids,
-                                const char *text, size_t size)
+const osc_chars *osc_tokenizer_chars(const osc_tokenizer *tokenizer)
 {
-    return osc_encode_until(tokenizer, ids, text, size, SIZE_MAX);
+    return tokenizer->chars;
 }
 
 size_t osc_tokenizer_size(const osc_tokenizer *tokenizer)
 {
-    return tokenizer->model.vocab->size;
+    return tokenizer->definition.model.vocab->size;
 }
 
 int32_t osc_tokenizer_find(const osc_tokenizer *tokenizer, const char *token)
 {
-    return osc_vocab_find(tokenizer->model.vocab, token, strlen(token), "", 0);
+    return osc_vocab_find(tokenizer->definition.model.vocab, token, strlen(token), "", 0);
 }
 
 const char *osc_tokenizer_piece(const osc_tokenizer *tokenizer, int32_t id, size_t *size)
 {
-    const osc_vocab *vocab = tokenizer->model.vocab;
+    const osc_vocab *vocab = tokenizer->definition.model.vocab;
     if (id < 0 || (size_t)id >= vocab->size) {
         *size = 0;
         return NULL;
@@ -110,8 +88,15 @@ const char *osc_tokenizer_piece(const osc_tokenizer *tokenizer, int32_t id, size
 
 bool osc_tokenizer_is_special(const osc_tokenizer *tokenizer, int32_t id)
 {
-    const osc_vocab *vocab = tokenizer->model.vocab;
+    const osc_vocab *vocab = tokenizer->definition.model.vocab;
     return id >= 0 && (size_t)id < vocab->size && vocab->token[id].special;
+}
+
+bool osc_tokenizer_bos(const osc_tokenizer *tokenizer, int32_t *bos)
+{
+    if (tokenizer->definition.says_bos)
+        *bos = tokenizer->definition.bos;
+    return tokenizer->definition.says_bos;
 }
 
 const char *osc_tokenizer_digest(const osc_tokenizer *tokenizer)

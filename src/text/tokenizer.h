@@ -1,4 +1,4 @@
-/* Byte-level BPE tokenizers (GPT-2, OPT) from a checkpoint directory. */
+/* BPE tokenizers (GPT-2, OPT, BLOOM, Llama) from a checkpoint directory. */
 #ifndef OSC_TEXT_TOKENIZER_H
 #define OSC_TEXT_TOKENIZER_H
 
@@ -21,15 +21,17 @@ typedef struct {
 void osc_ids_clear(osc_ids *ids);
 osc_status osc_ids_append(osc_ids *ids, int32_t id);
 
-/* Opens vocab.json + merges.txt of `directory`, or else its tokenizer.json.
- * OSC_ENOTFOUND if it has neither, OSC_EFORMAT, OSC_EUNSUP (a tokenizer.json of
- * another kind), OSC_ENOMEM. */
+/* Opens the tokenizer of `directory`: vocab.json + merges.txt, unless a tokenizer.json
+ * beside them cuts texts otherwise than GPT-2 does, or else tokenizer.json.  OSC_ENOTFOUND
+ * if there is neither, OSC_EFORMAT, OSC_EUNSUP (a tokenizer.json with something that is
+ * not supported, which the message names), OSC_ENOMEM. */
 osc_status osc_tokenizer_open(osc_tokenizer **tokenizer, const char *directory);
 void osc_tokenizer_close(osc_tokenizer *tokenizer);
 
 /* Appends the ids of `size` bytes of text, without bos.  Every byte string can be
- * encoded: invalid UTF-8 bytes are tokenized as "other" characters.  Text that
- * looks like a special token ("</s>") is plain text. */
+ * encoded: a byte that is not UTF-8 counts as a character that is no letter, number or
+ * white space.  Added tokens of a tokenizer.json ("</s>") are looked for in the text as the
+ * tokenizers package does; with vocab.json and merges.txt all text is plain text. */
 osc_status osc_tokenizer_encode(const osc_tokenizer *tokenizer, osc_ids *ids,
                                 const char *text, size_t size);
 
@@ -46,6 +48,10 @@ const char *osc_tokenizer_piece(const osc_tokenizer *tokenizer, int32_t id, size
 /* Whether `id` is a special token: one that tokenizer.json calls so, or that config.json
  * or tokenizer_config.json name as bos, eos, padding or unknown. */
 bool osc_tokenizer_is_special(const osc_tokenizer *tokenizer, int32_t id);
+
+/* Whether the tokenizer's files say which id, if any, is put in front of a text; then
+ * `*bos` is it, or -1 for none.  Otherwise the model's architecture decides (osc_config). */
+bool osc_tokenizer_bos(const osc_tokenizer *tokenizer, int32_t *bos);
 
 /* SHA-256 of the files that define the tokenizer, in the order opened. */
 const char *osc_tokenizer_digest(const osc_tokenizer *tokenizer);

@@ -1,6 +1,7 @@
 #include <config.h>
 #include "text/vocab.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -72,12 +73,20 @@ static uint64_t hash(uint64_t state, const char *text, size_t length)   /* FNV-1
     return state;
 }
 
+/* The slot where `left` + `right` is looked for first. */
+static size_t first_slot(const osc_vocab *vocab, const char *left, size_t left_length,
+                         const char *right, size_t right_length)
+{
+    uint64_t h = hash(hash(0xcbf29ce484222325u, left, left_length), right, right_length);
+    return (size_t)(h ^ h >> 32) & vocab->mask;
+}
+
 /* The slot that holds `left` + `right` or, if none does, the empty one for it. */
 static size_t find_slot(const osc_vocab *vocab, const char *left, size_t left_length,
                         const char *right, size_t right_length)
 {
-    uint64_t h = hash(hash(0xcbf29ce484222325u, left, left_length), right, right_length);
-    for (size_t i = (size_t)(h ^ h >> 32) & vocab->mask;; i = (i + 1) & vocab->mask) {
+    size_t first = first_slot(vocab, left, left_length, right, right_length);
+    for (size_t i = first;; i = (i + 1) & vocab->mask) {
         int32_t id = vocab->slot[i];
         if (id == OSC_NO_TOKEN)
             return i;
@@ -99,35 +108,39 @@ int32_t osc_vocab_find(const osc_vocab *vocab, const char *left, size_t left_len
 
 enum { SPREAD = 16 };   /* ids may leave so many gaps, or memory would not follow the file's size */
 
-/* Checks all ids; `*storage` is the bytes that spellings and their bytes need. */
-static osc_status measure(size_t *largest, size_t *storage, json_t *ids)
+struct size {
+    size_t tokens, largest;   /* largest id */
+    size_t storage;           /* bytes that spellings and their bytes need */
+};
+
+/* Checks the ids of one object; `tokens` is set. */
+static osc_status measure(struct size *size, json_t *ids)
 {
     const char *key;
     json_t *value;
-    size_t count = json_object_size(ids);
-    *largest = *storage = 0;
     json_object_foreach(ids, key, value) {
         json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
         if (id < 0 || id > INT32_MAX)
             return osc_fail(OSC_EFORMAT, "token \"%.80s\": its id is not a whole number "
                             "from 0 to 2147483647", key);
-        if ((size_t)id / SPREAD >= count)
+        if ((size_t)id / SPREAD >= size->tokens)
             return osc_fail(OSC_EFORMAT, "token \"%.80s\": id %lld is absurd for a vocabulary "
-                            "of %zu tokens", key, (long long)id, count);
-        *largest = (size_t)id > *largest ? (size_t)id : *largest;
-        *storage += 2 * strlen(key) + 1;
+                            "of %zu tokens", key, (long long)id, size->tokens);
+        size->largest = (size_t)id > size->largest ? (size_t)id : size->largest;
+        size->storage += 2 * strlen(key) + 1;
     }
     return OSC_OK;
 }
 
-static osc_status reserve(osc_vocab *vocab, size_t count, size_t storage)
+static osc_status reserve(osc_vocab *vocab, const struct size *size)
 {
     size_t slots = 1024;
-    while (slots < 2 * count)
+    while (slots < 2 * size->tokens)
         slots *= 2;
+    vocab->size = size->largest + 1;
     vocab->mask = slots - 1;
     vocab->token = osc_alloc(vocab->size, sizeof *vocab->token);
-    vocab->storage = osc_alloc(storage, 1);
+    vocab->storage = osc_alloc(size->storage, 1);
     vocab->slot = osc_alloc(slots, sizeof *vocab->slot);
     if (vocab->token == NULL || vocab->storage == NULL || vocab->slot == NULL)
         return OSC_ENOMEM;
@@ -135,11 +148,25 @@ static osc_status reserve(osc_vocab *vocab, size_t count, size_t storage)
     return OSC_OK;
 }
 
-static osc_status fill(osc_vocab *vocab, json_t *ids)
+/* Enters a token into the hash table. */
+static osc_status enter(osc_vocab *vocab, const osc_token *token, int32_t id)
+{
+    size_t first = first_slot(vocab, token->spelling, token->length, "", 0);
+    size_t slot = find_slot(vocab, token->spelling, token->length, "", 0);
+    if (((slot - first) & vocab->mask) > OSC_MOST_PROBES)
+        return osc_fail(OSC_EFORMAT, "token \"%.80s\": more tokens share a hash than chance "
+                        "allows", token->spelling);
+    vocab->slot[slot] = id;
+    return OSC_OK;
+}
+
+/* Enters the tokens of one object, their spellings from `*at` of the storage on. */
+static osc_status fill(osc_vocab *vocab, char **at, json_t *ids, bool outside,
+                       osc_alphabet alphabet)
 {
     const char *key;
     json_t *value;
-    char *at = vocab->storage;
+    bool bytes = alphabet == OSC_ALPHABET_BYTES;
     json_object_foreach(ids, key, value) {
         int32_t id = (int32_t)json_integer_value(value);
         osc_token *token = &vocab->token[id];
@@ -147,13 +174,25 @@ static osc_status fill(osc_vocab *vocab, json_t *ids)
             return osc_fail(OSC_EFORMAT, "tokens \"%.80s\" and \"%.80s\" have the same id %d",
                             token->spelling, key, (int)id);
         token->length = strlen(key);
-        token->spelling = memcpy(at, key, token->length + 1);
-        token->bytes = at += token->length + 1;
-        token->size = decode(at, key, token->length);
-        at += token->size;
-        vocab->slot[find_slot(vocab, key, token->length, "", 0)] = id;
+        token->spelling = memcpy(*at, key, token->length + 1);
+        *at += token->length + 1;
+        token->bytes = bytes ? *at : token->spelling;
+        token->size = bytes ? decode(*at, key, token->length) : token->length;
+        *at += bytes ? token->size : 0;
+        token->outside = outside;
+        OSC_TRY(enter(vocab, token, id));
     }
     return OSC_OK;
+}
+
+/* Of an alphabet of characters. */
+static void find_spelled_bytes(osc_vocab *vocab)
+{
+    for (unsigned byte = 0; byte < 256; byte++) {
+        char spelling[8];
+        int n = snprintf(spelling, sizeof spelling, "<0x%02X>", byte);
+        vocab->byte_id[byte] = osc_vocab_find(vocab, spelling, (size_t)n, "", 0);
+    }
 }
 
 static osc_status find_bytes(osc_vocab *vocab)
@@ -169,21 +208,30 @@ static osc_status find_bytes(osc_vocab *vocab)
     return OSC_OK;
 }
 
-osc_status osc_vocab_create(osc_vocab **vocab, json_t *ids)
+static osc_status build(osc_vocab *vocab, json_t *ids, json_t *outside, osc_alphabet alphabet)
 {
-    size_t largest, storage;
+    struct size size = { .tokens = json_object_size(ids) + json_object_size(outside) };
+    OSC_TRY(measure(&size, ids));
+    OSC_TRY(measure(&size, outside));
+    OSC_TRY(reserve(vocab, &size));
+    char *at = vocab->storage;
+    OSC_TRY(fill(vocab, &at, ids, false, alphabet));
+    OSC_TRY(fill(vocab, &at, outside, true, alphabet));
+    if (alphabet == OSC_ALPHABET_BYTES)
+        return find_bytes(vocab);
+    find_spelled_bytes(vocab);
+    return OSC_OK;
+}
+
+osc_status osc_vocab_create(osc_vocab **vocab, json_t *ids, json_t *outside,
+                            osc_alphabet alphabet)
+{
     if (!json_is_object(ids) || json_object_size(ids) == 0)
         return osc_fail(OSC_EFORMAT, "the vocabulary is not an object of tokens and ids");
-    OSC_TRY(measure(&largest, &storage, ids));
     osc_vocab *made = osc_alloc(1, sizeof *made);
     if (made == NULL)
         return OSC_ENOMEM;
-    made->size = largest + 1;
-    osc_status status = reserve(made, json_object_size(ids), storage);
-    if (status == OSC_OK)
-        status = fill(made, ids);
-    if (status == OSC_OK)
-        status = find_bytes(made);
+    osc_status status = build(made, ids, outside, alphabet);
     if (status != OSC_OK) {
         osc_vocab_free(made);
         return status;
@@ -192,10 +240,28 @@ osc_status osc_vocab_create(osc_vocab **vocab, json_t *ids)
     return OSC_OK;
 }
 
+osc_status osc_vocab_set_bytes(osc_vocab *vocab, int32_t id, const uint8_t *bytes, size_t size)
+{
+    char **more = osc_grow(vocab->more, &vocab->room, vocab->mores + 1, sizeof *more);
+    if (more == NULL)
+        return OSC_ENOMEM;
+    vocab->more = more;
+    char *copy = osc_copy_string((const char *)bytes, size);
+    if (copy == NULL)
+        return OSC_ENOMEM;
+    more[vocab->mores++] = copy;
+    vocab->token[id].bytes = copy;
+    vocab->token[id].size = size;
+    return OSC_OK;
+}
+
 void osc_vocab_free(osc_vocab *vocab)
 {
     if (vocab == NULL)
         return;
+    for (size_t i = 0; i < vocab->mores; i++)
+        osc_free(vocab->more[i]);
+    osc_free(vocab->more);
     osc_free(vocab->token);
     osc_free(vocab->storage);
     osc_free(vocab->slot);

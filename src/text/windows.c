@@ -1,19 +1,13 @@
 /* Documents to sequences of ids, by protocol. */
 #include <config.h>
-#include "text/corpus.h"
+#include "text/windows.h"
 
 #include <string.h>
 
 #include "base/alloc.h"
 #include "text/encode.h"
 
-struct job {
-    const osc_documents      *documents;
-    const osc_tokenizer      *tokenizer;
-    const osc_window_options *options;
-};
-
-static osc_status append_bos(osc_ids *ids, int32_t bos)
+osc_status osc_append_bos(osc_ids *ids, int32_t bos)
 {
     return bos < 0 ? OSC_OK : osc_ids_append(ids, bos);
 }
@@ -24,10 +18,8 @@ static size_t saturating_product(size_t a, size_t b)
     return __builtin_mul_overflow(a, b, &product) ? SIZE_MAX : product;
 }
 
-/* Cuts the ids into windows of `step`, `bos` (unless -1) in front of each; a last
- * one that is shorter counts from `least` ids (at least 1). */
-static osc_status cut(osc_corpus *corpus, const osc_ids *ids, size_t step, int32_t bos,
-                      size_t least, size_t most)
+osc_status osc_cut_windows(osc_corpus *corpus, const osc_ids *ids, size_t step, int32_t bos,
+                           size_t least, size_t most)
 {
     size_t prefix = bos >= 0;
     size_t count = ids->count / step + (ids->count % step >= least);
@@ -54,7 +46,7 @@ static osc_status cut(osc_corpus *corpus, const osc_ids *ids, size_t step, int32
     return OSC_OK;
 }
 
-static osc_status make_stream(osc_corpus *corpus, const struct job *job)
+static osc_status make_stream(osc_corpus *corpus, const osc_window_job *job)
 {
     const osc_window_options *options = job->options;
     size_t step = options->length - (options->bos >= 0), most = options->sequences;
@@ -63,61 +55,23 @@ static osc_status make_stream(osc_corpus *corpus, const struct job *job)
     osc_status status = OSC_OK;
     for (size_t i = 0; i < corpus->documents && ids.count < enough && status == OSC_OK; i++) {
         osc_document document = osc_documents_at(job->documents, i);
-        status = append_bos(&ids, options->bos);
+        status = osc_append_bos(&ids, options->bos);
         if (status == OSC_OK)
             status = osc_encode_until(job->tokenizer, &ids, document.text, document.size, enough);
     }
     if (status == OSC_OK)
-        status = cut(corpus, &ids, step, options->bos, options->bos >= 0 ? 1 : 2, most);
-    osc_ids_clear(&ids);
-    return status;
-}
-
-/* All documents with a blank line between each two; released with osc_free. */
-static char *join(size_t *size, const osc_documents *documents)
-{
-    size_t count = osc_documents_count(documents), total = 0;
-    for (size_t i = 0; i < count; i++)
-        total += osc_documents_at(documents, i).size + 2;
-    char *text = osc_alloc(total, 1);
-    if (text == NULL)
-        return NULL;
-    char *at = text;
-    for (size_t i = 0; i < count; i++) {
-        osc_document document = osc_documents_at(documents, i);
-        memcpy(at, i == 0 ? "" : "\n\n", i == 0 ? 0 : 2);
-        at += i == 0 ? 0 : 2;
-        memcpy(at, document.text, document.size);
-        at += document.size;
-    }
-    *size = (size_t)(at - text);
-    return text;
-}
-
-static osc_status make_gptq(osc_corpus *corpus, const struct job *job)
-{
-    size_t size, length = job->options->length;
-    osc_ids ids = { .id = NULL };
-    char *text = join(&size, job->documents);
-    if (text == NULL)
-        return OSC_ENOMEM;
-    osc_status status = append_bos(&ids, job->options->bos);
-    if (status == OSC_OK)
-        status = osc_tokenizer_encode(job->tokenizer, &ids, text, size);
-    osc_free(text);
-    if (status == OSC_OK)
-        status = cut(corpus, &ids, length, -1, length, job->options->sequences);
+        status = osc_cut_windows(corpus, &ids, step, options->bos, options->bos >= 0 ? 1 : 2, most);
     osc_ids_clear(&ids);
     return status;
 }
 
 /* Appends the first `options->length` ids of a document as a sequence. */
-static osc_status add_document(osc_corpus *corpus, osc_ids *ids, const struct job *job,
+static osc_status add_document(osc_corpus *corpus, osc_ids *ids, const osc_window_job *job,
                                size_t index)
 {
     size_t start = ids->count, length = job->options->length;
     osc_document document = osc_documents_at(job->documents, index);
-    OSC_TRY(append_bos(ids, job->options->bos));
+    OSC_TRY(osc_append_bos(ids, job->options->bos));
     OSC_TRY(osc_encode_until(job->tokenizer, ids, document.text, document.size,
                              length < SIZE_MAX - start ? start + length : SIZE_MAX));
     size_t n = ids->count - start;
@@ -131,7 +85,7 @@ static osc_status add_document(osc_corpus *corpus, osc_ids *ids, const struct jo
     return OSC_OK;
 }
 
-static osc_status make_documents(osc_corpus *corpus, const struct job *job)
+static osc_status make_documents(osc_corpus *corpus, const osc_window_job *job)
 {
     size_t most = job->options->sequences;
     osc_ids ids = { .id = NULL };
@@ -148,10 +102,60 @@ static osc_status make_documents(osc_corpus *corpus, const struct job *job)
     return status;
 }
 
+/* Cuts the ids from the last sequence's end on into sequences, `*room` their capacity; a
+ * last one of a single id, which has nothing to predict, is taken away. */
+static osc_status cut_pieces(osc_corpus *corpus, osc_ids *ids, size_t *room, size_t length,
+                             size_t most)
+{
+    while (ids->count > corpus->offset[corpus->count] && (most == 0 || corpus->count < most)) {
+        size_t start = corpus->offset[corpus->count], n = ids->count - start;
+        n = n < length ? n : length;
+        if (n < 2)
+            break;
+        size_t *offset = osc_grow(corpus->offset, room, corpus->count + 2, sizeof *offset);
+        if (offset == NULL)
+            return OSC_ENOMEM;
+        corpus->offset = offset;
+        offset[++corpus->count] = start + n;
+        corpus->longest = n > corpus->longest ? n : corpus->longest;
+    }
+    ids->count = corpus->offset[corpus->count];
+    return OSC_OK;
+}
+
+/* All of a document, or as much as `most` sequences need. */
+static osc_status add_pieces(osc_corpus *corpus, osc_ids *ids, size_t *room,
+                             const osc_window_job *job, size_t index)
+{
+    const osc_window_options *options = job->options;
+    size_t start = ids->count, most = options->sequences;
+    size_t left = most == 0 ? SIZE_MAX : saturating_product(most - corpus->count, options->length);
+    osc_document document = osc_documents_at(job->documents, index);
+    OSC_TRY(osc_append_bos(ids, options->bos));
+    OSC_TRY(osc_encode_until(job->tokenizer, ids, document.text, document.size,
+                             left < SIZE_MAX - start ? start + left : SIZE_MAX));
+    corpus->tokens += ids->count - start;
+    return cut_pieces(corpus, ids, room, options->length, most);
+}
+
+static osc_status make_pieces(osc_corpus *corpus, const osc_window_job *job)
+{
+    size_t most = job->options->sequences, room = 0;
+    osc_ids ids = { .id = NULL };
+    corpus->offset = osc_grow(NULL, &room, 1, sizeof *corpus->offset);
+    osc_status status = corpus->offset == NULL ? OSC_ENOMEM : OSC_OK;
+    for (size_t i = 0; i < corpus->documents && status == OSC_OK; i++) {
+        if (most > 0 && corpus->count == most)
+            break;
+        status = add_pieces(corpus, &ids, &room, job, i);
+    }
+    corpus->ids = ids.id;
+    return status;
+}
+
 static osc_status check(const osc_window_options *options)
 {
-    if (options->protocol != OSC_STREAM && options->protocol != OSC_GPTQ &&
-        options->protocol != OSC_DOCUMENTS)
+    if (options->protocol == OSC_TOKENS || options->protocol >= OSC_PROTOCOL_COUNT)
         return osc_fail(OSC_EINVAL, "text cannot be cut by protocol 'tokens': it takes a token "
                         "file");
     if (options->length < 2)
@@ -165,8 +169,11 @@ static osc_status check(const osc_window_options *options)
 osc_status osc_corpus_make(osc_corpus **corpus, const osc_documents *documents,
                            const osc_tokenizer *tokenizer, const osc_window_options *options)
 {
-    static osc_status (*const makers[])(osc_corpus *, const struct job *) = {
-        [OSC_STREAM] = make_stream, [OSC_GPTQ] = make_gptq, [OSC_DOCUMENTS] = make_documents,
+    static const struct { osc_corpus_maker *make; bool whole; } protocols[] = {
+        [OSC_STREAM] = { make_stream, false }, [OSC_GPTQ] = { osc_make_gptq, true },
+        [OSC_WIKITEXT2] = { osc_make_wikitext2, true }, [OSC_C4] = { osc_make_c4, true },
+        [OSC_C4_NEW] = { osc_make_c4_new, true }, [OSC_DOCUMENTS] = { make_documents, false },
+        [OSC_PIECES] = { make_pieces, false },
     };
     OSC_TRY(check(options));
     osc_corpus *made = osc_alloc(1, sizeof *made);
@@ -177,13 +184,13 @@ osc_status osc_corpus_make(osc_corpus **corpus, const osc_documents *documents,
     made->bos = options->bos;
     made->documents = osc_documents_count(documents);
     memcpy(made->digest, osc_documents_digest(documents), sizeof made->digest);
-    struct job job = { .documents = documents, .tokenizer = tokenizer, .options = options };
-    osc_status status = makers[options->protocol](made, &job);
+    osc_window_job job = { .documents = documents, .tokenizer = tokenizer, .options = options };
+    osc_status status = protocols[options->protocol].make(made, &job);
     if (status == OSC_OK && made->count == 0)
         status = osc_fail(OSC_EFORMAT, "the text is too short: it gives %zu ids, one sequence of "
                           "protocol '%s' needs %zu", made->tokens,
                           osc_protocol_name(options->protocol),
-                          options->protocol == OSC_GPTQ ? options->length : 2);
+                          protocols[options->protocol].whole ? options->length : 2);
     if (status != OSC_OK) {
         osc_corpus_free(made);
         return status;
