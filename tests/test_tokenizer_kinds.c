@@ -343,7 +343,8 @@ START_TEST(test_unknown_decoders)
     static const struct { const char *decoder, *says; } cases[] = {
         { "null", "there is none" },
         { "{\"type\":\"WordPiece\"}", "type \"WordPiece\" is not supported" },
-        { "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"CTC\"}]}", "type \"CTC\" in a Sequence" },
+        { "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"CTC\"}]}",
+          "type \"CTC\" in a Sequence" },
         { "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Strip\",\"content\":\" \","
           "\"start\":1,\"stop\":0}]}", "Strip is supported only after Fuse" },
         { "{\"type\":\"ByteLevel\"}", "type \"ByteLevel\"" },
