@@ -124,6 +124,49 @@ END_TEST
 
 /* --- splits -------------------------------------------------------------------------------- */
 
+/* Pieces separated by '~', as the package's Split makes them of the regular expressions. */
+START_TEST(test_splits)
+{
+    static const struct { osc_split *split; const char *pieces; } cases[] = {
+        { osc_split_bloom, "a~|~b~ (~c~)~ d~.~e~,~f~!~g~?~h" },
+        { osc_split_bloom, "a~\u2026~b~\u3002~c~\uff0c~d~\u3001~e~\u0964~f~\u06d4~g~\u060c~h" },
+        { osc_split_bloom, " ~ x~ ~ y~\n~ z~\t\u00a0~w" },
+        { osc_split_bloom, "it's~ abc123~ [x]~ don't~... ~ ok~?! " },
+        { osc_split_bloom, "\u3000~a~ |~ b" },
+        { osc_split_llama3, "it~'s~ IT~'S~ he~'LL~ x~'\u017f~y~ '~Tis" },
+        { osc_split_llama3, "123~45~ a~1~b~22~ ~\u00b2\u00b3\u00bd~\u0663\u096a" },
+        { osc_split_llama3, "a~ ~ b~\n\n~c~ \r\n \t\n~ ~ d" },
+        { osc_split_llama3, "!!\n\n~x~ .~y~\r\n~z~ --~ ~\tw" },
+        { osc_split_llama3, "\u00a0~\u00a0e~\u0301~ _~f~ \u00bf~g~ \u65e5\u672c~ \U0001f916~h" },
+        { osc_split_llama3, "x~   " },
+        { osc_split_llama3, "'" },
+        { osc_split_llama3, "\n \n~ ~ y" },
+    };
+    osc_chars *chars;
+    ck_assert_int_eq(osc_chars_create(&chars), OSC_OK);
+    osc_char_reader reader = { .chars = chars };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[128], found[128];
+        size_t size = 0, length = 0;
+        for (const char *p = cases[i].pieces; *p != '\0'; p++)
+            if (*p != '~')
+                text[size++] = *p;
+        osc_pretokens scan = { .text = (uint8_t *)text, .size = size, .reader = &reader };
+        for (size_t at = 0, end; at < size; at = end) {
+            end = cases[i].split(&scan, at);
+            if (at > 0)
+                found[length++] = '~';
+            memcpy(found + length, text + at, end - at);
+            length += end - at;
+        }
+        found[length] = '\0';
+        ck_assert_str_eq(found, cases[i].pieces);
+    }
+    osc_char_reader_clear(&reader);
+    osc_chars_free(chars);
+}
+END_TEST
+
 /* The pieces of BLOOM's pre-tokenizer, in the order of the file. */
 START_TEST(test_bloom_splits_shared)
 {
@@ -300,7 +343,8 @@ START_TEST(test_unknown_decoders)
     static const struct { const char *decoder, *says; } cases[] = {
         { "null", "there is none" },
         { "{\"type\":\"WordPiece\"}", "type \"WordPiece\" is not supported" },
-        { "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"CTC\"}]}", "type \"CTC\" in a Sequence" },
+        { "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"CTC\"}]}",
+          "type \"CTC\" in a Sequence" },
         { "{\"type\":\"Sequence\",\"decoders\":[{\"type\":\"Strip\",\"content\":\" \","
           "\"start\":1,\"stop\":0}]}", "Strip is supported only after Fuse" },
         { "{\"type\":\"ByteLevel\"}", "type \"ByteLevel\"" },
@@ -360,6 +404,7 @@ int main(void)
     tcase_add_checked_fixture(tc, folder_make, folder_remove);
     tcase_add_loop_test(tc, test_package, 0, KINDS);
     tcase_add_test(tc, test_trimmed_llama);
+    tcase_add_test(tc, test_splits);
     tcase_add_test(tc, test_bloom_splits_shared);
     tcase_add_loop_test(tc, test_broken_utf8, 0, KINDS);
     tcase_add_test(tc, test_bos);
