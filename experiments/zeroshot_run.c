@@ -15,7 +15,7 @@ typedef struct {
     FILE                   *items;
     const zeroshot_model   *model;
     const char             *scheme;
-    char                    label[512];
+    char                    label[640];  /* of the progress: what is being measured */
     osc_session            *session;     /* of the model and the scheme, once it is needed */
     double                  saved;       /* when the file was written last, seconds */
 } bench;
@@ -50,7 +50,6 @@ static osc_status need_session(bench *b)
     const run_options *run = &b->o->run;
     if (b->session != NULL)
         return OSC_OK;
-    snprintf(b->label, sizeof b->label, "%s %s", osc_model_name(b->model->model), b->scheme);
     osc_session_options options = {
         .backend = run->backend, .scheme = b->scheme, .threads = run->threads,
         .longest = b->model->longest, .chunk = run->chunk,
@@ -122,6 +121,7 @@ static osc_status fill(bench *b, size_t task, osc_score *score)
     zeroshot_cell cell = describe(b, task);
     bool finished = false;
     size_t done = 0, count = requests->corpus.count;
+    snprintf(b->label, sizeof b->label, "%s %s %s", cell.model, cell.scheme, items->task->title);
     OSC_TRY(zeroshot_file_take(b->r, b->o->output, &cell, b->items != NULL, &finished, score,
                                &done, count));
     if (!finished) {

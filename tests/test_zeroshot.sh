@@ -138,9 +138,13 @@ slow="$cells --interval 0 --chunk 1 -o killed.json --items killed.items --format
 "$program" zeroshot -q $cells --interval 0 --chunk 1 --items whole.items --format json >whole \
     2>"$work/err"
 kills=0 partial=0
-for pause in 0.02 0.1 0.2 0.3 0.05 0.25 0.15 0.35; do
+for pause in 0 0.02 0.05 0.1 0.03 0.15 0.01 0.2; do
+    before=$(cksum killed.json 2>&1)
     "$program" zeroshot -q $slow --resume >/dev/null 2>&1 &
     pid=$!
+    while kill -0 $pid 2>/dev/null && test "$(cksum killed.json 2>&1)" = "$before"; do
+        sleep 0.02
+    done
     sleep $pause
     kill -9 $pid 2>/dev/null && kills=$((kills + 1))
     wait $pid 2>/dev/null

@@ -185,8 +185,9 @@ START_TEST(test_figure)
     memory_file file;
     ck_assert_int_eq(zeroshot_plot(&cells, memory_open(&file)), OSC_OK);
     char *text = memory_close(&file);
-    static const char *const parts[] = { "mean accuracy", ">PIQA, %<", ">llm-int8:threshold=5<" };
-    for (size_t i = 0; i < 3; i++)
+    static const char *const parts[] = { "mean accuracy", ">PIQA, %<", ">2M<",
+                                         ">llm-int8:threshold=5<" };
+    for (size_t i = 0; i < 4; i++)
         ck_assert_ptr_nonnull(strstr(text, parts[i]));
     free(text);
     for (size_t i = 0; i < cells.count; i++)
