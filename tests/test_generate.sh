@@ -53,6 +53,12 @@ is "--length cuts the prompt" "$(values prompt)" "It "
 "$program" generate --prompt a --max 3 >"$work/out" 2>"$work/err"
 is "the speed goes to stderr" "$(grep -c '^2 prompt ids in .* 2 more in .*stopped: max$' "$work/err")" 1
 
+for length in 2 3 4 5 6 7; do
+    works "a prompt cut in the middle of a character ($length ids)" "" --prompt '日本é 語' \
+        --length $length --max 9 --temperature 2 --seed $length
+    is "whole characters alone" "$(iconv -f utf-8 -t utf-8 "$work/out" 2>&1 >/dev/null)" ""
+done
+
 printf 'It was \n<|endoftext|>\nThe sun' >two.txt
 works "documents of a text" "" --text two.txt --max 12
 is "the first document as alone" "$(head -n "$(wc -l <greedy)" "$work/out" | cmp - greedy)" ""
