@@ -284,7 +284,7 @@ CLEANFILES += %D%/faults.so
 endif
 
 # What takes long, in full.
-LONG_TESTS = %D%/test_faults.sh %D%/test_load %D%/test_record_flips
+LONG_TESTS = %D%/test_faults.sh %D%/test_kill.sh %D%/test_load %D%/test_record_flips
 .PHONY: check-long
 check-long:
 	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'
