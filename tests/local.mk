@@ -272,6 +272,11 @@ check_PROGRAMS += %D%/test_load
 %C%_test_load_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_load_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_sums
+%C%_test_sums_SOURCES = %D%/test_sums.c %D%/run.h
+%C%_test_sums_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_sums_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
@@ -318,7 +323,7 @@ CLEANFILES += %D%/faults.so
 endif
 
 # What takes long, in full.
-LONG_TESTS = %D%/test_faults.sh %D%/test_load %D%/test_record_flips
+LONG_TESTS = %D%/test_faults.sh %D%/test_kill.sh %D%/test_load %D%/test_record_flips
 .PHONY: check-long
 check-long:
 	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 source=$(pwd)
 folder=${1:-build-mutate}
 mkdir -p "$folder/tree"
-tar -cf - --exclude='./build*' --exclude=./.git . | tar -xf - -C "$folder/tree"
+tar -cf - --exclude='./build*' --exclude=./configure --exclude=./.git . | tar -xf - -C "$folder/tree"
 cd "$folder/tree"
 configure_in build --without-cuda
 survived=0 killed=0

@@ -189,8 +189,9 @@ static bool data_end(uint64_t *end, const uint8_t superblock[SUPERBLOCK])
 
 static osc_status failed(const osc_seal *seal, const char *path)
 {
+    osc_status status = seal->error == ENOMEM ? OSC_ENOMEM : OSC_EIO;
     if (seal->error != 0)
-        return osc_fail(seal->error == ENOMEM ? OSC_ENOMEM : OSC_EIO, "%s: %s: %s", path, seal->problem, strerror(seal->error));
+        return osc_fail(status, "%s: %s: %s", path, seal->problem, strerror(seal->error));
     return osc_fail(OSC_EFORMAT, "%s: %s", path, seal->problem);
 }
 

@@ -14,7 +14,8 @@ static size_t letters(char *json, size_t room)
     for (unsigned b = 0; b < 256; b++) {
         bool itself = (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
         unsigned code = itself ? b : 256 + (unsigned)extra++;
-        size += (size_t)snprintf(json + size, room - size, "%s\"\\u%04x\":%u", b ? "," : "", code, b);
+        size += (size_t)snprintf(json + size, room - size, "%s\"\\u%04x\":%u", b ? "," : "",
+                                 code, b);
     }
     return size + (size_t)snprintf(json + size, room - size, ",\"ab\":256}");
 }
