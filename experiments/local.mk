@@ -5,6 +5,7 @@ outlierscope_SOURCES = %D%/main.c %D%/experiments.c %D%/experiments.h \
   %D%/ablate_passes.c \
   %D%/compare.c %D%/compare.h %D%/compare_cells.c %D%/compare_choice.c %D%/compare_file.c \
   %D%/compare_print.c \
+  %D%/dry_run.c %D%/dry_run.h %D%/estimate.c %D%/estimate.h \
   %D%/describe.h %D%/describe_checkpoint.c %D%/describe_record.c \
   %D%/errors.c %D%/errors.h %D%/errors_count.c %D%/errors_plot.c %D%/errors_print.c \
   %D%/info.c %D%/kept.c %D%/kept.h %D%/layer_study.c %D%/layer_study.h %D%/layer_product.c \

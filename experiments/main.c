@@ -104,6 +104,7 @@ int main(int argc, char **argv)
     blas_correct_kernels(argv);
     open_standard_files();
     signal(SIGPIPE, SIG_IGN);   /* a closed pipe is a write error like any other */
+    (void)osc_mapping_guard();   /* a weight file that shrinks is an error of the run, too */
     int rc = dispatch(argc, argv);
     bool failed = ferror(stdout) != 0;
     errno = 0;

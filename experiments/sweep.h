@@ -42,8 +42,8 @@ typedef struct sweep_task {
     sweep_schemes    schemes;
     sweep_kind       kind;
     const sweep_key *keys;          /* its own, besides those of every task */
-    /* Forward passes over the sequences in one cell; `schemes` of them in the section. */
-    double         (*passes)(const json_t *options, size_t schemes);
+    /* Forward passes over the sequences in one cell, for each scheme. */
+    double         (*passes)(const json_t *options);
 } sweep_task;
 
 /* OSC_EINVAL names the nearest task. */

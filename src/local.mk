@@ -2,10 +2,10 @@ noinst_LIBRARIES += libosc.a
 libosc_a_SOURCES = %D%/osc.h \
   %D%/base/alloc.c %D%/base/alloc.h \
   %D%/base/digest.c %D%/base/digest.h \
-  %D%/base/file.c %D%/base/file.h \
+  %D%/base/file.c %D%/base/file.h %D%/base/file_private.h %D%/base/mapping.c \
   %D%/base/half.h %D%/base/mix.h \
   %D%/base/json.c %D%/base/json.h \
-  %D%/base/progress.h \
+  %D%/base/memory.c %D%/base/memory.h %D%/base/progress.h \
   %D%/base/spec.c %D%/base/spec.h \
   %D%/base/status.c %D%/base/status.h \
   %D%/base/suggest.c %D%/base/suggest.h \

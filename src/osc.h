@@ -18,6 +18,7 @@
 #include "base/file.h"
 #include "base/half.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "base/progress.h"
 #include "base/spec.h"
 #include "base/status.h"

@@ -99,6 +99,11 @@ check_PROGRAMS += %D%/test_synth
 %C%_test_synth_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_synth_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_memory
+%C%_test_memory_SOURCES = %D%/test_memory.c %D%/files.h %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_memory_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_memory_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_quant
 %C%_test_quant_SOURCES = %D%/test_quant.c %D%/paths.h %D%/reference.h %D%/run.h
 %C%_test_quant_CFLAGS  = $(TEST_CFLAGS)

@@ -1,5 +1,6 @@
 /* Weights of the blocks in a session: all of them ready for its whole life, or one
- * block's buffers filled again for every block of every chunk. */
+ * block's buffers filled again for every block of every chunk, while the system reads the
+ * next block's from the disk. */
 #include <config.h>
 #include "engine/session_state.h"
 
@@ -58,7 +59,7 @@ static osc_status own_vectors(osc_session *s, osc_block_weights *block)
 static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t layer)
 {
     size_t total = 0;
-    void *memory;
+    void *memory = NULL;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         if (stored_linear(s, layer, l) == NULL)
             continue;
@@ -68,6 +69,8 @@ static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t l
     }
     OSC_TRY(osc_session_own(s, &memory, total, 1, &s->weight_bytes));
     s->linear_bytes += total;
+    if (s->predicting)
+        return OSC_OK;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         if (stored_linear(s, layer, l) == NULL)
             continue;
@@ -103,22 +106,51 @@ static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
     return OSC_OK;
 }
 
-/* Whether all blocks stay: the scheme's form is smaller than the stored one, or the
- * backend has room. */
-static bool stays(const osc_session *s)
+static void forget_block(const osc_session *s, size_t layer)
 {
-    size_t form = 0, stored = 0;
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++)
+        osc_session_forget(s, osc_model_block(s->model, layer, (osc_block_slot)slot));
+}
+
+static void expect(const osc_session *s, const osc_stored *stored)
+{
+    if (stored != NULL)
+        osc_store_expect(osc_model_store(s->model), &stored->tensor);
+}
+
+static void expect_block(const osc_session *s, size_t layer)
+{
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++)
+        expect(s, osc_model_block(s->model, layer, (osc_block_slot)slot));
+}
+
+bool osc_session_reads_stored(const osc_session *s)
+{
+    return s->choice.coding.stored && s->backend->host;
+}
+
+void osc_session_expect(const osc_session *s, size_t layer)
+{
+    if (s->ran && !s->window)
+        return;
+    if (layer < s->config->layers && (s->resident == NULL || osc_session_reads_stored(s)))
+        expect_block(s, layer);
+    if (layer == s->config->layers && s->backend->host)
+        expect(s, osc_model_once(s->model, osc_session_head_slot(s)));
+}
+
+/* Bytes of a block's linear layers, in the scheme's form and as stored. */
+static void block_bytes(const osc_session *s, size_t *form, size_t *stored)
+{
+    *form = *stored = 0;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         if (stored_linear(s, 0, l) == NULL)
             continue;
         const osc_tensor *w = &stored_linear(s, 0, l)->tensor;
         osc_linear linear = describe(s, 0, l);
-        form += form_bytes(s, &linear);
-        stored += osc_tensor_count(w) * osc_dtype_size(w->dtype);
+        *form += form_bytes(s, &linear);
+        *stored += osc_tensor_count(w) * osc_dtype_size(w->dtype);
     }
-    if (s->backend->host)
-        return form < stored;
-    return s->backend->keeps(s->device, form * s->config->layers);
 }
 
 /* Block by block: besides what stays, no more than the mapped pages of one block are
@@ -130,16 +162,23 @@ static osc_status make_resident(osc_session *s)
         return OSC_ENOMEM;
     for (size_t layer = 0; layer < s->config->layers; layer++) {
         OSC_TRY(own_block(s, &s->resident[layer], layer));
+        if (s->predicting)
+            continue;
+        if (layer + 1 < s->config->layers)
+            expect_block(s, layer + 1);
         OSC_TRY(fill(s, &s->resident[layer], layer));
-        osc_store_forget(osc_model_store(s->model));
+        forget_block(s, layer);
     }
     return OSC_OK;
 }
 
 osc_status osc_session_own_weights(osc_session *s)
 {
+    size_t form, stored;
     s->ready = SIZE_MAX;
-    if (stays(s))
+    block_bytes(s, &form, &stored);
+    OSC_TRY(osc_session_budget(s, form, stored));
+    if (s->stays)
         return make_resident(s);
     s->turns = s->backend->host ? 1 : OSC_TURNS;
     for (unsigned turn = 0; turn < s->turns; turn++)
@@ -151,9 +190,10 @@ static osc_status fill_turn(osc_session *s, size_t layer)
 {
     unsigned turn = (unsigned)(layer % s->turns);
     s->ready = SIZE_MAX;
-    osc_store_forget(osc_model_store(s->model));
     OSC_TRY(s->backend->reuse(s->device, turn));
     OSC_TRY(fill(s, &s->moving[turn], layer));
+    if (!osc_session_reads_stored(s))
+        forget_block(s, layer);
     s->ready = layer;
     return OSC_OK;
 }
@@ -161,7 +201,7 @@ static osc_status fill_turn(osc_session *s, size_t layer)
 /* Weights as stored that the block's products will read besides their codes. */
 static void need_stored(const osc_session *s, size_t layer)
 {
-    for (size_t l = 0; s->choice.coding.stored && l < OSC_LINEARS; l++)
+    for (size_t l = 0; osc_session_reads_stored(s) && l < OSC_LINEARS; l++)
         if (stored_linear(s, layer, l) != NULL)
             osc_store_need(osc_model_store(s->model), &stored_linear(s, layer, l)->tensor);
 }
@@ -175,11 +215,15 @@ osc_status osc_session_enter_block(osc_session *s, size_t layer)
                                                          : &s->moving[layer % s->turns];
     memcpy(s->pass.linear, block->linear, sizeof s->pass.linear);
     memcpy(s->pass.vector, block->vector, sizeof s->pass.vector);
+    osc_session_expect(s, layer + 1);
     return OSC_OK;
 }
 
 osc_status osc_session_leave_block(osc_session *s, size_t layer)
 {
+    if (osc_session_reads_stored(s))
+        forget_block(s, layer);
+    s->ran = s->ran || layer + 1 == s->config->layers;
     if (s->resident != NULL || s->turns == 1)
         return OSC_OK;
     OSC_TRY(s->backend->used(s->device, (unsigned)(layer % s->turns)));

@@ -201,12 +201,39 @@ void osc_store_need(const osc_store *store, const osc_tensor *tensor)
         osc_region_need(store->weights.region, tensor->data);
 }
 
-void osc_store_forget(const osc_store *store)
+/* The file that a tensor lies in; NULL for one in memory. */
+static const osc_mapping *file_of(const osc_store *store, const osc_tensor *tensor)
 {
+    const uint8_t *at = tensor->data;
+    for (size_t i = 0; i < store->weights.file_count; i++) {
+        const osc_mapping *file = &store->weights.file[i];
+        if (file->data != NULL && at >= file->data && at < file->data + file->size)
+            return file;
+    }
+    return NULL;
+}
+
+void osc_store_expect(const osc_store *store, const osc_tensor *tensor)
+{
+    const osc_mapping *file = file_of(store, tensor);
+    if (file != NULL)
+        osc_mapping_expect(file, tensor->data, osc_tensor_span(tensor));
+}
+
+void osc_store_forget(const osc_store *store, const osc_tensor *tensor)
+{
+    const osc_mapping *file = file_of(store, tensor);
     if (store->weights.region != NULL)
-        osc_region_forget(store->weights.region);
+        osc_region_forget(store->weights.region, tensor->data);
+    else if (file != NULL)
+        osc_mapping_forget(file, tensor->data, osc_tensor_span(tensor));
+}
+
+osc_status osc_store_check(const osc_store *store)
+{
     for (size_t i = 0; i < store->weights.file_count; i++)
-        osc_mapping_forget(&store->weights.file[i]);
+        OSC_TRY(osc_mapping_check(&store->weights.file[i]));
+    return OSC_OK;
 }
 
 size_t osc_store_bytes(const osc_store *store)
@@ -232,11 +259,15 @@ osc_status osc_store_digest(const osc_store *store, char hex[OSC_DIGEST_HEX],
         const osc_mapping *file = &store->weights.file[i];
         for (size_t at = 0; status == OSC_OK && at < file->size; at += DIGEST_PIECE) {
             size_t left = file->size - at, n = left < DIGEST_PIECE ? left : DIGEST_PIECE;
+            osc_mapping_expect(file, file->data + at, left < 2 * n ? left : 2 * n);
             status = osc_digest_add(digest, file->data + at, n);
+            osc_mapping_forget(file, file->data + at, n);
             done += n;
             osc_progress_tick(progress, "digest of the weights", done, total);
         }
     }
+    if (status == OSC_OK)
+        status = osc_store_check(store);
     if (status == OSC_OK)
         status = osc_digest_finish(digest, hex);
     osc_digest_free(digest);
