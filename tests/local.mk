@@ -1,5 +1,5 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
-  %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
   %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
@@ -19,6 +19,12 @@ TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
   %D%/data/models %D%/data/reference %D%/data/safetensors %D%/data/statistics \
   %D%/data/synth.py %D%/data/text %D%/data/torch
+
+# Not a test: runs a command for test_dry_run.sh.
+EXTRA_PROGRAMS += %D%/peak
+CLEANFILES     += %D%/peak
+%C%_peak_SOURCES = %D%/peak.c
+%D%/test_dry_run.log: %D%/peak$(EXEEXT)
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
