@@ -261,7 +261,8 @@ void estimate_notes(table *t, const estimator *all)
                        "is measured here%s (none: %.3g GFLOP/s); without waiting for the disk.",
                        PASS_SHARE, all->stated > 0 ? " relative to the rate given" : "",
                        (all->stated > 0 ? all->stated : all->rate[i].flops) / 1e9);
-    table_note(t, "Memory: most that the process has at a time, pages of the checkpoint included.");
+    table_note(t, "Memory: most that the process has at a time, pages of the checkpoint "
+               "included.");
     if (available != SIZE_MAX)
         table_note(t, "Available now: %.1f GB.", (double)available / 1e9);
 }

@@ -1,5 +1,6 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/test_ablate.sh %D%/test_architectures.sh %D%/test_cli.sh \
-  %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh %D%/test_kill.sh \
+  %D%/test_merge.sh \
   %D%/test_outliers.sh %D%/test_report.sh %D%/test_sweep.sh %D%/slurm.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh

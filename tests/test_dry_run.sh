@@ -8,7 +8,8 @@ peak=$OLDPWD/tests/peak
 "$program" synth -q opt-125m,outliers=2,num_hidden_layers=6,vocab_size=2000 -o model >/dev/null
 small="--model model --tokens ids"
 for i in 1 2 3 4; do
-    awk -v i=$i 'BEGIN { for (t = 0; t < 64; t++) printf "%d ", (i * 67 + t * 37) % 1999; print "" }'
+    awk -v i=$i 'BEGIN { for (t = 0; t < 64; t++) printf "%d ", (i * 67 + t * 37) % 1999
+                         print "" }'
 done >ids
 for command in record perplexity compare ablate; do
     works "$command --dry-run" "^model  *none  *256 .* MB .* in turn" $small --dry-run

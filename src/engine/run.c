@@ -92,7 +92,8 @@ static osc_status run_blocks(osc_session *s, const osc_corpus *corpus, size_t fi
     const osc_arch *arch = osc_model_arch(s->model);
     need_table(s, OSC_W_EMBED);
     need_table(s, OSC_W_POSITION);
-    osc_session_expect(s, 0);
+    for (size_t layer = 0; layer < OSC_AHEAD; layer++)
+        osc_session_expect(s, layer);
     OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
     forget_table(s, OSC_W_EMBED);
     forget_table(s, OSC_W_POSITION);

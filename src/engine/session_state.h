@@ -6,7 +6,8 @@
 #include "engine/session.h"
 
 enum {
-    OSC_HEAD_TILE = 2048            /* rows of the head converted at a time */
+    OSC_HEAD_TILE = 2048,           /* rows of the head converted at a time */
+    OSC_AHEAD = 2                   /* blocks whose weights are read ahead of the one that runs */
 };
 
 /* Weights of one block, in the scheme's form and the backend's dtype. */

@@ -215,7 +215,7 @@ osc_status osc_session_enter_block(osc_session *s, size_t layer)
                                                          : &s->moving[layer % s->turns];
     memcpy(s->pass.linear, block->linear, sizeof s->pass.linear);
     memcpy(s->pass.vector, block->vector, sizeof s->pass.vector);
-    osc_session_expect(s, layer + 1);
+    osc_session_expect(s, layer + OSC_AHEAD);
     return OSC_OK;
 }
 
