@@ -284,6 +284,8 @@ static osc_status add_digest(const sweep_conf *conf, json_t *section)
         status = osc_digest_add(digest, file.data, file.size);
     if (status == OSC_OK)
         status = osc_digest_finish(digest, hex);
+    if (status == OSC_OK)
+        status = osc_mapping_check(&file);
     osc_digest_free(digest);
     osc_mapping_close(&file);
     OSC_TRY(status);

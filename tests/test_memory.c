@@ -356,6 +356,7 @@ START_TEST(test_other_bus_error)
     int fd = open(in_folder("a"), O_RDONLY);
     volatile char *data = mmap(NULL, 1, PROT_READ, MAP_SHARED, fd, 0);
     ck_assert_int_eq(truncate(in_folder("a"), 0), 0);
+    folder_remove();     /* nobody will do it afterwards */
     (void)data[0];
 }
 END_TEST
@@ -374,6 +375,28 @@ START_TEST(test_changed)
     must(osc_mapping_check(&a));      /* the old file, whole, is what is mapped */
     ck_assert_uint_eq(a.data[99], 1);
     osc_mapping_close(&a);
+}
+END_TEST
+
+/* Plain text stays in its file, what was decoded does not; ids are read at once. */
+START_TEST(test_texts)
+{
+    osc_documents *plain, *decoded;
+    must(osc_mapping_guard());
+    put_text("a.txt", "one\n<|endoftext|>\ntwo\n");
+    put_text("b.jsonl", "{\"text\": \"one\"}\n");
+    must(osc_documents_read(&plain, in_folder("a.txt")));
+    must(osc_documents_read(&decoded, in_folder("b.jsonl")));
+    must(osc_documents_check(plain));
+    ck_assert_int_eq(truncate(in_folder("a.txt"), 0), 0);
+    ck_assert_int_eq(truncate(in_folder("b.jsonl"), 0), 0);
+    ck_assert_uint_eq(osc_documents_at(plain, 0).text[0], 0);
+    ck_assert_int_eq(osc_documents_check(plain), OSC_EIO);
+    ck_assert_ptr_nonnull(strstr(osc_error(), "a.txt: the file became shorter"));
+    ck_assert_int_eq(osc_documents_at(decoded, 0).text[0], 'o');
+    must(osc_documents_check(decoded));
+    osc_documents_free(plain);
+    osc_documents_free(decoded);
 }
 END_TEST
 
@@ -406,6 +429,7 @@ int main(void)
     tcase_add_test(tc, test_guard);
     tcase_add_test_raise_signal(tc, test_other_bus_error, SIGBUS);
     tcase_add_test(tc, test_changed);
+    tcase_add_test(tc, test_texts);
     tcase_add_test(tc, test_span);
     tcase_add_test(tc, test_machine);
     suite_add_tcase(suite, tc);

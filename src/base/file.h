@@ -25,10 +25,11 @@ typedef struct {
 osc_status osc_mapping_open(osc_mapping *mapping, const char *path);
 void osc_mapping_close(osc_mapping *mapping);
 
-/* Advice about `size` bytes at `data` in the mapping; without effect on what is read. */
-/* They will be read soon: the system may read them from the disk now. */
+/* Advice about `size` bytes at `data` in the mapping, without effect on what is read: they
+ * will be needed soon, and the system may read them (or about the first megabyte) from the
+ * disk now; they are not needed for now, and their pages no longer count as memory of this
+ * program. */
 void osc_mapping_expect(const osc_mapping *mapping, const void *data, size_t size);
-/* They are not needed for now: their pages no longer count as memory of this program. */
 void osc_mapping_forget(const osc_mapping *mapping, const void *data, size_t size);
 
 /* OSC_EIO if the file was changed or became shorter since it was mapped, so that what

@@ -30,7 +30,7 @@ static size_t table_pages(const osc_session *s)
 {
     const osc_stored *table = osc_model_once(s->model, OSC_W_EMBED);
     size_t all = bytes_of(table), rows = s->chunk * s->longest;
-    size_t each = all / osc_tensor_rows(&table->tensor) + AROUND;
+    size_t each = osc_tensor_width(&table->tensor) * osc_dtype_size(table->tensor.dtype) + AROUND;
     bool whole = osc_store_is_generated(osc_model_store(s->model)) || all / each < rows;
     return (whole ? all : rows * each) + bytes_of(osc_model_once(s->model, OSC_W_POSITION));
 }

@@ -93,14 +93,15 @@ void osc_ahead_free(osc_ahead *a)
 
 void osc_ahead_add(osc_ahead *a, const osc_mapping *file, const void *data, size_t size)
 {
-    if (size == 0 || a->failed)
+    if (size == 0)
         return;
     pthread_mutex_lock(&a->lock);
-    if (a->count < PARTS)
+    if (!a->begun && !a->failed) {
+        a->begun = begin(a);
+        a->failed = !a->begun;
+    }
+    if (a->begun && a->count < PARTS)
         a->part[(a->first + a->count++) % PARTS] = (struct part){ file, data, size };
     pthread_cond_signal(&a->changed);
     pthread_mutex_unlock(&a->lock);
-    if (!a->begun)
-        a->begun = begin(a);
-    a->failed = !a->begun;
 }

@@ -30,6 +30,8 @@ osc_status osc_documents_read(osc_documents **documents, const char *path);
 void osc_documents_free(osc_documents *documents);
 size_t osc_documents_count(const osc_documents *documents);
 osc_document osc_documents_at(const osc_documents *documents, size_t index);
+/* OSC_EIO if the file, in which plain text still lies, was changed since it was read. */
+osc_status osc_documents_check(const osc_documents *documents);
 /* SHA-256 of the file's bytes as stored (compressed if it is). */
 const char *osc_documents_digest(const osc_documents *documents);
 

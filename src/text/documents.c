@@ -158,10 +158,7 @@ static osc_status read_open_file(osc_documents *documents, const char *name)
     }
     bool json = has_ending(name, length, ".jsonl") || has_ending(name, length, ".json");
     OSC_TRY((json ? split_json : split_plain)(documents, text, size));
-    OSC_TRY(check_any(documents));
-    if (documents->text != NULL)
-        osc_mapping_close(&documents->file);
-    return OSC_OK;
+    return check_any(documents);
 }
 
 osc_status osc_documents_read(osc_documents **documents, const char *path)
@@ -174,11 +171,15 @@ osc_status osc_documents_read(osc_documents **documents, const char *path)
         status = read_open_file(made, path);
         if (status != OSC_OK)
             osc_fail_in(status, path);
+        else
+            status = osc_mapping_check(&made->file);
     }
     if (status != OSC_OK) {
         osc_documents_free(made);
         return status;
     }
+    if (made->text != NULL)
+        osc_mapping_close(&made->file);
     *documents = made;
     return OSC_OK;
 }
@@ -201,6 +202,11 @@ size_t osc_documents_count(const osc_documents *documents)
 osc_document osc_documents_at(const osc_documents *documents, size_t index)
 {
     return documents->list[index];
+}
+
+osc_status osc_documents_check(const osc_documents *documents)
+{
+    return documents->file.data != NULL ? osc_mapping_check(&documents->file) : OSC_OK;
 }
 
 const char *osc_documents_digest(const osc_documents *documents)
