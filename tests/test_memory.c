@@ -198,6 +198,21 @@ START_TEST(test_limited)
 }
 END_TEST
 
+/* Codes for which there is room do not stay if the stored weights beside them cannot. */
+START_TEST(test_stored_beside)
+{
+    fixture f;
+    open_model(&f);
+    osc_session_needs needs = predict(&f, "llm-int8", 0);
+    ck_assert(needs.stays);
+    size_t memory = osc_memory_resident() + needs.weights + needs.activations
+                  + 12 * HIDDEN * HIDDEN * sizeof(uint16_t) + 3 * MB;
+    ck_assert(!predict(&f, "llm-int8", memory).stays);
+    ck_assert(predict(&f, "llm-int8:weights=int8", memory).stays);
+    close_all(&f);
+}
+END_TEST
+
 START_TEST(test_too_little)
 {
     fixture f;
@@ -422,6 +437,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_predicted, 0, SCHEMES);
     tcase_add_loop_test(tc, test_limited, 0, SCHEMES);
+    tcase_add_test(tc, test_stored_beside);
     tcase_add_test(tc, test_too_little);
     tcase_add_loop_test(tc, test_once_per_chunk, 0, SCHEMES);
     tcase_add_loop_test(tc, test_truncated_under_a_run, 0, SCHEMES);
