@@ -8,6 +8,7 @@
 #include "analyses/options.h"
 #include "analyses/rng.h"
 #include "cli/output.h"
+#include "experiments/dry_run.h"
 #include "experiments/point_list.h"
 #include "experiments/provenance.h"
 #include "experiments/stop.h"
@@ -81,6 +82,7 @@ static int parse(ablate_options *o, int *argc, char **argv)
         { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex, html or json (default: text)",
           &o->format_name, 0, 0 },
         RUN_OPTION_ROWS(o->run),
+        RUN_DRY_ROW(o->dry),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
     int rc = cli_parse(&experiment_ablate, options, argc, argv);
@@ -154,6 +156,16 @@ static int run(ablation *a, const ablate_options *o)
     return status == OSC_OK ? 0 : status == OSC_STOP ? stopped() : cli_fail(&experiment_ablate);
 }
 
+/* Passes: regular, without the features, without each draw; one to find the features
+ * unless they are given.  --cumulative takes more, as many as there will be features. */
+static int run_dry(const ablate_options *o)
+{
+    cli_list models = { .item = { o->model }, .count = o->model != NULL };
+    bool finds = o->record == NULL && o->features == NULL;
+    dry_run_plan plan = { &models, &o->scheme, 1, &o->run, 2.0 + (double)o->draws + finds };
+    return dry_run_print(&plan) == OSC_OK ? 0 : cli_fail(&experiment_ablate);
+}
+
 static int ablate(int argc, char **argv)
 {
     ablate_options o = {
@@ -164,7 +176,7 @@ static int ablate(int argc, char **argv)
     provenance_command(result.command, sizeof result.command, argc, argv);
     int rc = parse(&o, &argc, argv);
     if (rc == CLI_DONE)
-        rc = run(&result, &o);
+        rc = o.dry ? run_dry(&o) : run(&result, &o);
     ablation_free(&result);
     return rc;
 }

@@ -12,7 +12,7 @@ typedef struct {
     size_t        top;               /* 0: not asked for */
     size_t        draws, seed;
     double        alpha;             /* negative: not given */
-    bool          cumulative, force;
+    bool          cumulative, force, dry;
     unsigned      points;
     ablation_mode mode;
     table_format  format;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "cli/output.h"
+#include "experiments/dry_run.h"
 #include "experiments/errors.h"
 #include "experiments/stop.h"
 
@@ -20,6 +21,8 @@ static osc_status check_modes(const compare_options *o)
     if (o->errors && o->resume)
         return osc_fail(OSC_EINVAL, "--resume has no meaning with --errors, which measures all "
                         "schemes of a model at once");
+    if (o->errors && o->dry)
+        return osc_fail(OSC_EINVAL, "--dry-run tells about forward passes, not about --errors");
     if (o->resume && o->force)
         return osc_fail(OSC_EINVAL, "--resume and --force exclude each other");
     if (o->output == NULL && (o->resume || o->force))
@@ -74,6 +77,7 @@ static int parse(compare_options *o, int *argc, char **argv)
         { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex, html or json (default: text)",
           &o->format_name, 0, 0 },
         RUN_OPTION_ROWS(o->run),
+        RUN_DRY_ROW(o->dry),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
     int rc = cli_parse(&experiment_compare, options, argc, argv);
@@ -161,6 +165,15 @@ static int run_errors(const compare_options *o)
     return rc;
 }
 
+static int run_dry(const compare_options *o)
+{
+    const char *schemes[SCHEME_LIST_MOST];
+    for (size_t i = 0; i < o->list.count; i++)
+        schemes[i] = o->list.text[i];
+    dry_run_plan plan = { &o->models, schemes, o->list.count, &o->run, 1 };
+    return dry_run_print(&plan) == OSC_OK ? 0 : cli_fail(&experiment_compare);
+}
+
 static int run_locked(const compare_options *o)
 {
     int lock;
@@ -177,7 +190,7 @@ static int compare(int argc, char **argv)
     int rc = parse(&o, &argc, argv);
     if (rc == CLI_DONE) {
         stop_catch();
-        rc = run_locked(&o);
+        rc = o.dry ? run_dry(&o) : run_locked(&o);
     }
     scheme_list_free(&o.list);
     return rc;

@@ -14,7 +14,7 @@ typedef struct {
     const char  *names;                  /* --schemes a,b,c */
     const char  *thresholds;             /* --threshold */
     const char  *format_name, *output, *plot;
-    bool         errors, resume, force;
+    bool         errors, resume, force, dry;
     table_format format;
     scheme_list  list;
 } compare_options;

@@ -105,6 +105,7 @@ int main(int argc, char **argv)
     open_standard_files();
     signal(SIGPIPE, SIG_IGN);   /* a closed pipe is a write error like any other, */
     signal(SIGXFSZ, SIG_IGN);   /* and so is a limit on the size of files */
+    (void)osc_mapping_guard();  /* a weight file that shrinks is an error of the run, too */
     int rc = dispatch(argc, argv);
     bool failed = ferror(stdout) != 0;
     errno = 0;

@@ -4,6 +4,7 @@
 
 #include "analyses/jsonout.h"
 #include "analyses/table.h"
+#include "experiments/dry_run.h"
 #include "experiments/measure.h"
 
 extern const cli_command experiment_perplexity;
@@ -13,6 +14,7 @@ typedef struct {
     cli_list     models, schemes;
     const char  *format_name;
     table_format format;
+    bool         dry;
 } perplexity_options;
 
 typedef struct {
@@ -44,17 +46,14 @@ static osc_status add_row(results *all, const run_input *input, const char *sche
 /* All schemes of one model. */
 static osc_status run_model(results *all, const perplexity_options *o, const char *model)
 {
-    static const char *const none[] = { "none" };
-    const char *const *schemes = o->schemes.count > 0 ? o->schemes.item : none;
-    size_t count = o->schemes.count > 0 ? o->schemes.count : 1;
     run_input input = { .model = NULL };
     measure_identity identity = { .backend = NULL };
     char *path = run_shipped_or(model, CLI_DEFAULT_MODEL);
     osc_status status = path != NULL ? run_open(&input, path, &o->run) : OSC_ENOTFOUND;
     if (status == OSC_OK && o->format == TABLE_JSON)
         status = measure_identify(&identity, &input, &o->run);
-    for (size_t s = 0; s < count && status == OSC_OK; s++)
-        status = add_row(all, &input, schemes[s], &o->run, &identity);
+    for (size_t s = 0; s < o->schemes.count && status == OSC_OK; s++)
+        status = add_row(all, &input, o->schemes.item[s], &o->run, &identity);
     run_close(&input);
     osc_free(path);
     return status;
@@ -141,9 +140,17 @@ static int check_options(perplexity_options *o)
         if (osc_scheme_parse(&scheme, o->schemes.item[i]) != OSC_OK)
             return cli_usage(command, "--scheme: %s", osc_error());
     }
+    if (o->schemes.count == 0)
+        o->schemes.item[o->schemes.count++] = "none";
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(command, "--format: %s", osc_error());
     return CLI_DONE;
+}
+
+static int predict(const perplexity_options *o)
+{
+    dry_run_plan plan = { &o->models, o->schemes.item, o->schemes.count, &o->run, 1 };
+    return dry_run_print(&plan) == OSC_OK ? 0 : cli_fail(&experiment_perplexity);
 }
 
 static int perplexity(int argc, char **argv)
@@ -157,6 +164,7 @@ static int perplexity(int argc, char **argv)
         { "format", 0, CLI_TEXT, "NAME", "text, md, csv, latex, html or json (default: text)",
           &o.format_name, 0, 0 },
         RUN_OPTION_ROWS(o.run),
+        RUN_DRY_ROW(o.dry),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
     int rc = cli_parse(&experiment_perplexity, options, &argc, argv);
@@ -164,6 +172,8 @@ static int perplexity(int argc, char **argv)
         rc = check_options(&o);
     if (rc != CLI_DONE)
         return rc;
+    if (o.dry)
+        return predict(&o);
     results all = { .row = NULL };
     int failed = run_models(&all, &o) == OSC_OK ? 0 : cli_fail(&experiment_perplexity);
     cli_progress_end();
@@ -188,6 +198,7 @@ const cli_command experiment_perplexity = {
         "  outlierscope perplexity --protocol gptq --format json\n"
         "  outlierscope perplexity --model ~/opt-125m --protocol wikitext2 --text wiki.test.raw\n"
         "  outlierscope perplexity --model ~/opt-125m --protocol c4-new \\\n"
-        "      --text c4-validation.00000-of-00008.json.gz\n",
+        "      --text c4-validation.00000-of-00008.json.gz\n"
+        "  outlierscope perplexity --model ~/opt-13b --memory 6 --dry-run\n",
     .run = perplexity,
 };

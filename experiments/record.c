@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "experiments/dry_run.h"
 #include "experiments/nonfinite.h"
 #include "experiments/point_list.h"
 #include "experiments/provenance.h"
@@ -23,7 +24,7 @@ typedef struct {
     const char *points, *track, *raw, *without, *shard;
     double      alpha, interval;
     size_t      event_cap;
-    bool        resume, force, no_metrics;
+    bool        resume, force, no_metrics, dry;
 } record_options;
 
 /* One recording under way. */
@@ -133,28 +134,43 @@ static osc_status choose_features(recording *r, const char *without)
     return OSC_OK;
 }
 
-/* Everything that can fail without a file being touched, then the recorder. */
-static osc_status open_all(recording *r, const record_options *o, char **path)
+/* Model and text; the points that depend on the model. */
+static osc_status open_input(recording *r, const record_options *o)
 {
     char *model = run_shipped_or(o->model, CLI_DEFAULT_MODEL);
     osc_status status = model != NULL ? run_open(&r->input, model, &o->run) : OSC_ENOTFOUND;
     osc_free(model);
     OSC_TRY(status);
     OSC_TRY(osc_corpus_share(&r->corpus, r->input.corpus, r->shard, r->shards));
-    OSC_TRY(choose_features(r, o->without));
+    if (o->track == NULL)
+        r->recording.track = osc_model_tracked(r->input.model);
+    if (o->points == NULL)
+        r->recording.points = osc_model_tracked(r->input.model) | 1u << OSC_AT_FC2_IN;
+    return choose_features(r, o->without);
+}
+
+/* All of the weights are read for it: what a session would refuse is found out before. */
+static osc_status digest_weights(recording *r, const record_options *o)
+{
+    osc_session_needs needs;
+    osc_session_options options = run_session_options(&r->input, o->scheme, NULL, &o->run);
+    OSC_TRY(osc_session_predict(&needs, r->input.model, &options));
+    return osc_store_digest(osc_model_store(r->input.model), r->weights, cli_progress());
+}
+
+/* Everything that can fail without a file being touched, then the recorder. */
+static osc_status open_all(recording *r, const record_options *o, char **path)
+{
+    OSC_TRY(open_input(r, o));
     OSC_TRY(choose_output(r, o->output, path));
+    OSC_TRY(digest_weights(r, o));
     OSC_TRY(run_session(&r->session, &r->input, o->scheme, "recording", &o->run));
     size_t chunk = osc_session_chunk(r->session), longest = r->corpus.longest;
     r->nll = osc_alloc(chunk < r->corpus.count ? chunk : r->corpus.count,
                        longest * sizeof *r->nll);
     if (r->nll == NULL)
         return OSC_ENOMEM;
-    if (o->track == NULL)
-        r->recording.track = osc_model_tracked(r->input.model);
-    if (o->points == NULL)
-        r->recording.points = osc_model_tracked(r->input.model) | 1u << OSC_AT_FC2_IN;
     r->recording.metrics = !o->no_metrics && osc_session_summarizes(r->session);
-    OSC_TRY(osc_store_digest(osc_model_store(r->input.model), r->weights, cli_progress()));
     fill_info(r);
     osc_observer_shape shape = osc_model_shape(r->input.model);
     OSC_TRY(osc_hooks_create(&r->hooks, shape.layers));
@@ -200,6 +216,28 @@ static void remove_if_empty(const recording *r)
             unlink(r->recording.path);
     }
     osc_fail(OSC_EIO, "%s", message);   /* what went wrong first is what the user must know */
+}
+
+static osc_status predict(recording *r, const record_options *o)
+{
+    dry_run d;
+    estimate_work work = { .input = &r->input, .corpus = &r->corpus, .scheme = o->scheme,
+                           .options = &o->run, .passes = 1 };
+    OSC_TRY(dry_run_open(&d));
+    osc_status status = open_input(r, o);
+    if (status == OSC_OK) {
+        work.beside = estimate_recorder(r->input.model, r->recording.points | r->recording.track,
+                                        !o->no_metrics);
+        status = dry_run_add(&d, &work);
+    }
+    return dry_run_close(&d, status);
+}
+
+static int run_dry(recording *r, const record_options *o)
+{
+    osc_status status = predict(r, o);
+    close_all(r);
+    return status == OSC_OK ? 0 : cli_fail(&experiment_record);
 }
 
 static int run_record(recording *r, const record_options *o)
@@ -261,6 +299,7 @@ static int record(int argc, char **argv)
         { "scheme", 0, CLI_TEXT, "NAME", "matmul scheme of the linear layers (default: none)",
           &o.scheme, 0, 0 },
         RUN_OPTION_ROWS(o.run),
+        RUN_DRY_ROW(o.dry),
         { NULL, 0, CLI_SWITCH, NULL, NULL, NULL, 0, 0 }
     };
     recording r = { .created = false };
@@ -270,7 +309,9 @@ static int record(int argc, char **argv)
     int rc = cli_parse(&experiment_record, options, &argc, argv);
     if (rc == CLI_DONE)
         rc = check_options(&r, &o);
-    return rc == CLI_DONE ? run_record(&r, &o) : rc;
+    if (rc != CLI_DONE)
+        return rc;
+    return o.dry ? run_dry(&r, &o) : run_record(&r, &o);
 }
 
 const cli_command experiment_record = {
@@ -296,6 +337,7 @@ const cli_command experiment_record = {
         "  outlierscope record\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5\n"
         "  outlierscope record --model ~/opt-6.7b --text wiki.txt -o 6.7b.h5 --resume\n"
+        "  outlierscope record --model ~/opt-13b --scheme llm-int8 --memory 6 --dry-run\n"
         "  outlierscope record --without opt-mini-8m.h5 -o without.h5\n"
         "  outlierscope record --shard 1/2; outlierscope record --shard 2/2\n",
     .run = record,

@@ -154,10 +154,10 @@ void run_close(run_input *input)
     *input = (run_input){ .model = NULL };
 }
 
-osc_status run_session(osc_session **session, const run_input *input, const char *scheme,
-                       const char *label, const run_options *o)
+osc_session_options run_session_options(const run_input *input, const char *scheme,
+                                        const char *label, const run_options *o)
 {
-    osc_session_options options = {
+    return (osc_session_options){
         .backend = o->backend,
         .scheme = scheme,
         .threads = o->threads,
@@ -166,7 +166,14 @@ osc_status run_session(osc_session **session, const run_input *input, const char
         .allow_nonfinite = o->allow_nonfinite,
         .progress = cli_progress(),
         .label = label,
+        .memory = (size_t)(o->memory * 1e9),
     };
+}
+
+osc_status run_session(osc_session **session, const run_input *input, const char *scheme,
+                       const char *label, const run_options *o)
+{
+    osc_session_options options = run_session_options(input, scheme, label, o);
     return osc_session_open(session, input->model, &options);
 }
 

@@ -20,6 +20,7 @@ typedef struct {
     const char *backend;                     /* NULL: default */
     size_t      threads, chunk;              /* 0: default */
     bool        allow_nonfinite;
+    double      memory;                      /* 10^9 bytes; 0: what is available */
 } run_options;
 
 #define RUN_OPTIONS_DEFAULT { .bos = SIZE_MAX }
@@ -53,7 +54,14 @@ typedef struct {
     { "chunk", 0, CLI_SIZE, "N", "sequences that go through a block together "                 \
       "(default: as many as fit in 64 MiB)", &(o).chunk, 1, INT32_MAX },                       \
     { "allow-nonfinite", 0, CLI_SWITCH, NULL, "go on although a weight is NaN or infinite",    \
-      &(o).allow_nonfinite, 0, 0 }
+      &(o).allow_nonfinite, 0, 0 },                                                            \
+    { "memory", 0, CLI_NUMBER, "GB", "memory to use at most, in 10^9 bytes "                   \
+      "(default: what is free); results do not depend on it", &(o).memory, 1e-3, 1e6 }
+
+/* A row for commands that can tell what they would take (dry_run.h). */
+#define RUN_DRY_ROW(target)                                                                    \
+    { "dry-run", 0, CLI_SWITCH, NULL, "only say how much memory and time it would take",       \
+      &(target), 0, 0 }
 
 /* A model and the sequences to run it over. */
 typedef struct {
@@ -81,6 +89,10 @@ int32_t run_bos(const osc_config *config, const osc_tokenizer *tokenizer, const 
 /* Opens a model, makes the corpus for it and checks it against the model. */
 osc_status run_open(run_input *input, const char *model_path, const run_options *options);
 void run_close(run_input *input);
+
+/* The options of such a session; `label` may be NULL, as may `scheme`. */
+osc_session_options run_session_options(const run_input *input, const char *scheme,
+                                        const char *label, const run_options *options);
 
 /* A session for the input; its progress on stderr is called `label`, which must
  * live as long as the session. */

@@ -44,8 +44,8 @@ typedef struct sweep_task {
     sweep_kind       kind;
     bool             text;          /* it runs over a text, and has the keys that say how */
     const sweep_key *keys;          /* its own, besides those of every task */
-    /* Forward passes over the sequences in one cell; `schemes` of them in the section. */
-    double         (*passes)(const json_t *options, size_t schemes);
+    /* Forward passes over the sequences in one cell, for each scheme. */
+    double         (*passes)(const json_t *options);
 } sweep_task;
 
 /* OSC_EINVAL names the nearest task. */

@@ -282,6 +282,8 @@ static osc_status text_digest(char hex[OSC_DIGEST_HEX], const sweep_conf *conf,
         status = osc_digest_add(digest, file.data, file.size);
     if (status == OSC_OK)
         status = osc_digest_finish(digest, hex);
+    if (status == OSC_OK)
+        status = osc_mapping_check(&file);
     osc_digest_free(digest);
     osc_mapping_close(&file);
     return status;

@@ -45,6 +45,7 @@ static const sweep_key common_keys[] = {
     { "backend", CLI_TEXT, 0, 0, check_backend },
     { "threads", CLI_SIZE, 1, 4096, NULL },
     { "chunk", CLI_SIZE, 1, INT32_MAX, NULL },
+    { "memory", CLI_NUMBER, 1e-3, 1e6, NULL },
     { "allow-nonfinite", CLI_SWITCH, 0, 0, NULL },
     { .name = NULL },
 };
@@ -100,26 +101,18 @@ static const sweep_key zeroshot_keys[] = {
 
 /* --- passes ----------------------------------------------------------------------------- */
 
-static double one_pass(const json_t *options, size_t schemes)
-{
-    (void)options, (void)schemes;
-    return 1;
-}
-
-/* Scheme none is always among them. */
-static double pass_per_scheme(const json_t *options, size_t schemes)
+static double one_pass(const json_t *options)
 {
     (void)options;
-    return (double)(schemes > 0 ? schemes : 1);
+    return 1;
 }
 
 /* Undisturbed, zeroed, and each draw; a dose-response curve takes more, as many as the
  * record has outlier features. */
-static double pass_per_draw(const json_t *options, size_t schemes)
+static double pass_per_draw(const json_t *options)
 {
     size_t draws = 10;
     const char *text = json_string_value(json_object_get(options, "draws"));
-    (void)schemes;
     if (text != NULL)
         (void)osc_parse_size(&draws, "draws", text, 0, SIZE_MAX);   /* was checked when read */
     return 2.0 + (double)draws;
@@ -131,7 +124,7 @@ static double pass_per_draw(const json_t *options, size_t schemes)
 static const sweep_task tasks[] = {
     { "record", SCHEMES_EACH, CELL_RECORD, true, record_keys, one_pass },
     { "perplexity", SCHEMES_EACH, CELL_ROWS, true, no_keys, one_pass },
-    { "compare", SCHEMES_ALL, CELL_PARTIAL, true, compare_keys, pass_per_scheme },
+    { "compare", SCHEMES_ALL, CELL_PARTIAL, true, compare_keys, one_pass },
     { "ablate", SCHEMES_EACH, CELL_ABLATION, true, ablate_keys, pass_per_draw },
     { "zeroshot", SCHEMES_EACH, CELL_ACCURACIES, false, zeroshot_keys, one_pass },
 };

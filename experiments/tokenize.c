@@ -84,7 +84,7 @@ static osc_status print_documents(const osc_documents *documents, const osc_toke
             print_ids(&ids);
     }
     osc_ids_clear(&ids);
-    return status;
+    return status == OSC_OK ? osc_documents_check(documents) : status;
 }
 
 /* --- the command ---------------------------------------------------------------------- */

@@ -1,15 +1,9 @@
 noinst_LIBRARIES += libosc.a
-libosc_a_SOURCES = %D%/osc.h \
-  %D%/base/alloc.c %D%/base/alloc.h \
-  %D%/base/digest.c %D%/base/digest.h \
-  %D%/base/file.c %D%/base/file.h \
-  %D%/base/half.h %D%/base/mix.h \
-  %D%/base/json.c %D%/base/json.h \
-  %D%/base/lock.c %D%/base/lock.h \
-  %D%/base/progress.h \
-  %D%/base/spec.c %D%/base/spec.h \
-  %D%/base/status.c %D%/base/status.h \
-  %D%/base/suggest.c %D%/base/suggest.h \
+libosc_a_SOURCES = %D%/base/alloc.c %D%/base/alloc.h %D%/base/digest.c %D%/base/digest.h \
+  %D%/base/file.c %D%/base/file.h %D%/base/file_private.h %D%/base/half.h %D%/base/json.c \
+  %D%/base/json.h %D%/base/lock.c %D%/base/lock.h %D%/base/mapping.c %D%/base/memory.c \
+  %D%/base/memory.h %D%/base/mix.h %D%/base/progress.h %D%/base/spec.c %D%/base/spec.h \
+  %D%/base/status.c %D%/base/status.h %D%/base/suggest.c %D%/base/suggest.h %D%/osc.h \
   %D%/tensor/tensor.c %D%/tensor/tensor.h
 
 include %D%/backend/local.mk

@@ -20,6 +20,7 @@
 #include "base/half.h"
 #include "base/json.h"
 #include "base/lock.h"
+#include "base/memory.h"
 #include "base/mix.h"
 #include "base/progress.h"
 #include "base/spec.h"

@@ -1,6 +1,6 @@
-/* Loading checkpoints, two JSON lines each: opening one, and opening it and reading
- * every byte of its tensors, against reading its weight files once with read(2).
- * Caches are warm.  Arguments: checkpoint directories, to use instead of the shipped one. */
+/* Loading checkpoints, three JSON lines each, against reading their weight files once with
+ * read(2): opening one, opening it as a model with every tensor checked and in its place, and
+ * opening it and reading every byte of its tensors.  Caches are warm.  Arguments: checkpoint directories, to use instead of the shipped one. */
 #include <config.h>
 
 #include <fcntl.h>
@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/file.h"
 #include "bench.h"
+#include "engine/model.h"
 #include "store/store.h"
 
 enum { RUNS = 11, PIECE = 1 << 20 };
@@ -74,9 +75,16 @@ static uint64_t read_tensors(const osc_store *store)
     return sum;
 }
 
+static void open_model(const char *path)
+{
+    osc_model *model;
+    check(osc_model_open(&model, path));
+    osc_model_close(model);
+}
+
 static void bench(const char *path)
 {
-    double reading[RUNS], opening[RUNS], loading[RUNS];
+    double reading[RUNS], opening[RUNS], loading[RUNS], model[RUNS];
     osc_store *store;
     for (size_t i = 0; i < RUNS; i++) {
         double start = now();
@@ -88,6 +96,9 @@ static void bench(const char *path)
         start = now();
         read_files(store);
         reading[i] = now() - start;
+        start = now();
+        open_model(path);
+        model[i] = now() - start;
         if (i + 1 < RUNS)
             osc_store_close(store);
     }
@@ -95,6 +106,8 @@ static void bench(const char *path)
     bench_print("store-open", osc_store_format(store), path, bench_median(opening, RUNS),
                 "read(2) of its files", once);
     bench_print("store-load", osc_store_format(store), path, bench_median(loading, RUNS),
+                "read(2) of its files", once);
+    bench_print("model-open", osc_store_format(store), path, bench_median(model, RUNS),
                 "read(2) of its files", once);
     osc_store_close(store);
 }

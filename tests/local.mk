@@ -1,8 +1,8 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectures.sh \
-  %D%/test_cli.sh %D%/test_compare.sh %D%/test_emergence_command.sh %D%/test_faults.sh \
-  %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_nonfinite.sh \
-  %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh \
-  %D%/test_zeroshot.sh
+  %D%/test_cli.sh %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh \
+  %D%/test_faults.sh %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_nonfinite.sh %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh \
+  %D%/test_sweep.sh %D%/test_zeroshot.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
@@ -21,6 +21,12 @@ TEST_LIBS   = $(OSC_LIBS) $(CHECK_LIBS)
 EXTRA_DIST += %D%/data/README.md %D%/data/layers.h5 %D%/data/layers.py \
   %D%/data/models %D%/data/reference %D%/data/safetensors %D%/data/statistics \
   %D%/data/synth.py %D%/data/text %D%/data/tokenizers %D%/data/torch
+
+# Not a test: runs a command for test_dry_run.sh.
+EXTRA_PROGRAMS += %D%/peak
+CLEANFILES     += %D%/peak
+%C%_peak_SOURCES = %D%/peak.c
+%D%/test_dry_run.log: %D%/peak$(EXEEXT)
 
 if HAVE_CHECK
 check_PROGRAMS += %D%/test_base
@@ -123,6 +129,11 @@ check_PROGRAMS += %D%/test_synth
 %C%_test_synth_SOURCES = %D%/test_synth.c %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_synth_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_synth_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_memory
+%C%_test_memory_SOURCES = %D%/test_memory.c %D%/files.h %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_memory_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_memory_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_quant
 %C%_test_quant_SOURCES = %D%/test_quant.c %D%/paths.h %D%/reference.h %D%/run.h

@@ -4,66 +4,25 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/alloc.h"
+#include "base/file_private.h"
 
-/* Opens a regular file; the caller closes `*fd`. */
-static osc_status open_regular(int *fd, size_t *size, const char *path)
+osc_status osc_file_open_regular(int *fd, struct stat *info, const char *path)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for its writer. */
     int opened = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (opened < 0)
         return osc_fail(errno == ENOENT || errno == ENOTDIR ? OSC_ENOTFOUND : OSC_EIO,
                         "%s: %s", path, strerror(errno));
-    struct stat info;
-    if (fstat(opened, &info) != 0 || !S_ISREG(info.st_mode)) {
+    if (fstat(opened, info) != 0 || !S_ISREG(info->st_mode)) {
         close(opened);
         return osc_fail(OSC_EIO, "%s: not a regular file", path);
     }
     *fd = opened;
-    *size = (size_t)info.st_size;
     return OSC_OK;
-}
-
-osc_status osc_mapping_open(osc_mapping *mapping, const char *path)
-{
-    int fd;
-    size_t size;
-    OSC_TRY(open_regular(&fd, &size, path));
-    void *data = size == 0 ? NULL : mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
-    int problem = errno;
-    close(fd);
-    if (data == MAP_FAILED)
-        return osc_fail(OSC_EIO, "%s: cannot map: %s", path, strerror(problem));
-    char *copy = osc_copy_string(path, strlen(path));
-    if (copy == NULL) {
-        if (data != NULL)
-            munmap(data, size);
-        return OSC_ENOMEM;
-    }
-    *mapping = (osc_mapping){ .data = data, .size = size, .path = copy };
-    return OSC_OK;
-}
-
-void osc_mapping_close(osc_mapping *mapping)
-{
-    if (mapping->data != NULL)
-        munmap((void *)(uintptr_t)mapping->data, mapping->size);
-    osc_free(mapping->path);
-    *mapping = (osc_mapping){ .data = NULL };
-}
-
-void osc_mapping_forget(const osc_mapping *mapping)
-{
-#ifdef MADV_DONTNEED
-    if (mapping->data != NULL)   /* only advice: its failure changes nothing */
-        (void)madvise((void *)(uintptr_t)mapping->data, mapping->size, MADV_DONTNEED);
-#else
-    (void)mapping;
-#endif
 }
 
 static osc_status read_all(int fd, char *text, size_t size, const char *path)
@@ -84,8 +43,9 @@ static osc_status read_all(int fd, char *text, size_t size, const char *path)
 osc_status osc_read_file(char **text, size_t *size, const char *path, size_t most)
 {
     int fd;
-    size_t bytes;
-    OSC_TRY(open_regular(&fd, &bytes, path));
+    struct stat info;
+    OSC_TRY(osc_file_open_regular(&fd, &info, path));
+    size_t bytes = (size_t)info.st_size;
     if (bytes > most) {
         close(fd);
         return osc_fail(OSC_EFORMAT, "%s: has %zu bytes, at most %zu are accepted",

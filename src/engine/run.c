@@ -79,6 +79,12 @@ void osc_session_need_table(const osc_session *s, osc_model_slot slot)
         osc_store_need(osc_model_store(s->model), &stored->tensor);
 }
 
+static void forget_table(const osc_session *s, osc_model_slot slot)
+{
+    if (s->backend->host)
+        osc_session_forget(s, osc_model_once(s->model, slot));
+}
+
 osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size_t first,
                                   size_t count)
 {
@@ -88,7 +94,11 @@ osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size
     s->pass.values = s->pass.v = s->v;
     osc_session_need_table(s, OSC_W_EMBED);
     osc_session_need_table(s, OSC_W_POSITION);
+    for (size_t layer = 0; layer < OSC_AHEAD; layer++)
+        osc_session_expect(s, layer);
     OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
+    forget_table(s, OSC_W_EMBED);
+    forget_table(s, OSC_W_POSITION);
     for (size_t layer = 0; layer < s->config->layers; layer++) {
         OSC_TRY(osc_session_enter_block(s, layer, s->longest));
         OSC_TRY(run_part(s, corpus, first, count, (int)layer, arch->block_pass));
@@ -97,7 +107,13 @@ osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size
     return run_part(s, corpus, first, count, -1, arch->finish);
 }
 
-/* Rows i .. i+n-1 of the head, ready to multiply. */
+osc_model_slot osc_session_head_slot(const osc_session *s)
+{
+    return s->config->tied_head ? OSC_W_EMBED : OSC_W_HEAD;
+}
+
+/* Rows i .. i+n-1 of the head, ready to multiply.  A generated head was made as a whole
+ * and stays until its last row is done (run_head). */
 static osc_status head_rows(osc_session *s, const void **rows, osc_model_slot slot, size_t i,
                             size_t n)
 {
@@ -111,13 +127,16 @@ static osc_status head_rows(osc_session *s, const void **rows, osc_model_slot sl
     tile.tensor.dim[0] = n;
     tile.tensor.data = start;
     *rows = s->head_tile;
-    return osc_session_load(s, s->head_tile, &tile);
+    OSC_TRY(osc_session_load(s, s->head_tile, &tile));
+    if (!osc_store_is_generated(osc_model_store(s->model)))
+        osc_session_forget(s, &tile);
+    return OSC_OK;
 }
 
 /* A tile of the vocabulary at a time. */
 osc_status osc_session_run_head(osc_session *s, size_t first_row, size_t rows, float *logits)
 {
-    osc_model_slot slot = s->config->tied_head ? OSC_W_EMBED : OSC_W_HEAD;
+    osc_model_slot slot = osc_session_head_slot(s);
     size_t width = s->config->embed_width, vocabulary = s->config->vocabulary;
     for (size_t i = 0; i < vocabulary; i += OSC_HEAD_TILE) {
         size_t n = vocabulary - i < OSC_HEAD_TILE ? vocabulary - i : OSC_HEAD_TILE;
@@ -132,6 +151,7 @@ osc_status osc_session_run_head(osc_session *s, size_t first_row, size_t rows, f
                                             row_of(s, bias, i, 1), s->targets + first_row, rows,
                                             i, n, width, logits, vocabulary));
     }
+    forget_table(s, slot);
     return OSC_OK;
 }
 
@@ -197,6 +217,7 @@ static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t fir
     }
     OSC_TRY(s->backend->settle(s->device, true));
     OSC_TRY(osc_session_return_observer(s, hooks));
+    OSC_TRY(osc_store_check(osc_model_store(s->model)));
     return nll == NULL ? OSC_OK : collect_nll(s, corpus, first, count, nll);
 }
 

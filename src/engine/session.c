@@ -20,9 +20,11 @@ osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t siz
     s->owned = grown;
     if (__builtin_mul_overflow(count, size, &bytes))
         return osc_fail(OSC_ENOMEM, "out of memory: %zu values of %zu bytes", count, size);
+    *total += bytes;
+    if (s->predicting)
+        return OSC_OK;
     OSC_TRY(s->backend->alloc(s->device, data, bytes));
     s->owned[s->owned_count++] = *data;
-    *total += bytes;
     return OSC_OK;
 }
 
@@ -38,9 +40,17 @@ osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, si
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored)
 {
     size_t bad;
+    if (s->predicting)
+        return OSC_OK;
     osc_store_need(osc_model_store(s->model), &stored->tensor);
     OSC_TRY(s->backend->load(s->device, dst, &stored->tensor, &bad));
     return osc_session_finite(s, stored, bad);
+}
+
+void osc_session_forget(const osc_session *s, const osc_stored *stored)
+{
+    if (s->window && stored != NULL)
+        osc_store_forget(osc_model_store(s->model), &stored->tensor);
 }
 
 /* Rows that are looked up: as stored where the backend reads host memory. */
@@ -55,7 +65,7 @@ static osc_status load_tables(osc_session *s)
         s->pass.table[slots[i]] = stored->tensor;
         if (s->backend->host)
             continue;
-        void *loaded;
+        void *loaded = NULL;
         OSC_TRY(osc_session_own(s, &loaded, osc_tensor_count(&stored->tensor), size,
                                 &s->weight_bytes));
         OSC_TRY(osc_session_load(s, loaded, stored));
@@ -88,17 +98,17 @@ static osc_status load_once(osc_session *s)
 static osc_status own_rows(osc_session *s)
 {
     size_t rows = osc_session_rows(s);
-    void *lse, *targets;
+    void *lse = NULL, *targets = NULL;
     OSC_TRY(osc_session_own(s, &lse, rows, sizeof *s->lse, &s->buffer_bytes));
     OSC_TRY(osc_session_own(s, &targets, rows, sizeof *s->targets, &s->buffer_bytes));
     s->lse = lse;
     s->targets = targets;
+    s->buffer_bytes += rows * (sizeof *s->host_lse + sizeof *s->host_targets);
+    if (s->predicting)
+        return OSC_OK;
     s->host_lse = osc_alloc(rows, sizeof *s->host_lse);
     s->host_targets = osc_alloc(rows, sizeof *s->host_targets);
-    if (s->host_lse == NULL || s->host_targets == NULL)
-        return OSC_ENOMEM;
-    s->buffer_bytes += rows * (sizeof *s->host_lse + sizeof *s->host_targets);
-    return OSC_OK;
+    return s->host_lse == NULL || s->host_targets == NULL ? OSC_ENOMEM : OSC_OK;
 }
 
 static osc_status own_activations(osc_session *s)
@@ -164,6 +174,7 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     OSC_TRY(osc_model_suits(s->model, s->backend));
     OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
     OSC_TRY(s->backend->open(&s->device, options->threads));
+    osc_session_count_room(s, options->memory);
     s->longest = options->longest;
     s->cached = options->cached;
     s->chunk = options->chunk > 0 ? options->chunk : s->cached ? 1 : usual_chunk(s);
@@ -182,20 +193,43 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     return osc_session_own_weights(s);   /* last: in what memory is left */
 }
 
-osc_status osc_session_open(osc_session **session, const osc_model *model,
-                            const osc_session_options *options)
+static osc_status create(osc_session **session, const osc_model *model,
+                         const osc_session_options *options, bool predicting)
 {
     osc_session *made = osc_alloc(1, sizeof *made);
     if (made == NULL)
         return OSC_ENOMEM;
     made->model = model;
     made->config = osc_model_config(model);
+    made->predicting = predicting;
     osc_status status = set_up(made, options);
+    if (status == OSC_OK)
+        status = osc_store_check(osc_model_store(model));
     if (status != OSC_OK) {
         osc_session_close(made);
         return status;
     }
     *session = made;
+    return OSC_OK;
+}
+
+osc_status osc_session_open(osc_session **session, const osc_model *model,
+                            const osc_session_options *options)
+{
+    return create(session, model, options, false);
+}
+
+osc_status osc_session_predict(osc_session_needs *needs, const osc_model *model,
+                               const osc_session_options *options)
+{
+    osc_session *s;
+    OSC_TRY(create(&s, model, options, true));
+    *needs = (osc_session_needs){
+        .chunk = s->chunk, .weights = s->weight_bytes, .linear = s->linear_bytes,
+        .activations = s->buffer_bytes, .mapped = s->mapped_bytes, .stays = s->stays,
+        .reads_again = osc_session_reads_stored(s) || !s->stays,
+    };
+    osc_session_close(s);
     return OSC_OK;
 }
 

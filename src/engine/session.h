@@ -20,6 +20,8 @@ typedef struct {
     const char *scheme;           /* NULL: "none"; "llm-int8:threshold=6" */
     size_t      threads;          /* 0: all processors */
     size_t      longest;          /* ids of the longest sequence of any run */
+    size_t      memory;           /* bytes that this program may have in all, on the host;
+                                     0: what is available now, as far as possible */
     size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB;
                                      32768 and 1 GiB where the backend is not the host's */
     bool        cached;           /* for osc_decode (decode.h): keep keys, values and the weights
@@ -30,13 +32,33 @@ typedef struct {
 } osc_session_options;
 
 /* `model` must outlive the session.  If the scheme's weights are smaller than the
- * stored ones, they are all made here and stay; otherwise a run converts them block
- * by block.  OSC_EINVAL (unknown backend or scheme, or longest beyond the model's
- * positions), OSC_ENOMEM, OSC_EDEVICE, OSC_EVALUE (a weight is not finite), OSC_EUNSUP
- * (the scheme cannot do a layer), OSC_EFORMAT (a file that the scheme names). */
+ * stored ones and there is memory for them (and, where the scheme multiplies by stored
+ * weights too, for these beside them), they are all made here and stay; otherwise a run
+ * converts them block by block.  Pages of a checkpoint of more than 1 GiB, or more than
+ * there is memory for, are given back as soon as they were read.  Results do not depend
+ * on it.  OSC_EINVAL (unknown backend or scheme, or longest beyond the model's positions),
+ * OSC_ENOMEM (also if options->memory is too little block by block), OSC_EDEVICE, OSC_EVALUE (a weight is not finite), OSC_EUNSUP
+ * (the scheme cannot do a layer), OSC_EFORMAT (a file that the scheme names), OSC_EIO (a
+ * weight file was changed meanwhile). */
 osc_status osc_session_open(osc_session **session, const osc_model *model,
                             const osc_session_options *options);
 void osc_session_close(osc_session *session);
+
+/* What a session would hold, in bytes. */
+typedef struct {
+    size_t chunk;            /* sequences */
+    size_t weights;          /* in converted form; of these */
+    size_t linear;           /* linear layers' in the scheme's form */
+    size_t activations;      /* and scratch, but for what some hooks need */
+    size_t mapped;           /* most pages of the checkpoint that are in memory at a time */
+    bool   stays;            /* weights of all blocks stay, else they come block by block */
+    bool   reads_again;      /* every chunk reads stored weights of the blocks */
+} osc_session_needs;
+
+/* The same decisions and errors as osc_session_open, without allocating (but for the
+ * backend's scratch) or reading a weight. */
+osc_status osc_session_predict(osc_session_needs *needs, const osc_model *model,
+                               const osc_session_options *options);
 
 /* Sequences that one call of osc_session_run takes at most. */
 size_t osc_session_chunk(const osc_session *session);
@@ -61,7 +83,8 @@ size_t osc_session_buffer_bytes(const osc_session *session);
  * ([offset[first+count] - offset[first]] values; 0 for a sequence's first id).
  * Without it the head is only computed if a hook is bound at the logits.
  * Allocates nothing.  OSC_STOP if a hook stopped the run; OSC_EVALUE names a
- * weight tensor that is not finite; else a hook's or the device's error. */
+ * weight tensor that is not finite; OSC_EIO a weight file that was changed since the
+ * model was opened; else a hook's or the device's error. */
 osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
                            size_t first, size_t count, const osc_hooks *hooks, double *nll);
 

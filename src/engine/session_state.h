@@ -7,9 +7,10 @@
 
 enum {
     OSC_HEAD_TILE = 2048,           /* rows of the head converted at a time */
-    OSC_HEAD_GROUP = 64             /* scored rows go through the head in groups: how many there
+    OSC_HEAD_GROUP = 64,            /* scored rows go through the head in groups: how many there
                                        are decides which loops multiply them, and their last
                                        bits, which must not depend on the chunk */
+    OSC_AHEAD = 2                   /* blocks whose weights are read ahead of the one that runs */
 };
 
 /* Weights of one block, in the scheme's form and the backend's dtype. */
@@ -72,6 +73,14 @@ struct osc_session {
     void **owned;                   /* every device buffer above, for release */
     size_t owned_count, owned_capacity;
     size_t weight_bytes, linear_bytes, buffer_bytes;
+
+    bool   predicting;              /* sizes are counted, nothing is allocated or loaded */
+    bool   stays;                   /* weights of all blocks stay */
+    bool   ran;                     /* every block was run before */
+    bool   window;                  /* pages of the checkpoint go once they were read */
+    size_t limit;                   /* bytes for the whole program; 0: none was given */
+    size_t in_use, room;            /* bytes it had at the start; bytes for the session */
+    size_t mapped_bytes;            /* of the checkpoint, in memory at a time */
 };
 
 /* Rows of a chunk's buffers: its ids, up to a whole group. */
@@ -85,10 +94,24 @@ static inline size_t osc_session_rows(const osc_session *s)
 osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t size,
                            size_t *total);
 
-/* Buffers of the blocks' weights (weights.c).  They are all made ready now if the
- * backend keeps so many or the scheme's are smaller than the stored ones, else one or
- * two blocks' buffers are filled again and again. */
+/* Notes what memory there is before anything is allocated; `limit` as in the options
+ * (budget.c). */
+void osc_session_count_room(osc_session *s, size_t limit);
+/* Sets `stays`, `window` and `mapped_bytes` when all but the blocks' weights is counted;
+ * `block` and `stored` are bytes of a block's linear layers in the scheme's form and as
+ * stored.  OSC_ENOMEM if the limit that was given is too low. */
+osc_status osc_session_budget(osc_session *s, size_t block, size_t stored);
+
+/* Buffers of the blocks' weights (weights.c).  They are all made ready now if they stay,
+ * else one or two blocks' buffers are filled again and again. */
 osc_status osc_session_own_weights(osc_session *s);
+/* Has the stored weights that a block will need read ahead; behind the last block those of
+ * the head. */
+void osc_session_expect(const osc_session *s, size_t layer);
+/* Whether products read the weights as stored besides their codes. */
+bool osc_session_reads_stored(const osc_session *s);
+/* The table that logits multiply. */
+osc_model_slot osc_session_head_slot(const osc_session *s);
 /* Makes the weights of a block those of the pass, for products of up to `rows` rows; to be
  * followed, once the block's work is issued, by leave, which may fill the next block's
  * meanwhile. */
@@ -129,6 +152,9 @@ osc_status osc_session_own_cache(osc_session *s);
 
 /* Loads a stored tensor into device memory and refuses NaN and infinity. */
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);
+
+/* Gives back pages of a stored tensor, or NULL, unless they stay. */
+void osc_session_forget(const osc_session *s, const osc_stored *stored);
 
 /* OSC_EVALUE, naming the tensor, if `bad` is the index of an element of it. */
 osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, size_t bad);

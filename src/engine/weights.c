@@ -1,6 +1,7 @@
 /* Weights of the blocks in a session: all of them ready for its whole life, or one
- * block's buffers filled again for every block of every chunk, or for few rows of a
- * cached session the stored weights themselves. */
+ * block's buffers filled again for every block of every chunk, while the system reads the
+ * next block's from the disk, or for few rows of a cached session the stored weights
+ * themselves. */
 #include <config.h>
 #include "engine/session_state.h"
 
@@ -59,7 +60,7 @@ static osc_status own_vectors(osc_session *s, osc_block_weights *block)
 static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t layer)
 {
     size_t total = 0;
-    void *memory;
+    void *memory = NULL;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         if (stored_linear(s, layer, l) == NULL)
             continue;
@@ -69,6 +70,8 @@ static osc_status own_linears(osc_session *s, osc_block_weights *block, size_t l
     }
     OSC_TRY(osc_session_own(s, &memory, total, 1, &s->weight_bytes));
     s->linear_bytes += total;
+    if (s->predicting)
+        return OSC_OK;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         if (stored_linear(s, layer, l) == NULL)
             continue;
@@ -110,22 +113,51 @@ static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
     return OSC_OK;
 }
 
-/* Whether all blocks stay: the scheme's form is smaller than the stored one, or the
- * backend has room. */
-static bool stays(const osc_session *s)
+static void forget_block(const osc_session *s, size_t layer)
 {
-    size_t form = 0, stored = 0;
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++)
+        osc_session_forget(s, osc_model_block(s->model, layer, (osc_block_slot)slot));
+}
+
+static void expect(const osc_session *s, const osc_stored *stored)
+{
+    if (stored != NULL)
+        osc_store_expect(osc_model_store(s->model), &stored->tensor);
+}
+
+static void expect_block(const osc_session *s, size_t layer)
+{
+    for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++)
+        expect(s, osc_model_block(s->model, layer, (osc_block_slot)slot));
+}
+
+bool osc_session_reads_stored(const osc_session *s)
+{
+    return (s->choice.coding.stored || s->as_stored != NULL) && s->backend->host;
+}
+
+void osc_session_expect(const osc_session *s, size_t layer)
+{
+    if (s->ran && !s->window)
+        return;
+    if (layer < s->config->layers && (s->resident == NULL || osc_session_reads_stored(s)))
+        expect_block(s, layer);
+    if (layer == s->config->layers && s->backend->host)
+        expect(s, osc_model_once(s->model, osc_session_head_slot(s)));
+}
+
+/* Bytes of a block's linear layers, in the scheme's form and as stored. */
+static void block_bytes(const osc_session *s, size_t *form, size_t *stored)
+{
+    *form = *stored = 0;
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         if (stored_linear(s, 0, l) == NULL)
             continue;
         const osc_tensor *w = &stored_linear(s, 0, l)->tensor;
         osc_linear linear = describe(s, 0, l);
-        form += form_bytes(s, &linear);
-        stored += osc_tensor_count(w) * osc_dtype_size(w->dtype);
+        *form += form_bytes(s, &linear);
+        *stored += osc_tensor_count(w) * osc_dtype_size(w->dtype);
     }
-    if (s->backend->host)
-        return form < stored || (s->cached && s->as_stored == NULL);
-    return s->backend->keeps(s->device, form * s->config->layers);
 }
 
 /* Block by block: besides what stays, no more than the mapped pages of one block are
@@ -137,8 +169,12 @@ static osc_status make_resident(osc_session *s)
         return OSC_ENOMEM;
     for (size_t layer = 0; layer < s->config->layers; layer++) {
         OSC_TRY(own_block(s, &s->resident[layer], layer));
+        if (s->predicting)
+            continue;
+        if (layer + 1 < s->config->layers)
+            expect_block(s, layer + 1);
         OSC_TRY(fill(s, &s->resident[layer], layer));
-        osc_store_forget(osc_model_store(s->model));
+        forget_block(s, layer);
     }
     return OSC_OK;
 }
@@ -152,7 +188,8 @@ static osc_status point_at_stored(osc_session *s)
     for (size_t layer = 0; layer < s->config->layers; layer++) {
         osc_block_weights *block = &s->as_stored[layer];
         OSC_TRY(own_vectors(s, block));
-        OSC_TRY(fill_vectors(s, block, layer));
+        if (!s->predicting)
+            OSC_TRY(fill_vectors(s, block, layer));
         for (size_t l = 0; l < OSC_LINEARS; l++) {
             if (stored_linear(s, layer, l) == NULL)
                 continue;
@@ -180,10 +217,13 @@ size_t osc_session_block_bytes(const osc_session *s)
 
 osc_status osc_session_own_weights(osc_session *s)
 {
+    size_t form, stored;
     s->ready = SIZE_MAX;
     if (s->cached && s->backend->matmul_stored != NULL && s->choice.scheme->as_stored)
         OSC_TRY(point_at_stored(s));
-    if (stays(s))
+    block_bytes(s, &form, &stored);
+    OSC_TRY(osc_session_budget(s, form, stored));
+    if (s->stays)
         return make_resident(s);
     s->turns = s->backend->host ? 1 : OSC_TURNS;
     for (unsigned turn = 0; turn < s->turns; turn++)
@@ -195,10 +235,10 @@ static osc_status fill_turn(osc_session *s, size_t layer)
 {
     unsigned turn = (unsigned)(layer % s->turns);
     s->ready = SIZE_MAX;
-    if (s->as_stored == NULL)   /* else they will be read again soon */
-        osc_store_forget(osc_model_store(s->model));
     OSC_TRY(s->backend->reuse(s->device, turn));
     OSC_TRY(fill(s, &s->moving[turn], layer));
+    if (!osc_session_reads_stored(s))
+        forget_block(s, layer);
     s->ready = layer;
     return OSC_OK;
 }
@@ -217,18 +257,22 @@ osc_status osc_session_enter_block(osc_session *s, size_t layer, size_t rows)
     if (s->resident == NULL && s->ready != layer && !(few && s->checked))
         OSC_TRY(fill_turn(s, layer));   /* which also checks that all are finite */
     s->checked = s->checked || layer + 1 == s->config->layers;
-    if (few || s->choice.coding.stored)
+    if (few || (s->choice.coding.stored && s->backend->host))
         need_stored(s, layer);
     const osc_block_weights *block = few ? &s->as_stored[layer]
                                    : s->resident != NULL ? &s->resident[layer]
                                                          : &s->moving[layer % s->turns];
     memcpy(s->pass.linear, block->linear, sizeof s->pass.linear);
     memcpy(s->pass.vector, block->vector, sizeof s->pass.vector);
+    osc_session_expect(s, layer + OSC_AHEAD);
     return OSC_OK;
 }
 
 osc_status osc_session_leave_block(osc_session *s, size_t layer)
 {
+    if (osc_session_reads_stored(s))
+        forget_block(s, layer);
+    s->ran = s->ran || layer + 1 == s->config->layers;
     if (s->resident != NULL || s->turns == 1)
         return OSC_OK;
     OSC_TRY(s->backend->used(s->device, (unsigned)(layer % s->turns)));

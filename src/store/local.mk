@@ -1,4 +1,4 @@
-libosc_a_SOURCES += %D%/store.h %D%/stores.c \
+libosc_a_SOURCES += %D%/ahead.c %D%/ahead.h %D%/store.h %D%/stores.c \
   %D%/format.h %D%/weights.c \
   %D%/generated.h %D%/generated.c %D%/region.h %D%/region.c \
   %D%/members.h %D%/members.c \

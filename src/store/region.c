@@ -10,7 +10,6 @@
 #include "base/mix.h"
 
 static const size_t PAGE = 4096;                        /* tensors begin at multiples of it */
-static const size_t KEPT_MOST = (size_t)1 << 30;        /* bytes that are not given back */
 
 struct part {
     float        constant, deviation;
@@ -152,26 +151,33 @@ size_t osc_region_bytes(const osc_region *region)
     return region->bytes;
 }
 
-void osc_region_need(osc_region *region, const void *data)
+/* The part that begins last at or before `data`. */
+static struct part *part_of(const osc_region *region, const void *data)
 {
     size_t at = (size_t)((const char *)data - region->data), low = 0, high = region->count;
-    while (high - low > 1) {   /* the last part that begins at or before `at` */
+    while (high - low > 1) {
         size_t middle = low + (high - low) / 2;
         if (region->part[middle].at <= at)
             low = middle;
         else
             high = middle;
     }
-    if (!region->part[low].made)
-        make(region, &region->part[low]);
-    region->part[low].made = true;
+    return &region->part[low];
 }
 
-void osc_region_forget(osc_region *region)
+void osc_region_need(osc_region *region, const void *data)
 {
-    if (region->bytes <= KEPT_MOST)
-        return;
-    madvise(region->data, region->reserved, MADV_DONTNEED);
-    for (size_t i = 0; i < region->count; i++)
-        region->part[i].made = false;
+    struct part *part = part_of(region, data);
+    if (!part->made)
+        make(region, part);
+    part->made = true;
+}
+
+void osc_region_forget(osc_region *region, const void *data)
+{
+    struct part *part = part_of(region, data);
+    if (part->made)
+        madvise(region->data + part->at, part->count * osc_dtype_size(region->dtype),
+                MADV_DONTNEED);
+    part->made = false;
 }

@@ -18,7 +18,7 @@ size_t osc_region_bytes(const osc_region *region);
 
 /* Makes the values of the tensor that `data` points into, unless they are there. */
 void osc_region_need(osc_region *region, const void *data);
-/* Gives back the memory of all tensors, if it is much. */
-void osc_region_forget(osc_region *region);
+/* Gives back the memory of the tensor that `data` points into. */
+void osc_region_forget(osc_region *region, const void *data);
 
 #endif

@@ -87,7 +87,7 @@ osc_status osc_safetensors_write(FILE *out, const osc_store *store, size_t first
         const osc_tensor *tensor = &osc_store_at(store, i)->tensor;
         osc_store_need(store, tensor);
         status = put(out, tensor->data, bytes_of(tensor));
-        osc_store_forget(store);
+        osc_store_forget(store, tensor);
         osc_progress_tick(progress, "writing weights", i + 1, osc_store_count(store));
     }
     json_decref(header);

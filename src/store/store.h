@@ -51,12 +51,19 @@ const char *osc_store_skipped(const osc_store *store, const char *name);
 /* Whether the weights are generated (generated.h) and not read from files. */
 bool osc_store_is_generated(const osc_store *store);
 
-/* Before the elements of (a part of) a tensor of the store are read: the values of a
- * generated one are made now, if they are not there. */
+/* Of a tensor of the store or a part of one: */
+/* Before its elements are read: the values of a generated one are made now, if they are
+ * not there. */
 void osc_store_need(const osc_store *store, const osc_tensor *tensor);
-/* Gives back the memory of weights that were read; whoever needs them again has
- * them read again.  For weights that were converted. */
-void osc_store_forget(const osc_store *store);
+/* It will be needed soon: the system begins to read it from its file, without waiting. */
+void osc_store_expect(const osc_store *store, const osc_tensor *tensor);
+/* It was converted, or will not be needed for long: gives back its memory (of a generated
+ * tensor, of the whole).  Whoever needs it again has it read, or made, again. */
+void osc_store_forget(const osc_store *store, const osc_tensor *tensor);
+
+/* OSC_EIO if a weight file was changed or became shorter since the store was opened
+ * (osc_mapping_check): what was read may be wrong. */
+osc_status osc_store_check(const osc_store *store);
 
 /* Bytes of all weight files, or of all generated weights. */
 size_t osc_store_bytes(const osc_store *store);

@@ -9,11 +9,13 @@
 
 #include "base/alloc.h"
 #include "base/json.h"
+#include "store/ahead.h"
 #include "store/format.h"
 
 enum {
     CONFIG_MOST = 1 << 20,     /* bytes of config.json */
-    DIGEST_PIECE = 4 << 20     /* bytes between two progress reports */
+    DIGEST_PIECE = 4 << 20,     /* bytes between two progress reports */
+    DIGEST_AHEAD = 64 << 20     /* bytes read ahead of the digest */
 };
 
 struct osc_store {
@@ -21,6 +23,7 @@ struct osc_store {
     json_t                  *config;
     const struct osc_format *format;
     struct osc_weights       weights;
+    osc_ahead               *ahead;
 };
 
 static const struct osc_format generated = { .name = "generated" };
@@ -98,7 +101,8 @@ static osc_store *create(const char *path)
     if (made == NULL)
         return NULL;
     made->path = osc_copy_string(path, strlen(path));
-    if (made->path == NULL) {
+    made->ahead = osc_ahead_create();
+    if (made->path == NULL || made->ahead == NULL) {
         osc_store_close(made);
         return NULL;
     }
@@ -145,6 +149,7 @@ void osc_store_close(osc_store *store)
 {
     if (store == NULL)
         return;
+    osc_ahead_free(store->ahead);
     osc_weights_release(&store->weights);
     json_decref(store->config);
     osc_free(store->path);
@@ -201,12 +206,39 @@ void osc_store_need(const osc_store *store, const osc_tensor *tensor)
         osc_region_need(store->weights.region, tensor->data);
 }
 
-void osc_store_forget(const osc_store *store)
+/* The file that a tensor lies in; NULL for one in memory. */
+static const osc_mapping *file_of(const osc_store *store, const osc_tensor *tensor)
 {
+    const uint8_t *at = tensor->data;
+    for (size_t i = 0; i < store->weights.file_count; i++) {
+        const osc_mapping *file = &store->weights.file[i];
+        if (file->data != NULL && at >= file->data && at < file->data + file->size)
+            return file;
+    }
+    return NULL;
+}
+
+void osc_store_expect(const osc_store *store, const osc_tensor *tensor)
+{
+    const osc_mapping *file = file_of(store, tensor);
+    if (file != NULL)
+        osc_ahead_add(store->ahead, file, tensor->data, osc_tensor_span(tensor));
+}
+
+void osc_store_forget(const osc_store *store, const osc_tensor *tensor)
+{
+    const osc_mapping *file = file_of(store, tensor);
     if (store->weights.region != NULL)
-        osc_region_forget(store->weights.region);
+        osc_region_forget(store->weights.region, tensor->data);
+    else if (file != NULL)
+        osc_mapping_forget(file, tensor->data, osc_tensor_span(tensor));
+}
+
+osc_status osc_store_check(const osc_store *store)
+{
     for (size_t i = 0; i < store->weights.file_count; i++)
-        osc_mapping_forget(&store->weights.file[i]);
+        OSC_TRY(osc_mapping_check(&store->weights.file[i]));
+    return OSC_OK;
 }
 
 size_t osc_store_bytes(const osc_store *store)
@@ -219,24 +251,39 @@ size_t osc_store_bytes(const osc_store *store)
     return bytes;
 }
 
+/* Adds a file; its pages are read ahead and go again. */
+static osc_status digest_file(osc_digest *digest, const osc_store *store, const osc_mapping *file,
+                              size_t before, const osc_progress *progress)
+{
+    size_t ahead = 0;
+    for (size_t at = 0; at < file->size; at += DIGEST_PIECE) {
+        size_t left = file->size - at, n = left < DIGEST_PIECE ? left : DIGEST_PIECE;
+        for (; ahead < file->size && ahead <= at + DIGEST_AHEAD; ahead += DIGEST_PIECE)
+            osc_ahead_add(store->ahead, file, file->data + ahead,
+                          file->size - ahead < DIGEST_PIECE ? file->size - ahead : DIGEST_PIECE);
+        OSC_TRY(osc_digest_add(digest, file->data + at, n));
+        osc_mapping_forget(file, file->data + at, n);
+        osc_progress_tick(progress, "digest of the weights", before + at + n,
+                          osc_store_bytes(store));
+    }
+    return OSC_OK;
+}
+
 osc_status osc_store_digest(const osc_store *store, char hex[OSC_DIGEST_HEX],
                             const osc_progress *progress)
 {
     osc_digest *digest;
-    size_t done = 0, total = osc_store_bytes(store);
+    size_t done = 0;
     OSC_TRY(osc_digest_create(&digest));
     osc_status status = OSC_OK;
     if (store->weights.region != NULL)
         status = osc_digest_add(digest, store->path, strlen(store->path));
-    for (size_t i = 0; i < store->weights.file_count; i++) {
-        const osc_mapping *file = &store->weights.file[i];
-        for (size_t at = 0; status == OSC_OK && at < file->size; at += DIGEST_PIECE) {
-            size_t left = file->size - at, n = left < DIGEST_PIECE ? left : DIGEST_PIECE;
-            status = osc_digest_add(digest, file->data + at, n);
-            done += n;
-            osc_progress_tick(progress, "digest of the weights", done, total);
-        }
+    for (size_t i = 0; status == OSC_OK && i < store->weights.file_count; i++) {
+        status = digest_file(digest, store, &store->weights.file[i], done, progress);
+        done += store->weights.file[i].size;
     }
+    if (status == OSC_OK)
+        status = osc_store_check(store);
     if (status == OSC_OK)
         status = osc_digest_finish(digest, hex);
     osc_digest_free(digest);

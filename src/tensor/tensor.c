@@ -55,6 +55,17 @@ bool osc_tensor_is_contiguous(const osc_tensor *tensor)
     return true;
 }
 
+size_t osc_tensor_span(const osc_tensor *tensor)
+{
+    size_t last = 0;
+    for (size_t i = 0; i < tensor->ndim; i++) {
+        if (tensor->dim[i] == 0)
+            return 0;
+        last += (tensor->dim[i] - 1) * tensor->stride[i];
+    }
+    return (last + 1) * osc_dtype_size(tensor->dtype);
+}
+
 size_t osc_tensor_width(const osc_tensor *tensor)
 {
     return tensor->ndim == 0 ? 1 : tensor->dim[tensor->ndim - 1];

@@ -36,6 +36,8 @@ osc_tensor osc_tensor_make(const void *data, osc_dtype dtype, size_t ndim, const
 
 size_t osc_tensor_count(const osc_tensor *tensor);
 bool osc_tensor_is_contiguous(const osc_tensor *tensor);
+/* Bytes from `data` to the end of the element that lies farthest from it. */
+size_t osc_tensor_span(const osc_tensor *tensor);
 /* A tensor as a matrix: rows run along its last dimension, all others count through; a
  * single number is a row of one. */
 size_t osc_tensor_width(const osc_tensor *tensor);                  /* of a row */

@@ -35,6 +35,8 @@ osc_document osc_documents_at(const osc_documents *documents, size_t index);
 bool osc_documents_whole(osc_document *whole, const osc_documents *documents);
 /* Whether the file's name ends in .raw (or .raw.gz), as WikiText's do. */
 bool osc_documents_are_wikitext(const osc_documents *documents);
+/* OSC_EIO if the file, in which plain text still lies, was changed since it was read. */
+osc_status osc_documents_check(const osc_documents *documents);
 /* SHA-256 of the file's bytes as stored (compressed if it is). */
 const char *osc_documents_digest(const osc_documents *documents);
 

@@ -163,10 +163,7 @@ static osc_status read_open_file(osc_documents *documents, const char *name)
     if (!documents->json)
         documents->whole = (osc_document){ .text = text, .size = size };
     OSC_TRY((documents->json ? split_json : split_plain)(documents, text, size));
-    OSC_TRY(check_any(documents));
-    if (documents->text != NULL)
-        osc_mapping_close(&documents->file);
-    return OSC_OK;
+    return check_any(documents);
 }
 
 osc_status osc_documents_read(osc_documents **documents, const char *path)
@@ -179,11 +176,15 @@ osc_status osc_documents_read(osc_documents **documents, const char *path)
         status = read_open_file(made, path);
         if (status != OSC_OK)
             osc_fail_in(status, path);
+        else
+            status = osc_mapping_check(&made->file);
     }
     if (status != OSC_OK) {
         osc_documents_free(made);
         return status;
     }
+    if (made->text != NULL)
+        osc_mapping_close(&made->file);
     *documents = made;
     return OSC_OK;
 }
@@ -218,6 +219,11 @@ bool osc_documents_whole(osc_document *whole, const osc_documents *documents)
 bool osc_documents_are_wikitext(const osc_documents *documents)
 {
     return documents->wikitext;
+}
+
+osc_status osc_documents_check(const osc_documents *documents)
+{
+    return documents->file.data != NULL ? osc_mapping_check(&documents->file) : OSC_OK;
 }
 
 const char *osc_documents_digest(const osc_documents *documents)

@@ -118,6 +118,8 @@ osc_status osc_corpus_read_tokens(osc_corpus **corpus, const char *path, size_t 
         made->protocol = OSC_TOKENS;
         made->bos = -1;
         status = read_file(made, &file, sequences);
+        if (status == OSC_OK)
+            status = osc_mapping_check(&file);
     }
     osc_mapping_close(&file);
     if (status != OSC_OK) {

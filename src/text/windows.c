@@ -191,6 +191,8 @@ osc_status osc_corpus_make(osc_corpus **corpus, const osc_documents *documents,
                           "protocol '%s' needs %zu", made->tokens,
                           osc_protocol_name(options->protocol),
                           protocols[options->protocol].whole ? options->length : 2);
+    if (status == OSC_OK)
+        status = osc_documents_check(documents);
     if (status != OSC_OK) {
         osc_corpus_free(made);
         return status;
