@@ -9,6 +9,8 @@ SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += $(SCRIPT_TESTS)
 EXTRA_DIST += %D%/command.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
+  LSAN_OPTIONS=suppressions='$(srcdir)/%D%/fuzz/suppressions':print_suppressions=0:$$LSAN_OPTIONS; \
+  export LSAN_OPTIONS; \
   OSC_TESTS='$(srcdir)/%D%'; export OSC_TESTS; OSC_SHARE='$(srcdir)/share'; export OSC_SHARE; \
   OMP_WAIT_POLICY=passive; export OMP_WAIT_POLICY;
 
