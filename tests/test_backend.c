@@ -352,6 +352,62 @@ START_TEST(test_attention)
 }
 END_TEST
 
+static const struct { size_t past, tokens, heads, kv_heads, head_size; bool alibi; } pasts[] = {
+    { 1, 1, 1, 1, 1, false }, { 37, 1, 4, 4, 16, false }, { 70, 3, 4, 2, 20, true },
+    { 5, 130, 2, 1, 64, false }, { 130, 70, 3, 3, 8, true }, { 199, 1, 5, 5, 80, true },
+};
+
+/* Queries behind keys of earlier calls: the last rows of one attention over all of them. */
+START_TEST(test_attention_past)
+{
+    size_t past = pasts[_i].past, t = pasts[_i].tokens, all = past + t, d = pasts[_i].head_size;
+    size_t heads = pasts[_i].heads, kv = pasts[_i].kv_heads, width = heads * d;
+    float *q = random_matrix(all, width, 2, 34), *k = random_matrix(all, kv * d, 2, 35);
+    float *v = random_matrix(all, kv * d, 2, 36), *whole = random_matrix(all, width, 0, 1);
+    float *o = random_matrix(t, width, 0, 1), *steps = random_matrix(all, width, 0, 1);
+    float *long_scores = random_matrix(heads * all, all, 0, 1);
+    float *scores = random_matrix(heads * t, all, 0, 1);
+    double *want = osc_alloc(t * width, sizeof *want);
+    double mass[6] = { 0 }, before[6] = { 0 }, got[6] = { 0 }, got_steps[6] = { 0 };
+    osc_attention args = { .tokens = all, .heads = heads, .head_size = d, .kv_heads = kv,
+                           .alibi = pasts[_i].alibi, .scale = 0.3f, .top1 = mass };
+    osc_device *device = open_device(2);
+    ck_assert_int_eq(cpu->attention(device, whole, q, k, v, &args), OSC_OK);
+    args.scores = long_scores;
+    ck_assert_int_eq(cpu->attend_scores(device, q, k, &args), OSC_OK);
+    args.tokens = past;
+    args.top1 = before;
+    ck_assert_int_eq(cpu->attention(device, steps, q, k, v, &args), OSC_OK);
+    args = (osc_attention){ .tokens = t, .past = past, .heads = heads, .head_size = d,
+                            .kv_heads = kv, .alibi = pasts[_i].alibi, .scale = 0.3f, .top1 = got };
+    ck_assert_int_eq(cpu->attention(device, o, q + past * width, k, v, &args), OSC_OK);
+    args.scores = scores;
+    args.top1 = got_steps;
+    ck_assert_int_eq(cpu->attend_scores(device, q + past * width, k, &args), OSC_OK);
+    for (size_t i = 0; i < heads * t; i++)
+        for (size_t j = 0; j < all; j++) {
+            float other = long_scores[(i / t * all + past + i % t) * all + j];
+            if (j > past + i % t)
+                ck_assert(isinf(scores[i * all + j]) && isinf(other));
+            else
+                ck_assert_float_eq_tol(scores[i * all + j], other, 2e-5f);
+        }
+    ck_assert_int_eq(cpu->attend_softmax(device, &args), OSC_OK);
+    ck_assert_int_eq(cpu->attend_values(device, steps, v, &args), OSC_OK);
+    for (size_t i = 0; i < t * width; i++)
+        want[i] = whole[past * width + i];
+    assert_near("attention behind a past", o, want, t * width, 1e-5);
+    assert_near("its steps", steps, want, t * width, 1e-5);
+    for (size_t h = 0; h < heads; h++) {
+        ck_assert_double_eq_tol(got[h], mass[h] - before[h], 1e-5 * mass[h]);
+        ck_assert_double_eq_tol(got_steps[h], mass[h] - before[h], 1e-5 * mass[h]);
+    }
+    cpu->close(device);
+    osc_free(q); osc_free(k); osc_free(v); osc_free(whole); osc_free(o); osc_free(steps);
+    osc_free(long_scores); osc_free(scores); osc_free(want);
+}
+END_TEST
+
 START_TEST(test_head)
 {
     enum { ROWS = 131, VOCABULARY = 1100, WIDTH = 33, SPLIT = 700 };
@@ -526,6 +582,7 @@ int main(void)
     tcase_add_test(tc, test_load);
     tcase_add_loop_test(tc, test_matmul, 0, sizeof products / sizeof *products);
     tcase_add_loop_test(tc, test_attention, 0, sizeof attentions / sizeof *attentions);
+    tcase_add_loop_test(tc, test_attention_past, 0, sizeof pasts / sizeof *pasts);
     tcase_add_test(tc, test_head);
     tcase_add_test(tc, test_observe);
     tcase_add_test(tc, test_clear);

@@ -30,7 +30,7 @@ typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_
 
 /* The largest sizes that will occur, for planning scratch memory once. */
 typedef struct {
-    size_t tokens;      /* of one sequence */
+    size_t tokens;      /* of one sequence, those of earlier calls included */
     size_t heads, head_size;
     size_t widest;      /* widest activation */
     bool   codes;       /* products of codes will occur */
@@ -38,18 +38,22 @@ typedef struct {
 } osc_limits;
 
 /* What an attention may do besides (osc_backend.attends). */
-enum { OSC_ATTENDS_GROUPS = 1, OSC_ATTENDS_ALIBI = 2 };
+enum { OSC_ATTENDS_GROUPS = 1, OSC_ATTENDS_ALIBI = 2, OSC_ATTENDS_PAST = 4 };
 
-/* Causal attention of one sequence.  o[t, a*D..] = sum over j <= t of
- * softmax_j(scale * q_t . k_j) v_j for every head a. */
+/* Causal attention of one sequence.  o[t, a*D..] = sum over j <= past + t of
+ * softmax_j(scale * q_t . k_j) v_j for every head a.  q and o have `tokens` rows, k and v
+ * past + tokens: those of the positions before the first query come first. */
 typedef struct {
     size_t tokens, heads, head_size;
+    size_t past;        /* keys before the first query's own, from earlier calls; not 0 only
+                           with OSC_ATTENDS_PAST */
     size_t kv_heads;    /* heads of k and v, each for heads / kv_heads of q; 0: as many as of q */
-    bool   alibi;       /* scaled scores get osc_alibi_slope(a) * j more (alibi.h) */
+    bool   alibi;       /* scaled scores get osc_alibi_slope(a) * j more (alibi.h), j from
+                           the first of k's rows on */
     float  scale;
     double *top1;       /* [heads] of alloc() memory or NULL: += sum over queries of the
                            largest probability */
-    float  *scores;     /* [heads, T, T] of alloc() memory or NULL; see attend_scores */
+    float  *scores;     /* [heads, T, past + T] of alloc() memory or NULL; see attend_scores */
 } osc_attention;
 
 /* Rotary position embedding: component pairs of every head turn by the angle p * f_i,
@@ -85,7 +89,7 @@ struct osc_backend {
                                                     name: "cuda:dtype=bf16" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
     bool        host;    /* alloc() gives host memory: the host may read and write it */
-    unsigned    attends;                         /* OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI */
+    unsigned    attends;                         /* OSC_ATTENDS_... bits */
 
     osc_status (*open)(osc_device **device, size_t threads);
     void       (*close)(osc_device *device);
@@ -165,7 +169,8 @@ struct osc_backend {
 
     osc_status (*attention)(osc_device *device, void *o, const void *q, const void *k,
                             const void *v, const osc_attention *args);
-    /* The same in steps, for hooks between them; args->scores holds [A, T, T]. */
+    /* The same in steps, for hooks between them; args->scores holds
+     * [A, T, past + T]. */
     osc_status (*attend_scores)(osc_device *device, const void *q, const void *k,
                                 const osc_attention *args);
     osc_status (*attend_softmax)(osc_device *device, const osc_attention *args);

@@ -69,12 +69,12 @@ osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const v
         size_t i = (per_head - 1 - task / args->heads) * CPU_QUERIES;
         head_place at = place_of(args, task % args->heads);
         size_t m = args->tokens - i < CPU_QUERIES ? args->tokens - i : CPU_QUERIES;
-        size_t n = i + m;
+        size_t n = args->past + i + m;
         float *s = osc_cpu_scratch(device);
         score(s, q, k, &at, i, m, n, args->head_size, early);
         double mass = 0.0;
         for (size_t r = 0; r < m; r++)
-            mass += softmax(device->vec, s + r * n, late, i + r + 1, n);
+            mass += softmax(device->vec, s + r * n, late, args->past + i + r + 1, n);
         device->partial[task] = mass;
         weigh(o, s, v, &at, i, m, n, args->head_size);
     }
@@ -87,14 +87,14 @@ osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const v
 osc_status osc_cpu_attend_scores(osc_device *device, const void *q, const void *k,
                                  const osc_attention *args)
 {
-    size_t n = args->tokens;
+    size_t m = args->tokens, n = args->past + m;
 #pragma omp parallel for num_threads(device->threads)
     for (size_t h = 0; h < args->heads; h++) {
-        float *s = args->scores + h * n * n;
+        float *s = args->scores + h * m * n;
         head_place at = place_of(args, h);
-        score(s, q, k, &at, 0, n, n, args->head_size, args->scale);
-        for (size_t i = 0; i < n; i++)
-            for (size_t j = i + 1; j < n; j++)
+        score(s, q, k, &at, 0, m, n, args->head_size, args->scale);
+        for (size_t i = 0; i < m; i++)
+            for (size_t j = args->past + i + 1; j < n; j++)
                 s[i * n + j] = -INFINITY;
     }
     return OSC_OK;
@@ -102,12 +102,12 @@ osc_status osc_cpu_attend_scores(osc_device *device, const void *q, const void *
 
 osc_status osc_cpu_attend_softmax(osc_device *device, const osc_attention *args)
 {
-    size_t n = args->tokens;
+    size_t m = args->tokens, n = args->past + m;
 #pragma omp parallel for num_threads(device->threads)
     for (size_t h = 0; h < args->heads; h++) {
         double mass = 0.0;
-        for (size_t i = 0; i < n; i++)
-            mass += softmax(device->vec, args->scores + (h * n + i) * n, 1.0f, n, n);
+        for (size_t i = 0; i < m; i++)
+            mass += softmax(device->vec, args->scores + (h * m + i) * n, 1.0f, n, n);
         if (args->top1 != NULL)
             args->top1[h] += mass;
     }
@@ -117,11 +117,11 @@ osc_status osc_cpu_attend_softmax(osc_device *device, const osc_attention *args)
 osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
                                  const osc_attention *args)
 {
-    size_t n = args->tokens;
+    size_t m = args->tokens, n = args->past + m;
 #pragma omp parallel for num_threads(device->threads)
     for (size_t h = 0; h < args->heads; h++) {
         head_place at = place_of(args, h);
-        weigh(o, args->scores + h * n * n, v, &at, 0, n, n, args->head_size);
+        weigh(o, args->scores + h * m * n, v, &at, 0, m, n, args->head_size);
     }
     return OSC_OK;
 }

@@ -20,8 +20,8 @@ typedef enum {
     OSC_AT_Q,           /* [T, A*D] query with bias, before the 1/sqrt(D) scale */
     OSC_AT_K,           /* [T, A*D] */
     OSC_AT_V,           /* [T, A*D] */
-    OSC_AT_SCORES,      /* [A*T, T] scaled scores, -inf where the mask forbids */
-    OSC_AT_PATTERN,     /* [A*T, T] softmax of the scores */
+    OSC_AT_SCORES,      /* [A*T, first + T] scaled scores, -inf where the mask forbids */
+    OSC_AT_PATTERN,     /* [A*T, first + T] softmax of the scores */
     OSC_AT_OUT_IN,      /* [T, A*D] concatenated heads: what the output projection multiplies */
     OSC_AT_ATTN_OUT,    /* [T, H]  output projection with bias */
     OSC_AT_RESID_MID,   /* [T, H]  residual + attn_out (before the norm in post-norm blocks) */
@@ -47,6 +47,7 @@ typedef struct {
     osc_point point;
     int       layer;      /* block, from 0; -1 outside the blocks */
     size_t    sequence;   /* index in the corpus */
+    size_t    first;      /* position of the first token; not 0 only behind a cache (decode.h) */
     float    *data;       /* [rows, width] row-major, host memory, valid during the call */
     size_t    rows;
     size_t    width;

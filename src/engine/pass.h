@@ -24,6 +24,7 @@ typedef struct {
     /* the sequence */
     const int32_t *ids;              /* [tokens] */
     size_t         tokens;           /* T */
+    size_t         first;            /* position of row 0: rows of earlier passes */
     size_t         sequence;         /* index in the corpus */
     int            layer;            /* -1 outside the blocks */
 
@@ -43,13 +44,15 @@ typedef struct {
     void *resid;                     /* [T, H] residual stream */
     void *x;                         /* [T, H] input of a linear layer */
     void *q, *k, *v;                 /* [T, A*D], [T, KV*D] */
+    void *keys, *values;             /* [first + T, KV*D] of all positions so far; k and v are
+                                        their last T rows */
     void *mix;                       /* [T, A*D] concatenated heads */
     void *branch;                    /* [T, H] what a half-block adds to the residual */
     void *ffn;                       /* [T, F] */
     void *gate;                      /* [T, F] of gated blocks */
     void *embedded;                  /* [T, P] token embedding where P != H */
     void *head_in;                   /* [T, P] what multiplies the head; resid where P = H */
-    float *scores;                   /* [A, T, T], only with hooks at scores or pattern */
+    float *scores;                   /* [A, T, first + T], only with hooks at scores or pattern */
 } osc_pass;
 
 #endif

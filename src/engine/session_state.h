@@ -41,6 +41,7 @@ struct osc_session {
 
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
     void        *resid;             /* [chunk, longest, H] */
+    void        *k, *v;             /* [longest, KV*D] of a sequence that runs without a cache */
     void        *head_in;           /* [chunk, longest, P]; resid itself where P = H */
     void        *head_tile;         /* [OSC_HEAD_TILE, P], for tables in host memory */
     float       *logits;            /* [longest, V], only with a hook at the logits */

@@ -76,7 +76,7 @@ static osc_status fire(const osc_pass *pass, unsigned kinds, osc_point point, vo
     osc_dtype dtype = dtype_at(pass, point);
     OSC_TRY(pass->backend->host_view(pass->device, &view, values, dtype, rows * width));
     osc_event event = { .point = point, .layer = pass->layer, .sequence = pass->sequence,
-                        .data = view, .rows = rows, .width = width };
+                        .first = pass->first, .data = view, .rows = rows, .width = width };
     OSC_TRY(osc_hooks_fire(pass->hooks, &event));
     if (kinds & OSC_WRITE)
         return pass->backend->host_put(pass->device, values, dtype, view, rows * width);
@@ -105,7 +105,7 @@ osc_status osc_step_embed(const osc_pass *pass, void *y)
 osc_status osc_step_add_positions(const osc_pass *pass)
 {
     return pass->backend->add_rows(pass->device, pass->resid, &pass->table[OSC_W_POSITION],
-                                   pass->config->position_row, pass->tokens);
+                                   pass->config->position_row + pass->first, pass->tokens);
 }
 
 static osc_status norm(const osc_pass *pass, void *y, const void *x, const void *weight,
@@ -142,7 +142,8 @@ static osc_attention attention_of(const osc_pass *pass, float scale, double *top
 {
     const osc_config *config = pass->config;
     return (osc_attention){
-        .tokens = pass->tokens, .heads = config->heads, .head_size = config->head_size,
+        .tokens = pass->tokens, .past = pass->first,
+        .heads = config->heads, .head_size = config->head_size,
         .kv_heads = config->kv_heads, .alibi = config->alibi, .scale = scale,
         .top1 = top1 == NULL ? NULL : top1 + (size_t)pass->layer * config->heads,
     };
@@ -153,7 +154,7 @@ static osc_status rotate(const osc_pass *pass)
 {
     const osc_config *c = pass->config;
     osc_rotary rotary = { .dim = c->rotary, .neighbours = c->rotary_neighbours,
-                          .base = c->rotary_base };
+                          .base = c->rotary_base, .first = pass->first };
     if (c->rotary == 0)
         return OSC_OK;
     OSC_TRY(pass->backend->rotate(pass->device, pass->q, &rotary, pass->tokens, c->heads,
@@ -206,13 +207,13 @@ osc_status osc_step_top1_without(const osc_pass *pass, float scale)
 
 static osc_status attend_in_steps(const osc_pass *pass, osc_attention *args)
 {
-    size_t rows = args->heads * args->tokens;
+    size_t rows = args->heads * args->tokens, keys = args->past + args->tokens;
     args->scores = pass->scores;
-    OSC_TRY(pass->backend->attend_scores(pass->device, pass->q, pass->k, args));
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_SCORES, pass->scores, rows, args->tokens));
+    OSC_TRY(pass->backend->attend_scores(pass->device, pass->q, pass->keys, args));
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_SCORES, pass->scores, rows, keys));
     OSC_TRY(pass->backend->attend_softmax(pass->device, args));
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_PATTERN, pass->scores, rows, args->tokens));
-    return pass->backend->attend_values(pass->device, pass->mix, pass->v, args);
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_PATTERN, pass->scores, rows, keys));
+    return pass->backend->attend_values(pass->device, pass->mix, pass->values, args);
 }
 
 osc_status osc_step_attention(const osc_pass *pass, float scale)
@@ -230,8 +231,8 @@ osc_status osc_step_attention(const osc_pass *pass, float scale)
         || osc_hooks_at(pass->hooks, OSC_AT_PATTERN, pass->layer) != 0)
         OSC_TRY(attend_in_steps(pass, &args));
     else
-        OSC_TRY(pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->v,
-                                         &args));
+        OSC_TRY(pass->backend->attention(pass->device, pass->mix, pass->q, pass->keys,
+                                         pass->values, &args));
     if (top1 != NULL && pass->layer == 0) {   /* every block sees the same queries */
         top1->queries += pass->tokens;
         top1->first++;
