@@ -19,6 +19,7 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .name = "cuda",                          \
         .spec = text,                            \
         .dtype = type,                           \
+        .attends = OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI | OSC_ATTENDS_PAST, \
         .open = opener,                          \
         .close = osc_cuda_close,                 \
         .threads = osc_cuda_threads,             \
@@ -35,6 +36,8 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .embed = osc_cuda_embed,                 \
         .add_rows = osc_cuda_add_rows,           \
         .layernorm = osc_cuda_layernorm,         \
+        .rmsnorm = osc_cuda_rmsnorm,             \
+        .rotate = osc_cuda_rotate,               \
         .matmul = osc_cuda_matmul,               \
         .codes_kernel = osc_cuda_codes_kernel,   \
         .codes_bytes = osc_cuda_codes_bytes,     \
@@ -45,11 +48,13 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .add = osc_cuda_add,                     \
         .copy = osc_cuda_copy,                   \
         .clear = osc_cuda_clear,                 \
+        .multiply = osc_cuda_multiply,           \
         .attention = osc_cuda_attention,         \
         .attend_scores = osc_cuda_attend_scores, \
         .attend_softmax = osc_cuda_attend_softmax, \
         .attend_values = osc_cuda_attend_values, \
         .head = osc_cuda_head,                   \
+        .head_biased = osc_cuda_head_biased,     \
         .observe = osc_cuda_observe,             \
         .settle = osc_cuda_settle,               \
         .host_view = osc_cuda_host_view,         \

@@ -49,9 +49,16 @@ osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *tabl
 osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,
                               const void *bias, float eps, size_t rows, size_t width);
 
+/* rms.cu, rotate.cu */
+osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
+                            float eps, size_t rows, size_t width);
+osc_status osc_cuda_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
+                           size_t heads, size_t head_size);
+
 /* elementwise.cu */
 osc_status osc_cuda_activate(osc_device *device, void *x, osc_act act, size_t count);
 osc_status osc_cuda_add(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_multiply(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cuda_copy(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cuda_clear(osc_device *device, void *x, size_t rows, size_t width,
                           const uint32_t *columns, size_t count);
@@ -84,6 +91,11 @@ osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, s
 osc_status osc_cuda_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                          const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
                          float *logits, size_t stride);
+
+osc_status osc_cuda_head_biased(osc_device *device, osc_row_lse *lse, const void *x,
+                                const void *w, const void *bias, const int32_t *targets,
+                                size_t rows, size_t first, size_t n, size_t k, float *logits,
+                                size_t stride);
 
 /* observe.cu, hits.c */
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits);

@@ -191,6 +191,9 @@ osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits)
     OSC_TRY(osc_cuda_own(device, (void **)&device->ids, limits->tokens * sizeof *device->ids));
     OSC_TRY(osc_cuda_own(device, (void **)&device->mass,
                          limits->heads * limits->tokens * sizeof *device->mass));
+    size_t counters = limits->heads * CUDA_FEW_QUERIES * sizeof *device->arrived;
+    OSC_TRY(osc_cuda_own(device, (void **)&device->arrived, counters));
+    OSC_CUDA_TRY(cudaMemsetAsync(device->arrived, 0, counters, device->stream), "planning");
     OSC_TRY(osc_cuda_observe_plan(device, limits));
     return limits->codes ? osc_cuda_codes_plan(device, limits) : OSC_OK;
 }

@@ -21,7 +21,8 @@ enum {
     CUDA_OLDEST = 80,                     /* compute capability: mma on bf16 */
     CUDA_WORKSPACE = 64 << 20,            /* bytes for cuBLASLt */
     CUDA_STAGING = 16 << 20,              /* bytes of each of the two staging buffers */
-    CUDA_PIECE = 8 << 20                  /* floats converted or logits at a time */
+    CUDA_PIECE = 8 << 20,                 /* floats converted or logits at a time */
+    CUDA_FEW_QUERIES = 4                  /* attention of so many splits their keys over blocks */
 };
 
 struct osc_cuda_products;                 /* cuBLASLt's plans by shape, matmul.c */
@@ -47,6 +48,8 @@ struct osc_device {
     float       *piece;                   /* [CUDA_PIECE] device */
     int32_t     *ids;                     /* [limits.tokens] device */
     double      *mass;                    /* [heads * tokens] device: parts of top-1 masses */
+    unsigned    *arrived;                 /* [heads, CUDA_FEW_QUERIES] device: blocks that are
+                                             done, 0 between kernels (attention_few.cu) */
     float       *view;                    /* host: what a hook sees */
     size_t       view_capacity;
 

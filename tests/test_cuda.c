@@ -225,6 +225,46 @@ START_TEST(test_layernorm)
 }
 END_TEST
 
+START_TEST(test_rmsnorm)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 1, 7 }, { 5, 64 }, { 3, 257 }, { 2, 4096 },
+                                        { 2, 30000 }, { 300, 256 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        size_t rows = shapes[s][0], width = shapes[s][1], n = rows * width;
+        values x = make(n, 3, 5), w = make(width, 1, 6), y = make(n, 0, 1);
+        must(cpu->rmsnorm(host, y.here, x.here, w.here, 1e-6f, rows, width));
+        must(cuda->rmsnorm(gpu, y.there, x.there, w.there, 1e-6f, rows, width));
+        compare("rmsnorm", &y, 1);
+        must(cuda->rmsnorm(gpu, x.there, x.there, w.there, 1e-6f, rows, width));
+        memcpy(x.here, y.here, n * sizeof *x.here);
+        compare("rmsnorm in place", &x, 1);
+        drop(&x); drop(&w); drop(&y);
+    }
+    close_both();
+}
+END_TEST
+
+START_TEST(test_rotate)
+{
+    static const struct { size_t rows, heads, size, dim, first; bool neighbours; } cases[] = {
+        { 1, 1, 2, 2, 0, true }, { 5, 3, 20, 12, 0, true }, { 5, 3, 20, 12, 7, false },
+        { 40, 5, 64, 64, 2000, false }, { 40, 5, 64, 32, 250, true }, { 1, 5, 128, 128, 299, false },
+    };
+    open_both(_i);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        osc_rotary rotary = { .dim = cases[c].dim, .neighbours = cases[c].neighbours,
+                              .base = 10000.0f, .first = cases[c].first };
+        values x = make(cases[c].rows * cases[c].heads * cases[c].size, 2, 50);
+        must(cpu->rotate(host, x.here, &rotary, cases[c].rows, cases[c].heads, cases[c].size));
+        must(cuda->rotate(gpu, x.there, &rotary, cases[c].rows, cases[c].heads, cases[c].size));
+        compare("rotate", &x, 1);
+        drop(&x);
+    }
+    close_both();
+}
+END_TEST
+
 /* --- elementwise -------------------------------------------------------------------- */
 
 START_TEST(test_elementwise)
@@ -238,6 +278,9 @@ START_TEST(test_elementwise)
             must(cpu->add(host, y.here, x.here, n));
             must(cuda->add(gpu, y.there, x.there, n));
             compare("add", &y, 0);
+            must(cpu->multiply(host, y.here, x.here, n));
+            must(cuda->multiply(gpu, y.there, x.there, n));
+            compare("multiply", &y, 1e-2);
             for (int act = OSC_ACT_NONE; act <= OSC_ACT_SILU; act++) {
                 must(cpu->copy(host, y.here, x.here, n));
                 must(cuda->copy(gpu, y.there, x.there, n));
@@ -300,14 +343,14 @@ START_TEST(test_matmul)
 }
 END_TEST
 
-START_TEST(test_head)
+static void check_head(bool biased)
 {
     enum { ROWS = 41, WIDTH = 72, SPLIT = 700 };
     static osc_row_lse here[ROWS], there[ROWS];
     int32_t targets[ROWS];
     void *lse, *to, *logits;
-    open_both(_i);
     values x = make(ROWS * WIDTH, 1, 14), w = make(VOCABULARY * WIDTH, 1, 15);
+    values bias = make(VOCABULARY, 1, 16);
     float *want = osc_alloc(ROWS * VOCABULARY, sizeof *want), *got;
     for (size_t r = 0; r < ROWS; r++) {
         here[r] = (osc_row_lse){ .max = -INFINITY };
@@ -321,10 +364,16 @@ START_TEST(test_head)
     for (size_t i = 0; i < VOCABULARY; i += SPLIT) {
         size_t n = VOCABULARY - i < SPLIT ? VOCABULARY - i : SPLIT;
         size_t at = i * WIDTH * osc_dtype_size(cuda->dtype);
-        must(cpu->head(host, here, x.here, w.here + i * WIDTH, targets, ROWS, i, n, WIDTH, want,
-                       VOCABULARY));
-        must(cuda->head(gpu, lse, x.there, (char *)w.there + at, to, ROWS, i, n, WIDTH, logits,
-                        VOCABULARY));
+        size_t bias_at = i * osc_dtype_size(cuda->dtype);
+        must(cpu->head_biased(host, here, x.here, w.here + i * WIDTH, biased ? bias.here + i : NULL,
+                              targets, ROWS, i, n, WIDTH, want, VOCABULARY));
+        if (biased)
+            must(cuda->head_biased(gpu, lse, x.there, (char *)w.there + at,
+                                   (char *)bias.there + bias_at, to, ROWS, i, n, WIDTH, logits,
+                                   VOCABULARY));
+        else
+            must(cuda->head(gpu, lse, x.there, (char *)w.there + at, to, ROWS, i, n, WIDTH, logits,
+                            VOCABULARY));
     }
     must(cuda->get(gpu, there, lse, sizeof there));
     for (size_t r = 0; r < ROWS; r++) {
@@ -341,7 +390,14 @@ START_TEST(test_head)
     cuda->release(gpu, to);
     cuda->release(gpu, logits);
     osc_free(want);
-    drop(&x); drop(&w);
+    drop(&x); drop(&w); drop(&bias);
+}
+
+START_TEST(test_head)
+{
+    open_both(_i);
+    check_head(false);
+    check_head(true);
     close_both();
 }
 END_TEST
@@ -356,24 +412,27 @@ static void check_masses(const double *want, const void *there, size_t heads, si
         ck_assert_double_eq_tol(got[h], want[h], 1e-4 * (double)tokens);
 }
 
-/* In one go and in steps; `scale` as large as the trained models' scores need. */
-static void check_attention(size_t tokens, size_t heads, size_t size, float scale)
+/* In one go and in steps; scores and masses are made here. */
+static void check_attention_of(osc_attention here)
 {
-    size_t n = tokens * heads * size;
+    size_t tokens = here.tokens, heads = here.heads, size = here.head_size;
+    size_t keys = here.past + tokens, n = tokens * heads * size;
+    size_t narrow = keys * (here.kv_heads == 0 ? heads : here.kv_heads) * size;
     double masses[HEADS] = { 0 };
     void *top1, *scores;
-    values q = make(n, 1, 16), k = make(n, 1, 17), v = make(n, 1, 18), o = make(n, 0, 1);
+    values q = make(n, 1, 16), k = make(narrow, 1, 17), v = make(narrow, 1, 18);
+    values o = make(n, 0, 1);
     must(cuda->alloc(gpu, &top1, sizeof masses));
-    must(cuda->alloc(gpu, &scores, heads * tokens * tokens * sizeof(float)));
+    must(cuda->alloc(gpu, &scores, heads * tokens * keys * sizeof(float)));
     must(cuda->put(gpu, top1, masses, sizeof masses));
-    osc_attention here = { .tokens = tokens, .heads = heads, .head_size = size, .scale = scale,
-                           .top1 = masses };
+    here.top1 = masses;
     osc_attention there = here;
     there.top1 = top1;
     there.scores = scores;
-    char what[96];
-    snprintf(what, sizeof what, "attention of %zu tokens, %zu heads of %zu, scale %g", tokens,
-             heads, size, (double)scale);
+    char what[160];
+    snprintf(what, sizeof what, "attention of %zu tokens behind %zu, %zu heads (%zu) of %zu, "
+             "scale %g%s", tokens, here.past, heads, here.kv_heads, size, (double)here.scale,
+             here.alibi ? ", ALiBi" : "");
     must(cpu->attention(host, o.here, q.here, k.here, v.here, &here));
     must(cuda->attention(gpu, o.there, q.there, k.there, v.there, &there));
     compare(what, &o, 1);
@@ -389,6 +448,33 @@ static void check_attention(size_t tokens, size_t heads, size_t size, float scal
     cuda->release(gpu, scores);
     drop(&q); drop(&k); drop(&v); drop(&o);
 }
+
+/* `scale` as large as the trained models' scores need. */
+static void check_attention(size_t tokens, size_t heads, size_t size, float scale)
+{
+    check_attention_of((osc_attention){ .tokens = tokens, .heads = heads, .head_size = size,
+                                        .scale = scale });
+}
+
+/* Heads that share keys and values, ALiBi, keys of earlier calls; each alone and together. */
+START_TEST(test_attention_kinds)
+{
+    static const size_t sizes[] = { 1, 16, 20, 64, 80, 96, 113, 128, 160 };
+    static const struct { size_t past, tokens; } lengths[] = {
+        { 0, 1 }, { 0, 3 }, { 0, 70 }, { 0, 200 }, { 1, 1 }, { 37, 1 }, { 63, 2 }, { 70, 3 },
+        { 5, 130 }, { 130, 70 }, { 64, 64 }, { 63, 65 }, { 299, 1 }, { 296, 4 },
+    };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+            for (unsigned kind = 0; kind < 4; kind++)
+                check_attention_of((osc_attention){
+                    .tokens = lengths[l].tokens, .past = lengths[l].past,
+                    .heads = kind == 1 ? 4 : HEADS, .kv_heads = kind == 1 ? 2 : kind == 3 ? 1 : 0,
+                    .head_size = sizes[s], .alibi = kind >= 2, .scale = 0.3f });
+    close_both();
+}
+END_TEST
 
 START_TEST(test_attention)
 {
@@ -665,6 +751,8 @@ int main(void)
     tcase_add_loop_test(operations, test_load_large, 0, 1);
     tcase_add_loop_test(operations, test_tables, 0, TYPES);
     tcase_add_loop_test(operations, test_layernorm, 0, TYPES);
+    tcase_add_loop_test(operations, test_rmsnorm, 0, TYPES);
+    tcase_add_loop_test(operations, test_rotate, 0, TYPES);
     tcase_add_loop_test(operations, test_elementwise, 0, TYPES);
     tcase_add_loop_test(operations, test_clear, 0, TYPES);
     tcase_add_loop_test(operations, test_matmul, 0, TYPES);
@@ -680,6 +768,7 @@ int main(void)
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);
     tcase_add_loop_test(attention, test_attention, 0, TYPES);
+    tcase_add_loop_test(attention, test_attention_kinds, 0, TYPES);
     suite_add_tcase(suite, attention);
     TCase *models = tcase_create("models");
     tcase_set_timeout(models, 300);
