@@ -5,6 +5,7 @@
  *     osc_session_open    a device, a matmul scheme, buffers
  *     osc_hooks_add       functions called with any activation of the pass
  *     osc_session_run     the forward pass
+ *     osc_decode          the same id by id, for generation
  *     osc_recorder_open   magnitudes, outlier events, perplexity into an HDF5 file
  *     osc_record_open     and out of it again
  *
@@ -22,6 +23,7 @@
 #include "base/spec.h"
 #include "base/status.h"
 #include "base/suggest.h"
+#include "engine/decode.h"
 #include "engine/hook.h"
 #include "engine/model.h"
 #include "engine/observer.h"

@@ -81,6 +81,11 @@ check_PROGRAMS += %D%/test_arch
 %C%_test_arch_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_arch_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_decode
+%C%_test_decode_SOURCES = %D%/test_decode.c %D%/files.h %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_decode_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_decode_LDADD   = $(TEST_LIBS)
+
 RECORD_SIM = %D%/record_same.c %D%/record_sim.c %D%/record_sim.h %D%/run.h
 
 check_PROGRAMS += %D%/test_i8

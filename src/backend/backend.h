@@ -21,7 +21,10 @@
 #include "base/status.h"
 #include "tensor/tensor.h"
 
-enum { OSC_TURNS = 2 };
+enum {
+    OSC_TURNS = 2,
+    OSC_FEW_ROWS = 8    /* up to so many, a product takes as long as reading its weights */
+};
 
 typedef struct osc_device osc_device;           /* one open device, opaque */
 typedef struct osc_backend osc_backend;
@@ -136,6 +139,12 @@ struct osc_backend {
     osc_status (*matmul)(osc_device *device, void *y, const void *x, const void *w,
                          const void *bias, osc_act act, size_t rows, size_t n, size_t k);
 
+    /* The same with a weight as it is stored, N rows of K of any float type and strides, for
+     * OSC_FEW_ROWS rows at most: reads each weight once.  NULL: this backend, whose memory
+     * is not the host's, needs weights that load made. */
+    osc_status (*matmul_stored)(osc_device *device, void *y, const void *x, const osc_tensor *w,
+                                const void *bias, osc_act act, size_t rows);
+
     /* Products of codes (codes.h).  One call does a whole linear layer: it finds the
      * removed columns, codes x, multiplies, and applies scales, x_O w_O^T, bias and
      * activation before the only rounding; the list of columns never has to leave
@@ -188,6 +197,11 @@ struct osc_backend {
     osc_status (*head_biased)(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
                               const void *bias, const int32_t *targets, size_t rows, size_t first,
                               size_t n, size_t k, float *logits, size_t stride);
+
+    /* logits[V] = x[P] table[V, P]^T + bias[V] of one row; the table as for embed, bias may
+     * be NULL.  NULL only without OSC_ATTENDS_PAST. */
+    osc_status (*logits)(osc_device *device, float *logits, const void *x,
+                         const osc_tensor *table, const void *bias);
 
     /* Adds the statistics of x [rows, width] to `stats`, whose arrays are alloc()
      * memory; if `route` is not NULL, also reports the hits |x| >= alpha to it in order

@@ -110,6 +110,11 @@ osc_status osc_cpu_head_biased(osc_device *device, osc_row_lse *lse, const void 
                                const void *bias, const int32_t *targets, size_t rows, size_t first,
                                size_t n, size_t k, float *logits, size_t stride);
 
+osc_status osc_cpu_matmul_stored(osc_device *device, void *y, const void *x, const osc_tensor *w,
+                                 const void *bias, osc_act act, size_t rows);
+osc_status osc_cpu_logits(osc_device *device, float *logits, const void *x,
+                          const osc_tensor *table, const void *bias);
+
 osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const void *k,
                              const void *v, const osc_attention *args);
 osc_status osc_cpu_attend_scores(osc_device *device, const void *q, const void *k,

@@ -57,10 +57,48 @@ static double softmax(const osc_cpu_vec *vec, float *row, float scale, size_t ke
     return 1.0 / (double)sum;
 }
 
+/* One query of one head; returns its largest probability. */
+static double attend_one(const osc_device *device, float *o, const float *q, const float *k,
+                         const float *v, const head_place *at, const osc_attention *args,
+                         size_t query)
+{
+    const osc_cpu_vec *vec = device->vec;
+    size_t d = args->head_size, keys = args->past + query + 1;
+    float *s = osc_cpu_scratch(device), *to = o + query * at->width + at->column;
+    for (size_t j = 0; j < keys; j++)
+        s[j] = args->scale * vec->dot_f32(q + query * at->width + at->column,
+                                          k + j * at->kv_width + at->kv_column, d)
+             + at->slope * (float)j;
+    double largest = softmax(vec, s, 1.0f, keys, keys);
+    memset(to, 0, d * sizeof *to);
+    for (size_t j = 0; j < keys; j++)
+        vec->add_scaled_f32(to, s[j], v + j * at->kv_width + at->kv_column, d);
+    return largest;
+}
+
+/* Few queries need each key and value once: no product would be faster. */
+static void attend_few(osc_device *device, float *o, const float *q, const float *k,
+                       const float *v, const osc_attention *args)
+{
+#pragma omp parallel for num_threads(device->threads) schedule(dynamic)
+    for (size_t h = 0; h < args->heads; h++) {
+        head_place at = place_of(args, h);
+        double mass = 0.0;
+        for (size_t i = 0; i < args->tokens; i++)
+            mass += attend_one(device, o, q, k, v, &at, args, i);
+        if (args->top1 != NULL)
+            args->top1[h] += mass;
+    }
+}
+
 osc_status osc_cpu_attention(osc_device *device, void *o, const void *q, const void *k,
                              const void *v, const osc_attention *args)
 {
     size_t per_head = (args->tokens + CPU_QUERIES - 1) / CPU_QUERIES;
+    if (args->tokens <= OSC_FEW_ROWS) {
+        attend_few(device, o, q, k, v, args);
+        return OSC_OK;
+    }
     /* the scale waits for the softmax unless something is added to the scaled scores */
     float early = args->alibi ? args->scale : 1.0f, late = args->alibi ? 1.0f : args->scale;
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)

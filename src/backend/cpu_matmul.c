@@ -27,6 +27,10 @@ osc_status osc_cpu_matmul(osc_device *device, void *y, const void *x, const void
                           const void *bias, osc_act act, size_t rows, size_t n, size_t k)
 {
     size_t down = tiles(rows, CPU_TILE_ROWS), across = tiles(n, CPU_TILE_COLUMNS);
+    if (rows <= OSC_FEW_ROWS) {
+        const osc_tensor stored = osc_tensor_make(w, OSC_F32, 2, (size_t[]){ n, k });
+        return osc_cpu_matmul_stored(device, y, x, &stored, bias, act, rows);
+    }
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t task = 0; task < down * across; task++) {
         /* neighbours share weights */

@@ -85,6 +85,118 @@ INLINE v16 exp16(v16 x)
     return select16(tiny, splat16(0.0f), y);
 }
 
+typedef uint16_t u16v __attribute__((vector_size(32)));
+
+INLINE v16 widen16_f32(const void *x)
+{
+    return load16(x);
+}
+
+INLINE v16 widen16_bf16(const void *x)
+{
+    u16v halves;
+    memcpy(&halves, x, sizeof halves);
+    return (v16)(__builtin_convertvector(halves, i16v) << 16);
+}
+
+INLINE v16 widen16_f16(const void *x)
+{
+#if defined __AVX512F__
+    __m256i halves;
+    memcpy(&halves, x, sizeof halves);
+    return (v16)_mm512_cvtph_ps(halves);
+#elif defined __F16C__
+    __m128i halves[2];
+    __m256 wide[2];
+    v16 v;
+    memcpy(halves, x, sizeof halves);
+    wide[0] = _mm256_cvtph_ps(halves[0]);
+    wide[1] = _mm256_cvtph_ps(halves[1]);
+    memcpy(&v, wide, sizeof v);
+    return v;
+#else
+    uint16_t halves[16];
+    float wide[16];
+    memcpy(halves, x, sizeof halves);
+    for (size_t i = 0; i < 16; i++)
+        wide[i] = osc_f16_to_float(halves[i]);
+    return load16(wide);
+#endif
+}
+
+INLINE v16 widen16(const unsigned char *w, osc_dtype dtype, size_t i)
+{
+    return dtype == OSC_F16 ? widen16_f16(w + 2 * i)
+         : dtype == OSC_BF16 ? widen16_bf16(w + 2 * i) : widen16_f32(w + 4 * i);
+}
+
+/* One weight; `dtype` is a constant where these are inlined. */
+INLINE float widen1(const unsigned char *w, osc_dtype dtype, size_t i)
+{
+    uint16_t half;
+    float value;
+    if (dtype == OSC_F32) {
+        memcpy(&value, w + 4 * i, sizeof value);
+        return value;
+    }
+    memcpy(&half, w + 2 * i, sizeof half);
+    return dtype == OSC_F16 ? osc_f16_to_float(half) : osc_bf16_to_float(half);
+}
+
+INLINE float dot(const float *x, const void *w, osc_dtype dtype, size_t n)
+{
+    v16 part[4] = { { 0 } };
+    size_t i = 0;
+    for (; i + 64 <= n; i += 64)
+        for (size_t p = 0; p < 4; p++)
+            part[p] += load16(x + i + 16 * p) * widen16(w, dtype, i + 16 * p);
+    for (; i + 16 <= n; i += 16)
+        part[0] += load16(x + i) * widen16(w, dtype, i);
+    float sum = sum16((part[0] + part[1]) + (part[2] + part[3]));
+    for (; i < n; i++)
+        sum += x[i] * widen1(w, dtype, i);
+    return sum;
+}
+
+INLINE void add_scaled(float *y, float factor, const void *w, osc_dtype dtype, size_t n)
+{
+    size_t i = 0;
+    for (; i + 16 <= n; i += 16)
+        store16(y + i, load16(y + i) + factor * widen16(w, dtype, i));
+    for (; i < n; i++)
+        y[i] += factor * widen1(w, dtype, i);
+}
+
+static float dot_f32(const float *x, const void *w, size_t n)
+{
+    return dot(x, w, OSC_F32, n);
+}
+
+static float dot_f16(const float *x, const void *w, size_t n)
+{
+    return dot(x, w, OSC_F16, n);
+}
+
+static float dot_bf16(const float *x, const void *w, size_t n)
+{
+    return dot(x, w, OSC_BF16, n);
+}
+
+static void add_scaled_f32(float *y, float factor, const void *w, size_t n)
+{
+    add_scaled(y, factor, w, OSC_F32, n);
+}
+
+static void add_scaled_f16(float *y, float factor, const void *w, size_t n)
+{
+    add_scaled(y, factor, w, OSC_F16, n);
+}
+
+static void add_scaled_bf16(float *y, float factor, const void *w, size_t n)
+{
+    add_scaled(y, factor, w, OSC_BF16, n);
+}
+
 static void widen_bf16(float *y, const void *x, size_t n)
 {
     const unsigned char *bytes = x;
@@ -391,6 +503,12 @@ const osc_cpu_vec NAME1(OSC_VEC) = {
     .widen_f16 = widen_f16,
     .widen_bf16 = widen_bf16,
     .all_finite = all_finite,
+    .dot_f32 = dot_f32,
+    .dot_f16 = dot_f16,
+    .dot_bf16 = dot_bf16,
+    .add_scaled_f32 = add_scaled_f32,
+    .add_scaled_f16 = add_scaled_f16,
+    .add_scaled_bf16 = add_scaled_bf16,
     .add = add,
     .bias_act = bias_act,
     .layernorm = layernorm,

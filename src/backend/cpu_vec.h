@@ -36,6 +36,15 @@ typedef struct {
     /* Whether all of x[n] are finite. */
     int  (*all_finite)(const float *x, size_t n);
 
+    /* Sum of x[i] w[i], and y += factor w, of n weights w at any address.  In the same order
+     * for all types: weights widened before give the same bits. */
+    float (*dot_f32)(const float *x, const void *w, size_t n);
+    float (*dot_f16)(const float *x, const void *w, size_t n);
+    float (*dot_bf16)(const float *x, const void *w, size_t n);
+    void  (*add_scaled_f32)(float *y, float factor, const void *w, size_t n);
+    void  (*add_scaled_f16)(float *y, float factor, const void *w, size_t n);
+    void  (*add_scaled_bf16)(float *y, float factor, const void *w, size_t n);
+
     void (*add)(float *y, const float *x, size_t n);
     /* y = act(y + bias) for one row; bias may be NULL. */
     void (*bias_act)(float *y, const float *bias, osc_act act, size_t n);

@@ -15,15 +15,21 @@ static osc_status own_floats(osc_session *s, float **data, size_t count)
     return OSC_OK;
 }
 
-/* Memory that only some hooks need, the first time they are bound. */
-static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
+osc_status osc_session_own_scores(osc_session *s, const osc_hooks *hooks)
 {
     bool attention = false;
     for (size_t layer = 0; layer < s->config->layers; layer++)
         attention = attention || osc_hooks_at(hooks, OSC_AT_SCORES, (int)layer) != 0
                  || osc_hooks_at(hooks, OSC_AT_PATTERN, (int)layer) != 0;
     if (attention && s->pass.scores == NULL)
-        OSC_TRY(own_floats(s, &s->pass.scores, s->config->heads * s->longest * s->longest));
+        return own_floats(s, &s->pass.scores, s->config->heads * s->longest * s->longest);
+    return OSC_OK;
+}
+
+/* Memory that only some hooks need, the first time they are bound. */
+static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
+{
+    OSC_TRY(osc_session_own_scores(s, hooks));
     if (osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0 && s->logits == NULL)
         OSC_TRY(own_floats(s, &s->logits, s->longest * s->config->vocabulary));
     return OSC_OK;
@@ -73,8 +79,7 @@ static osc_status run_part(osc_session *s, const osc_corpus *corpus, size_t firs
     return OSC_OK;
 }
 
-/* A table that the backend reads as it is stored. */
-static void need_table(const osc_session *s, osc_model_slot slot)
+void osc_session_need_table(const osc_session *s, osc_model_slot slot)
 {
     const osc_stored *stored = osc_model_once(s->model, slot);
     if (s->backend->host && stored != NULL)
@@ -84,11 +89,11 @@ static void need_table(const osc_session *s, osc_model_slot slot)
 static osc_status run_blocks(osc_session *s, const osc_corpus *corpus, size_t first, size_t count)
 {
     const osc_arch *arch = osc_model_arch(s->model);
-    need_table(s, OSC_W_EMBED);
-    need_table(s, OSC_W_POSITION);
+    osc_session_need_table(s, OSC_W_EMBED);
+    osc_session_need_table(s, OSC_W_POSITION);
     OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
     for (size_t layer = 0; layer < s->config->layers; layer++) {
-        OSC_TRY(osc_session_enter_block(s, layer));
+        OSC_TRY(osc_session_enter_block(s, layer, s->longest));
         OSC_TRY(run_part(s, corpus, first, count, (int)layer, arch->block_pass));
         OSC_TRY(osc_session_leave_block(s, layer));
     }

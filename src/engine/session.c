@@ -164,7 +164,8 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
     OSC_TRY(s->backend->open(&s->device, options->threads));
     s->longest = options->longest;
-    s->chunk = options->chunk > 0 ? options->chunk : usual_chunk(s);
+    s->cached = options->cached;
+    s->chunk = options->chunk > 0 ? options->chunk : s->cached ? 1 : usual_chunk(s);
     s->allow_nonfinite = options->allow_nonfinite;
     s->progress = options->progress;
     s->label = options->label != NULL ? options->label : "forward pass";
@@ -175,6 +176,8 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     OSC_TRY(plan(s));
     OSC_TRY(load_once(s));
     OSC_TRY(own_activations(s));
+    if (s->cached)
+        OSC_TRY(osc_session_own_cache(s));
     return osc_session_own_weights(s);   /* last: in what memory is left */
 }
 
@@ -203,6 +206,8 @@ void osc_session_close(osc_session *session)
         session->backend->release(session->device, session->owned[i]);
     osc_free(session->owned);
     osc_free(session->resident);
+    osc_free(session->as_stored);
+    osc_free(session->cache.host_logits);
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         osc_free(session->mirror.stats[p]);
     osc_free(session->host_lse);

@@ -22,6 +22,8 @@ typedef struct {
     size_t      longest;          /* ids of the longest sequence of any run */
     size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB;
                                      32768 and 1 GiB where the backend is not the host's */
+    bool        cached;           /* for osc_decode (decode.h): keep keys, values and the weights
+                                     of all blocks; `chunk` then is 1 by default */
     bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
     const osc_progress *progress; /* told of ids done, of all ids of the corpus; may be NULL */
     const char *label;            /* what the progress is called; NULL: "forward pass" */

@@ -27,13 +27,21 @@ typedef struct {
     osc_mirrored_mass top1, top1_without;       /* [layers, A]; [sets, layers, A] */
 } osc_mirror;
 
+/* Keys and values of the sequence at hand (decode.c). */
+typedef struct {
+    void  *rows;           /* [layers, 2, longest, KV*D]: keys, values; NULL without a cache */
+    size_t position;       /* ids so far */
+    size_t sequence;
+    float *logits, *host_logits;   /* [V], where the backend works and here */
+} osc_cache;
+
 struct osc_session {
     const osc_model   *model;
     const osc_config  *config;
     const osc_backend *backend;
     osc_device        *device;
     osc_scheme_choice  choice;
-    bool               allow_nonfinite;
+    bool               cached, allow_nonfinite;
     const osc_progress *progress;
     const char        *label;
     size_t             longest;     /* tokens of a sequence */
@@ -51,8 +59,12 @@ struct osc_session {
     osc_block_weights *resident;    /* [layers] ready for the whole session, or NULL: */
     osc_block_weights  moving[OSC_TURNS];  /* block b takes turn b % turns */
     unsigned           turns;       /* how many of these there are */
+    osc_block_weights *as_stored;   /* [layers] that point at the stored weights, for few rows of
+                                       a cached session; NULL if the scheme cannot */
+    bool               checked;     /* these are known to be finite */
     size_t             ready;       /* the block whose turn is filled ahead; SIZE_MAX: none */
     osc_mirror         mirror;
+    osc_cache          cache;
 
     void **owned;                   /* every device buffer above, for release */
     size_t owned_count, owned_capacity;
@@ -68,15 +80,23 @@ osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t siz
  * backend keeps so many or the scheme's are smaller than the stored ones, else one or
  * two blocks' buffers are filled again and again. */
 osc_status osc_session_own_weights(osc_session *s);
-/* Makes the weights of a block those of the pass; to be followed, once the block's
- * work is issued, by leave, which may fill the next block's meanwhile. */
-osc_status osc_session_enter_block(osc_session *s, size_t layer);
+/* Makes the weights of a block those of the pass, for products of up to `rows` rows; to be
+ * followed, once the block's work is issued, by leave, which may fill the next block's
+ * meanwhile. */
+osc_status osc_session_enter_block(osc_session *s, size_t layer, size_t rows);
 osc_status osc_session_leave_block(osc_session *s, size_t layer);
 
 /* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
  * what a run added (mirror.c). */
 osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks);
 osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks);
+
+/* Memory for hooks at scores and patterns, the first time they are bound (run.c). */
+osc_status osc_session_own_scores(osc_session *s, const osc_hooks *hooks);
+/* Before a table is read that the backend takes as it is stored. */
+void osc_session_need_table(const osc_session *s, osc_model_slot slot);
+/* Keys, values and logits (decode.c). */
+osc_status osc_session_own_cache(osc_session *s);
 
 /* Loads a stored tensor into device memory and refuses NaN and infinity. */
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);

@@ -1,5 +1,6 @@
 /* Weights of the blocks in a session: all of them ready for its whole life, or one
- * block's buffers filled again for every block of every chunk. */
+ * block's buffers filled again for every block of every chunk, or for few rows of a
+ * cached session the stored weights themselves. */
 #include <config.h>
 #include "engine/session_state.h"
 
@@ -83,12 +84,18 @@ static osc_status own_block(osc_session *s, osc_block_weights *block, size_t lay
     return own_linears(s, block, layer);
 }
 
-static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
+static osc_status fill_vectors(osc_session *s, osc_block_weights *block, size_t layer)
 {
     for (size_t slot = 0; slot < OSC_BLOCK_SLOTS; slot++)
         if (block->vector[slot] != NULL)
             OSC_TRY(osc_session_load(s, block->vector[slot],
                                      osc_model_block(s->model, layer, (osc_block_slot)slot)));
+    return OSC_OK;
+}
+
+static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
+{
+    OSC_TRY(fill_vectors(s, block, layer));
     for (size_t l = 0; l < OSC_LINEARS; l++) {
         const osc_stored *stored = stored_linear(s, layer, l);
         size_t bad;
@@ -117,7 +124,7 @@ static bool stays(const osc_session *s)
         stored += osc_tensor_count(w) * osc_dtype_size(w->dtype);
     }
     if (s->backend->host)
-        return form < stored;
+        return form < stored || (s->cached && s->as_stored == NULL);
     return s->backend->keeps(s->device, form * s->config->layers);
 }
 
@@ -136,9 +143,32 @@ static osc_status make_resident(osc_session *s)
     return OSC_OK;
 }
 
+/* Norms and biases of all blocks, and where their products' weights are stored. */
+static osc_status point_at_stored(osc_session *s)
+{
+    s->as_stored = osc_alloc(s->config->layers, sizeof *s->as_stored);
+    if (s->as_stored == NULL)
+        return OSC_ENOMEM;
+    for (size_t layer = 0; layer < s->config->layers; layer++) {
+        osc_block_weights *block = &s->as_stored[layer];
+        OSC_TRY(own_vectors(s, block));
+        OSC_TRY(fill_vectors(s, block, layer));
+        for (size_t l = 0; l < OSC_LINEARS; l++) {
+            if (stored_linear(s, layer, l) == NULL)
+                continue;
+            block->linear[l] = describe(s, layer, l);
+            block->linear[l].bias = block->vector[OSC_B_Q + l];
+            block->linear[l].stored = &stored_linear(s, layer, l)->tensor;
+        }
+    }
+    return OSC_OK;
+}
+
 osc_status osc_session_own_weights(osc_session *s)
 {
     s->ready = SIZE_MAX;
+    if (s->cached && s->backend->matmul_stored != NULL && s->choice.scheme->as_stored)
+        OSC_TRY(point_at_stored(s));
     if (stays(s))
         return make_resident(s);
     s->turns = s->backend->host ? 1 : OSC_TURNS;
@@ -151,27 +181,32 @@ static osc_status fill_turn(osc_session *s, size_t layer)
 {
     unsigned turn = (unsigned)(layer % s->turns);
     s->ready = SIZE_MAX;
-    osc_store_forget(osc_model_store(s->model));
+    if (s->as_stored == NULL)   /* else they will be read again soon */
+        osc_store_forget(osc_model_store(s->model));
     OSC_TRY(s->backend->reuse(s->device, turn));
     OSC_TRY(fill(s, &s->moving[turn], layer));
     s->ready = layer;
     return OSC_OK;
 }
 
-/* Weights as stored that the block's products will read besides their codes. */
+/* Before the block's products read weights as stored, alone or besides their codes. */
 static void need_stored(const osc_session *s, size_t layer)
 {
-    for (size_t l = 0; s->choice.coding.stored && l < OSC_LINEARS; l++)
+    for (size_t l = 0; l < OSC_LINEARS; l++)
         if (stored_linear(s, layer, l) != NULL)
             osc_store_need(osc_model_store(s->model), &stored_linear(s, layer, l)->tensor);
 }
 
-osc_status osc_session_enter_block(osc_session *s, size_t layer)
+osc_status osc_session_enter_block(osc_session *s, size_t layer, size_t rows)
 {
-    if (s->resident == NULL && s->ready != layer)
-        OSC_TRY(fill_turn(s, layer));
-    need_stored(s, layer);
-    const osc_block_weights *block = s->resident != NULL ? &s->resident[layer]
+    bool few = s->as_stored != NULL && rows <= OSC_FEW_ROWS;
+    if (s->resident == NULL && s->ready != layer && !(few && s->checked))
+        OSC_TRY(fill_turn(s, layer));   /* which also checks that all are finite */
+    s->checked = s->checked || layer + 1 == s->config->layers;
+    if (few || s->choice.coding.stored)
+        need_stored(s, layer);
+    const osc_block_weights *block = few ? &s->as_stored[layer]
+                                   : s->resident != NULL ? &s->resident[layer]
                                                          : &s->moving[layer % s->turns];
     memcpy(s->pass.linear, block->linear, sizeof s->pass.linear);
     memcpy(s->pass.vector, block->vector, sizeof s->pass.vector);

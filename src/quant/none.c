@@ -25,6 +25,8 @@ static osc_status prepare(osc_linear *linear, const osc_backend *backend, osc_de
 static osc_status apply(const osc_linear *linear, const osc_backend *backend, osc_device *device,
                         void *y, const void *x, osc_act act, size_t rows)
 {
+    if (linear->stored != NULL)
+        return backend->matmul_stored(device, y, x, linear->stored, linear->bias, act, rows);
     return backend->matmul(device, y, x, linear->weight, linear->bias, act, rows,
                            linear->n, linear->k);
 }
@@ -32,6 +34,7 @@ static osc_status apply(const osc_linear *linear, const osc_backend *backend, os
 const osc_scheme osc_scheme_none = {
     .name = "none",
     .summary = "weights as stored, products in float32",
+    .as_stored = true,
     .configure = configure,
     .bytes = bytes,
     .prepare = prepare,

@@ -29,12 +29,15 @@ typedef struct {
     const char *input;               /* hook point of x: "fc1_in"; static */
     void  *weight;                   /* bytes(n, k) of device memory, the scheme's own form */
     void  *bias;                     /* [n] in the backend's dtype, or NULL */
+    const osc_tensor *stored;        /* not NULL: the stored weight, to be multiplied as it is */
 } osc_linear;
 
 struct osc_scheme {
     const char *name;                /* "none", "absmax-row", ... */
     const char *summary;             /* one line for --help and tables */
     osc_coding  coding;              /* what the scheme's name says; options may change it */
+    bool        as_stored;           /* apply() heeds linear->stored, for OSC_FEW_ROWS rows at most
+                                        and a backend with matmul_stored */
     /* Checks options (unknown keys: osc_spec_only); choice->scheme is set. */
     osc_status (*configure)(osc_scheme_choice *choice, const osc_spec *spec);
     /* Device bytes of one weight [n, k]. */
