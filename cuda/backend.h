@@ -101,7 +101,41 @@ osc_status osc_cuda_head_biased(osc_device *device, osc_row_lse *lse, const void
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits);
 osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const void *x,
                             size_t rows, size_t width, float alpha, const osc_hits_route *route);
+/* reports.c, summary.cu, residual.cu */
 osc_status osc_cuda_settle(osc_device *device, bool report);
+osc_status osc_cuda_summarize(osc_device *device, const void *x, size_t count,
+                              const osc_summary_route *route);
+osc_status osc_cuda_residual_plan(osc_device *device, const osc_limits *limits);
+osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats, const void *x,
+                             size_t rows, size_t width, const osc_residual_route *route);
+
+/* claims.c: the operations of these names, once observers are done with what they write */
+osc_status osc_cuda_claim_embed(osc_device *device, void *y, const osc_tensor *table,
+                                const int32_t *ids, size_t rows);
+osc_status osc_cuda_claim_add_rows(osc_device *device, void *y, const osc_tensor *table,
+                                   size_t first, size_t rows);
+osc_status osc_cuda_claim_layernorm(osc_device *device, void *y, const void *x,
+                                    const void *weight, const void *bias, float eps, size_t rows,
+                                    size_t width);
+osc_status osc_cuda_claim_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
+                                  float eps, size_t rows, size_t width);
+osc_status osc_cuda_claim_rotate(osc_device *device, void *x, const osc_rotary *rotary,
+                                 size_t rows, size_t heads, size_t head_size);
+osc_status osc_cuda_claim_matmul(osc_device *device, void *y, const void *x, const void *w,
+                                 const void *bias, osc_act act, size_t rows, size_t n, size_t k);
+osc_status osc_cuda_claim_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
+                                       const osc_coding *coding, const void *bias, osc_act act,
+                                       size_t rows, size_t n, size_t k);
+osc_status osc_cuda_claim_activate(osc_device *device, void *x, osc_act act, size_t count);
+osc_status osc_cuda_claim_add(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_claim_copy(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_claim_clear(osc_device *device, void *x, size_t rows, size_t width,
+                                const uint32_t *columns, size_t count);
+osc_status osc_cuda_claim_multiply(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_claim_attention(osc_device *device, void *o, const void *q, const void *k,
+                                    const void *v, const osc_attention *args);
+osc_status osc_cuda_claim_attend_values(osc_device *device, void *o, const void *v,
+                                        const osc_attention *args);
 
 #ifdef __cplusplus
 }

@@ -1,6 +1,6 @@
 /* The CUDA backend's device, shared by its files.
  *
- * Everything runs in order on one stream.  Activations and loaded weights are of
+ * Everything runs in order on one stream; observers on a second (watch.h).  Activations and loaded weights are of
  * device->dtype (float16 or bfloat16), sums are float32; a member waits for the
  * device only where its contract hands values to the host.  Host code is C; a .cu
  * file holds kernels and the functions that launch them. */
@@ -28,6 +28,9 @@ enum {
 struct osc_cuda_products;                 /* cuBLASLt's plans by shape, matmul.c */
 struct osc_cuda_observer;                 /* partial statistics, observe.cu */
 struct osc_cuda_hits;                     /* hits on their way to the host, hits.h */
+struct osc_cuda_reports;                  /* summaries on their way to the host, reports.h */
+struct osc_cuda_reduction;                 /* scratch for measures of a whole activation */
+struct osc_cuda_watch;                    /* what observers are reading, watch.h */
 struct osc_cuda_codes;                    /* products of codes, codes.h */
 
 struct osc_device {
@@ -65,6 +68,10 @@ struct osc_device {
     struct osc_cuda_products *products;
     struct osc_cuda_observer *observer;
     struct osc_cuda_hits *hits;
+    struct osc_cuda_reports *reports;
+    struct osc_cuda_reduction *reduction;
+    cudaStream_t watch;                   /* of the observers */
+    struct osc_cuda_watch *watched;
     struct osc_cuda_codes *codes;         /* NULL unless limits.codes */
 };
 

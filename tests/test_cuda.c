@@ -637,6 +637,171 @@ START_TEST(test_hits_in_turn)
 }
 END_TEST
 
+/* --- whole activations -------------------------------------------------------------- */
+
+enum { REDUCED_WIDEST = 20000 };
+
+typedef struct {
+    osc_residual residual[8];
+    osc_summary  summary[8];
+    size_t       residuals, summaries;
+} reduced;
+
+static osc_status keep_residual(const osc_residual_route *route, const osc_residual *residual)
+{
+    reduced *all = route->user;
+    ck_assert_uint_eq(route->state, all->residuals);
+    all->residual[all->residuals++] = *residual;
+    return OSC_OK;
+}
+
+static osc_status keep_summary(const osc_summary_route *route, const osc_summary *summary)
+{
+    reduced *all = route->user;
+    ck_assert_uint_eq(route->sequence, all->summaries);
+    all->summary[all->summaries++] = *summary;
+    return OSC_OK;
+}
+
+typedef enum { PLAIN, MASSIVE, EQUAL, ZEROS, SPREAD, WITH_NAN, KINDS } kind;
+
+static void fill_reduced(float *x, size_t rows, size_t width, kind what)
+{
+    uint64_t seed = 77 + rows * 1000 + width;
+    for (size_t i = 0; i < rows * width; i++) {
+        float v = random_float(&seed);
+        x[i] = what == EQUAL ? (v < 0 ? -2.5f : 2.5f) : what == ZEROS ? 0.0f
+             : what == SPREAD ? ldexpf(v, (int)(i * 7919 % 20) - 13) : what == MASSIVE ? 0.05f * v : v;
+    }
+    if (what == MASSIVE || what == WITH_NAN)
+        for (size_t r = 0; r < rows; r += 3)
+            x[r * width + r % width] = r % 2 ? 1234.0f : -1232.0f - 2 * (float)(r / 9);
+    if (what == WITH_NAN)
+        x[rows / 2 * width + width / 2] = NAN;
+}
+
+static bool same_value(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static void compare_residual(const osc_residual *a, const osc_residual *b)
+{
+    ck_assert(same_value(a->median, b->median));
+    ck_assert(same_value(a->ratio, b->ratio) || fabs(a->ratio / b->ratio - 1) < 1e-12);
+    ck_assert_uint_eq(a->tops, b->tops);
+    for (size_t t = 0; t < a->tops; t++) {
+        ck_assert_uint_eq(a->top[t].position, b->top[t].position);
+        ck_assert_uint_eq(a->top[t].feature, b->top[t].feature);
+        ck_assert(same_value(a->top[t].value, b->top[t].value));
+    }
+}
+
+static void compare_summary(const osc_summary *a, const osc_summary *b, const float *x)
+{
+    double scale[4] = { 0 };
+    for (size_t i = 0; i < a->count; i++)
+        for (int p = 0; p < 4; p++)
+            scale[p] += pow(fabs((double)x[i]), p + 1);
+    ck_assert_uint_eq(a->count, b->count);
+    ck_assert(same_value(a->peak, b->peak));
+    for (int p = 0; p < 4; p++)
+        ck_assert(same_value(a->power[p], b->power[p])
+                  || fabs(a->power[p] - b->power[p]) <= 1e-6 * scale[p]);
+}
+
+/* One shape: reports in order, the second of each like the first, columns added twice. */
+static void check_reductions(size_t rows, size_t width, kind what, size_t shift)
+{
+    static double sumsq[REDUCED_WIDEST], sums[REDUCED_WIDEST];
+    static uint64_t massive[REDUCED_WIDEST], counts[REDUCED_WIDEST];
+    static reduced want, got;
+    values x = make_at(rows * width, 1, 60, shift);
+    void *there[2];
+    float *view;
+    fill_reduced(x.here, rows, width, what);
+    must(cuda->host_put(gpu, x.there, cuda->dtype, x.here, x.count));
+    must(cuda->host_view(gpu, &view, x.there, cuda->dtype, x.count));
+    memcpy(x.here, view, x.count * sizeof *view);
+    memset(sumsq, 0, sizeof sumsq);
+    memset(massive, 0, sizeof massive);
+    must(cuda->alloc(gpu, &there[0], width * sizeof *sumsq));
+    must(cuda->alloc(gpu, &there[1], width * sizeof *massive));
+    must(cuda->put(gpu, there[0], sumsq, width * sizeof *sumsq));
+    must(cuda->put(gpu, there[1], massive, width * sizeof *massive));
+    osc_residual_stats here = { width, sumsq, massive }, other = { width, there[0], there[1] };
+    memset(&want, 0, sizeof want);
+    memset(&got, 0, sizeof got);
+    for (size_t i = 0; i < 2; i++) {
+        osc_residual_route r = { keep_residual, &want, i, 0 }, s = { keep_residual, &got, i, 0 };
+        osc_summary_route t = { keep_summary, &want, 0, 0, i }, u = { keep_summary, &got, 0, 0, i };
+        must(cpu->residual(host, &here, x.here, rows, width, &r));
+        must(cpu->summarize(host, x.here, x.count, &t));
+        must(cuda->residual(gpu, &other, x.there, rows, width, &s));
+        must(cuda->summarize(gpu, x.there, x.count, &u));
+    }
+    ck_assert_uint_eq(got.residuals + got.summaries, 0);
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.residuals, 2);
+    ck_assert_uint_eq(got.summaries, 2);
+    for (size_t i = 0; i < 2; i++) {
+        compare_residual(&want.residual[i], &got.residual[i]);
+        compare_summary(&want.summary[i], &got.summary[i], x.here);
+    }
+    must(cuda->get(gpu, sums, there[0], width * sizeof *sums));
+    must(cuda->get(gpu, counts, there[1], width * sizeof *counts));
+    for (size_t c = 0; c < width; c++) {
+        ck_assert(same_value(sums[c], sumsq[c]) || fabs(sums[c] - sumsq[c]) <= 1e-6 * sumsq[c]);
+        ck_assert_uint_eq(counts[c], massive[c]);
+    }
+    cuda->release(gpu, there[0]);
+    cuda->release(gpu, there[1]);
+    drop_at(&x, shift);
+}
+
+START_TEST(test_reductions)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 1, 2 }, { 2, 1 }, { 1, 17 }, { 7, 3 },
+                                        { 33, 31 }, { 65, 64 }, { 41, 131 }, { 300, 520 },
+                                        { 3, 4096 }, { 2, 20000 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int what = 0; what < KINDS; what++)
+            check_reductions(shapes[s][0], shapes[s][1], (kind)what, s % 3);
+    close_both();
+}
+END_TEST
+
+/* Observers run beside what follows: what they read must not change under them. */
+START_TEST(test_watched)
+{
+    enum { ROWS = 300, WIDTH = 4096 };
+    static reduced got;
+    open_both(_i);
+    values x = make(ROWS * WIDTH, 1, 61), y = make(ROWS * WIDTH, 1, 62);
+    memset(&got, 0, sizeof got);
+    for (size_t i = 0; i < 8; i++) {
+        osc_summary_route to = { keep_summary, &got, 0, 0, i };
+        must(cuda->summarize(gpu, x.there, x.count, &to));
+        must(cuda->add(gpu, x.there, y.there, x.count));
+    }
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.summaries, 8);
+    for (size_t i = 0; i < 8; i++) {
+        double sum = 0, most = 0;
+        for (size_t j = 0; j < x.count; j++) {
+            sum += (double)x.here[j];
+            most = fmax(most, fabs((double)x.here[j]));
+        }
+        ck_assert_double_eq_tol(got.summary[i].power[0], sum, budget * 2000);
+        ck_assert_double_eq_tol((double)got.summary[i].peak, most, budget * 4);
+        must(cpu->add(host, x.here, y.here, x.count));
+    }
+    drop(&x); drop(&y);
+    close_both();
+}
+END_TEST
+
 /* --- the same bits ------------------------------------------------------------------ */
 
 START_TEST(test_repeats)
@@ -764,6 +929,8 @@ int main(void)
     tcase_set_timeout(observers, 300);
     tcase_add_loop_test(observers, test_observe, 0, TYPES);
     tcase_add_loop_test(observers, test_hits_in_turn, 0, TYPES);
+    tcase_add_loop_test(observers, test_reductions, 0, TYPES);
+    tcase_add_loop_test(observers, test_watched, 0, TYPES);
     suite_add_tcase(suite, observers);
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);

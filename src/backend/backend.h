@@ -86,6 +86,22 @@ struct osc_hits_route {
     size_t        layer, sequence;
 };
 
+/* Where the summary of an activation goes, or what was found in the residual stream. */
+typedef struct osc_summary_route osc_summary_route;
+struct osc_summary_route {
+    osc_status (*sink)(const osc_summary_route *route, const osc_summary *summary);
+    void      *user;
+    unsigned   point;               /* the caller's */
+    int        layer;
+    size_t     sequence;
+};
+typedef struct osc_residual_route osc_residual_route;
+struct osc_residual_route {
+    osc_status (*sink)(const osc_residual_route *route, const osc_residual *residual);
+    void      *user;
+    size_t     state, sequence;     /* the caller's */
+};
+
 struct osc_backend {
     const char *name;                            /* "cpu", "cuda" */
     const char *spec;                            /* with what sets it apart from others of that
@@ -209,17 +225,17 @@ struct osc_backend {
      * error comes out of whichever call reports to it. */
     osc_status (*observe)(osc_device *device, osc_column_stats *stats, const void *x,
                           size_t rows, size_t width, float alpha, const osc_hits_route *route);
-    /* Reports the hits that are still on their way, or forgets them. */
-    osc_status (*settle)(osc_device *device, bool report);
-
-    /* Sets `summary` from x [count]; sums are double, of any order that is the same in
-     * every run.  NULL: this backend does not do it. */
-    osc_status (*summarize)(osc_device *device, osc_summary *summary, const void *x, size_t count);
-    /* Sets `residual` from x [rows, width] and adds to `stats`; medians and the largest
+    /* Reports the summary of x [count] to `route`, as observe does hits; sums are double,
+     * of any order that is the same in every run.  NULL: this backend does not do it. */
+    osc_status (*summarize)(osc_device *device, const void *x, size_t count,
+                            const osc_summary_route *route);
+    /* Reports what is in the residual stream x [rows, width] to `route`, as observe does
+     * hits, and adds to `stats`, whose arrays are alloc() memory; medians and the largest
      * values are exact.  NULL: this backend does not do it. */
-    osc_status (*residual)(osc_device *device, osc_residual *residual,
-                           const osc_residual_stats *stats, const void *x, size_t rows,
-                           size_t width);
+    osc_status (*residual)(osc_device *device, const osc_residual_stats *stats, const void *x,
+                           size_t rows, size_t width, const osc_residual_route *route);
+    /* Reports what is still on its way, or forgets it. */
+    osc_status (*settle)(osc_device *device, bool report);
 
     /* Host memory for a hook to see `count` values of x, of dtype OSC_F32 or the
      * backend's: the values themselves on the CPU, a staging copy elsewhere, until the

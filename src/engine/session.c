@@ -210,6 +210,7 @@ void osc_session_close(osc_session *session)
     osc_free(session->cache.host_logits);
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         osc_free(session->mirror.stats[p]);
+    osc_free(session->mirror.residual);
     osc_free(session->host_lse);
     osc_free(session->host_targets);
     if (session->device != NULL)

@@ -24,6 +24,7 @@ typedef struct {
  * each is one block, laid out as the observer's own (mirror.c). */
 typedef struct {
     osc_column_stats *stats[OSC_POINT_COUNT];   /* [layers] */
+    osc_residual_stats *residual;               /* [layers + 1] */
     osc_mirrored_mass top1, top1_without;       /* [layers, A]; [sets, layers, A] */
 } osc_mirror;
 
