@@ -55,10 +55,15 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .attend_values = osc_cuda_claim_attend_values, \
         .head = osc_cuda_head,                   \
         .head_biased = osc_cuda_head_biased,     \
+        .logits = osc_cuda_logits,               \
         .observe = osc_cuda_observe,             \
         .summarize = osc_cuda_summarize,         \
         .residual = osc_cuda_residual,           \
         .settle = osc_cuda_settle,               \
+        .graph_begin = osc_cuda_graph_begin,     \
+        .graph_end = osc_cuda_graph_end,         \
+        .graph_run = osc_cuda_graph_run,         \
+        .graph_free = osc_cuda_graph_free,       \
         .host_view = osc_cuda_host_view,         \
         .host_put = osc_cuda_host_put,           \
     }

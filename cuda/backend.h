@@ -76,6 +76,20 @@ osc_status osc_cuda_product_any(osc_device *device, void *y, osc_dtype out, cons
                                 const void *w, const void *bias, bool relu, size_t rows, size_t n,
                                 size_t k);
 
+/* vector.cu: the product of one row, for any type `out` and activation */
+bool osc_cuda_vector_suits(const void *x, const void *w, size_t k);
+osc_status osc_cuda_vector_product(osc_device *device, void *y, osc_dtype out, const void *x,
+                                   const void *w, const void *bias, osc_act act, size_t n,
+                                   size_t k);
+osc_status osc_cuda_logits(osc_device *device, float *logits, const void *x,
+                           const osc_tensor *table, const void *bias);
+
+/* graph.c */
+osc_status osc_cuda_graph_begin(osc_device *device);
+osc_status osc_cuda_graph_end(osc_device *device, osc_graph **graph, bool wanted);
+osc_status osc_cuda_graph_run(osc_device *device, osc_graph *graph);
+void osc_cuda_graph_free(osc_device *device, osc_graph *graph);
+
 /* attention.cu, attend_steps.cu */
 osc_status osc_cuda_attention(osc_device *device, void *o, const void *q, const void *k,
                               const void *v, const osc_attention *args);

@@ -15,7 +15,9 @@ if HAVE_CUDA
 libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
   %D%/memory.c %D%/load.c %D%/matmul.c %D%/hits.h %D%/hits.c \
   %D%/element.cuh %D%/activate.cuh %D%/mma.cuh \
-  %D%/convert.cu %D%/rows.cu %D%/rms.cu %D%/rotate.cu %D%/elementwise.cu %D%/product_any.cu %D%/head.cu \
+  %D%/convert.cu %D%/rows.cu \
+  %D%/rms.cu %D%/rotate.cu %D%/elementwise.cu %D%/product_any.cu %D%/vector.cu \
+  %D%/graph.c %D%/head.cu \
   %D%/attention.cuh %D%/attention.cu %D%/attention_wgmma.h %D%/attention_wgmma.cu \
   %D%/attention_few.h %D%/attention_few.cu %D%/attend_steps.cu %D%/observe.cu \
   %D%/last.cuh %D%/watch.h %D%/watch.c %D%/reports.h %D%/reports.c %D%/summary.cu \

@@ -23,11 +23,13 @@
 
 enum {
     OSC_TURNS = 2,
+    OSC_GRAPH_IDS = 64,
     OSC_FEW_ROWS = 8    /* up to so many, a product takes as long as reading its weights */
 };
 
 typedef struct osc_device osc_device;           /* one open device, opaque */
 typedef struct osc_backend osc_backend;
+typedef struct osc_graph osc_graph;             /* work kept by a backend, opaque */
 
 typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_ACT_SILU } osc_act;
 
@@ -236,6 +238,16 @@ struct osc_backend {
                            size_t rows, size_t width, const osc_residual_route *route);
     /* Reports what is still on its way, or forgets it. */
     osc_status (*settle)(osc_device *device, bool report);
+
+    /* Operations issued between begin and end go into a graph instead of to the device;
+     * *graph is NULL or one kept before, which a graph that differs in nothing but arguments
+     * takes over.  Not `wanted`: what was issued is forgotten, *graph stays.  Only
+     * operations that do not wait, and embed of up to OSC_GRAPH_IDS rows.  run does
+     * the work.  All NULL: this backend keeps none. */
+    osc_status (*graph_begin)(osc_device *device);
+    osc_status (*graph_end)(osc_device *device, osc_graph **graph, bool wanted);
+    osc_status (*graph_run)(osc_device *device, osc_graph *graph);
+    void       (*graph_free)(osc_device *device, osc_graph *graph);
 
     /* Host memory for a hook to see `count` values of x, of dtype OSC_F32 or the
      * backend's: the values themselves on the CPU, a staging copy elsewhere, until the

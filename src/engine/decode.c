@@ -129,6 +129,12 @@ static osc_status run_head(osc_session *s)
     return osc_step_deliver(pass, OSC_AT_LOGITS, s->cache.logits, 1, s->config->vocabulary);
 }
 
+static osc_status run_all(osc_session *s)
+{
+    OSC_TRY(run_blocks(s));
+    return run_head(s);
+}
+
 osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
                       const osc_hooks *hooks, const float **logits)
 {
@@ -136,8 +142,7 @@ osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
     OSC_TRY(check(s, ids, count, hooks));
     OSC_TRY(osc_session_own_scores(s, hooks));
     select_ids(s, ids, count, hooks);
-    OSC_TRY(run_blocks(s));
-    OSC_TRY(run_head(s));
+    OSC_TRY(count == 1 ? osc_session_repeat(s, &s->step, hooks, run_all) : run_all(s));
     OSC_TRY(s->backend->get(s->device, s->cache.host_logits, s->cache.logits,
                             s->config->vocabulary * sizeof *s->cache.logits));
     s->cache.position += count;

@@ -202,6 +202,8 @@ void osc_session_close(osc_session *session)
 {
     if (session == NULL)
         return;
+    if (session->step.graph != NULL)
+        session->backend->graph_free(session->device, session->step.graph);
     for (size_t i = 0; i < session->owned_count; i++)
         session->backend->release(session->device, session->owned[i]);
     osc_free(session->owned);

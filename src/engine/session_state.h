@@ -36,6 +36,12 @@ typedef struct {
     float *logits, *host_logits;   /* [V], where the backend works and here */
 } osc_cache;
 
+/* Work that is done again and again (graph.c). */
+typedef struct {
+    bool       seen;       /* once already */
+    osc_graph *graph;      /* NULL until it was seen twice */
+} osc_repeated;
+
 struct osc_session {
     const osc_model   *model;
     const osc_config  *config;
@@ -66,6 +72,7 @@ struct osc_session {
     size_t             ready;       /* the block whose turn is filled ahead; SIZE_MAX: none */
     osc_mirror         mirror;
     osc_cache          cache;
+    osc_repeated       step;        /* of one id behind a cache */
 
     void **owned;                   /* every device buffer above, for release */
     size_t owned_count, owned_capacity;
@@ -96,6 +103,10 @@ osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks);
 osc_status osc_session_own_scores(osc_session *s, const osc_hooks *hooks);
 /* Before a table is read that the backend takes as it is stored. */
 void osc_session_need_table(const osc_session *s, osc_model_slot slot);
+/* Does `work`, as a graph where the backend keeps graphs and the host is not needed. */
+typedef osc_status (*osc_session_work)(osc_session *s);
+osc_status osc_session_repeat(osc_session *s, osc_repeated *repeated, const osc_hooks *hooks,
+                              osc_session_work work);
 /* Keys, values and logits (decode.c). */
 osc_status osc_session_own_cache(osc_session *s);
 
