@@ -60,6 +60,7 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .summarize = osc_cuda_summarize,         \
         .residual = osc_cuda_residual,           \
         .settle = osc_cuda_settle,               \
+        .graph_ids = osc_cuda_graph_ids,         \
         .graph_begin = osc_cuda_graph_begin,     \
         .graph_end = osc_cuda_graph_end,         \
         .graph_run = osc_cuda_graph_run,         \

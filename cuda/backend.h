@@ -85,6 +85,7 @@ osc_status osc_cuda_logits(osc_device *device, float *logits, const void *x,
                            const osc_tensor *table, const void *bias);
 
 /* graph.c */
+int32_t *osc_cuda_graph_ids(osc_device *device);
 osc_status osc_cuda_graph_begin(osc_device *device);
 osc_status osc_cuda_graph_end(osc_device *device, osc_graph **graph, bool wanted);
 osc_status osc_cuda_graph_run(osc_device *device, osc_graph *graph);

@@ -89,6 +89,10 @@ static osc_status set_up(osc_device *device)
     OSC_TRY(osc_cuda_hits_open(device));
     OSC_TRY(osc_cuda_reports_open(device));
     OSC_CUDA_TRY(cudaMallocHost(&device->staging, 2 * CUDA_STAGING), "allocating pinned memory");
+    OSC_CUDA_TRY(cudaMallocHost(&device->pinned, CUDA_PINNED), "allocating pinned memory");
+    OSC_CUDA_TRY(cudaHostAlloc((void **)&device->graph_ids,
+                               OSC_GRAPH_IDS * sizeof *device->graph_ids, cudaHostAllocMapped),
+                 "allocating mapped memory");
     OSC_TRY(osc_cuda_own(device, &device->workspace, CUDA_WORKSPACE));
     OSC_TRY(osc_cuda_own(device, &device->raw, 2 * CUDA_STAGING));
     OSC_TRY(osc_cuda_own(device, (void **)&device->bad, sizeof *device->bad));
@@ -137,6 +141,8 @@ void osc_cuda_close(osc_device *device)
         cudaFree(device->owned[i]);
     osc_free(device->owned);
     cudaFreeHost(device->staging);
+    cudaFreeHost(device->pinned);
+    cudaFreeHost(device->graph_ids);
     for (int i = 0; i < OSC_TURNS; i++)
         if (device->turn[i] != NULL)
             cudaEventDestroy(device->turn[i]);

@@ -22,6 +22,7 @@ enum {
     CUDA_WORKSPACE = 64 << 20,            /* bytes for cuBLASLt */
     CUDA_STAGING = 16 << 20,              /* bytes of each of the two staging buffers */
     CUDA_PIECE = 8 << 20,                 /* floats converted or logits at a time */
+    CUDA_PINNED = 1 << 20,                /* bytes */
     CUDA_FEW_QUERIES = 4                  /* attention of so many splits their keys over blocks */
 };
 
@@ -50,6 +51,8 @@ struct osc_device {
     size_t       planned;                 /* bytes of these */
     float       *piece;                   /* [CUDA_PIECE] device */
     int32_t     *ids;                     /* [limits.tokens] device */
+    int32_t     *graph_ids;               /* [OSC_GRAPH_IDS] mapped host memory */
+    void        *pinned;                  /* CUDA_PINNED bytes for small copies to the host */
     double      *mass;                    /* [heads * tokens] device: parts of top-1 masses */
     unsigned    *arrived;                 /* [heads, CUDA_FEW_QUERIES] device: blocks that are
                                              done, 0 between kernels (attention_few.cu) */

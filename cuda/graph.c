@@ -3,6 +3,11 @@
 #include "cuda/backend.h"
 #include "cuda/watch.h"
 
+int32_t *osc_cuda_graph_ids(osc_device *device)
+{
+    return device->graph_ids;
+}
+
 /* Nothing that observers read is waited for inside. */
 osc_status osc_cuda_graph_begin(osc_device *device)
 {

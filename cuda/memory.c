@@ -3,6 +3,8 @@
 #include "cuda/backend.h"
 #include "cuda/watch.h"
 
+#include <string.h>
+
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
 enum { SPARE = 1 << 30 };
@@ -27,10 +29,14 @@ osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t 
 
 osc_status osc_cuda_get(osc_device *device, void *host, const void *src, size_t bytes)
 {
+    bool few = bytes <= CUDA_PINNED;
     OSC_TRY(osc_cuda_claim_all(device));
-    OSC_CUDA_TRY(cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, device->stream),
-                 "copying from the device");
-    return osc_cuda_wait(device, "copying from the device");
+    OSC_CUDA_TRY(cudaMemcpyAsync(few ? device->pinned : host, src, bytes, cudaMemcpyDeviceToHost,
+                                 device->stream), "copying from the device");
+    OSC_TRY(osc_cuda_wait(device, "copying from the device"));
+    if (few)
+        memcpy(host, device->pinned, bytes);
+    return OSC_OK;
 }
 
 osc_status osc_cuda_used(osc_device *device, unsigned turn)

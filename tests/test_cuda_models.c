@@ -161,8 +161,9 @@ static osc_status halve(const osc_event *event, void *user)
 
 START_TEST(test_hooks_write)
 {
-    static const char *const points[] = { "qkv_in", "v", "pattern", "out_in", "resid_mid",
-                                          "fc1_out", "fc2_in", "final_norm" };
+    static const char *const points[] = { "blocks.*.qkv_in", "blocks.*.v", "blocks.*.pattern",
+                                          "blocks.*.out_in", "blocks.*.resid_mid",
+                                          "blocks.*.fc1_out", "blocks.*.fc2_in", "final_norm" };
     fixture f;
     open_model(&f, (size_t)_i);
     double plain = run(&f, "cpu", "none", NULL);
@@ -217,7 +218,7 @@ START_TEST(test_cache)
             decode(&f, want, "cpu", schemes_here[s], pieces[p], NULL);
             decode(&f, got, "cuda", schemes_here[s], pieces[p], NULL);
             double d = apart(got, want, n);
-            ck_assert_msg(d < 0.03, "%s, %s, split %zu: logits apart by %g", models[_i],
+            ck_assert_msg(d < (s == 0 ? 0.01 : 0.05), "%s, %s, split %zu: logits apart by %g", models[_i],
                           schemes_here[s], p, d);
             /* hooks, though there are none, keep the host in it: no graphs, the same bits */
             must(osc_hooks_create(&hooks, osc_model_config(f.model)->layers));

@@ -242,8 +242,9 @@ struct osc_backend {
     /* Operations issued between begin and end go into a graph instead of to the device;
      * *graph is NULL or one kept before, which a graph that differs in nothing but arguments
      * takes over.  Not `wanted`: what was issued is forgotten, *graph stays.  Only
-     * operations that do not wait, and embed of up to OSC_GRAPH_IDS rows.  run does
-     * the work.  All NULL: this backend keeps none. */
+     * operations that do not wait; embed must be given graph_ids(), [OSC_GRAPH_IDS] in host
+     * memory, and reads them whenever run does the work.  All NULL: no graphs. */
+    int32_t   *(*graph_ids)(osc_device *device);
     osc_status (*graph_begin)(osc_device *device);
     osc_status (*graph_end)(osc_device *device, osc_graph **graph, bool wanted);
     osc_status (*graph_run)(osc_device *device, osc_graph *graph);
