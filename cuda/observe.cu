@@ -11,7 +11,7 @@
 
 enum {
     WARP = 32, WARPS = 8, THREADS = WARPS * WARP,
-    BATCH = 4,               /* rows that a warp reads at once, and adds in float32 */
+    BATCH = 4,               /* rows that a warp reads at once */
     BINS = OSC_HISTOGRAM_BINS, BIN_BIAS = 127 + OSC_HISTOGRAM_LOWEST
 };
 constexpr size_t SLICES = 32;        /* at most */
@@ -19,7 +19,7 @@ constexpr size_t SLICE_ROWS = 32;    /* at least */
 constexpr size_t GROUP = 8;          /* columns or rows that a thread reads at once */
 constexpr size_t SLICE_GROUP = 4;    /* slices, the same */
 constexpr size_t SLICE_MOST = 65536; /* rows: counters of the histogram have 16 bits */
-constexpr size_t BLOCKS = 384;       /* about so many on every device: the order of sums */
+constexpr size_t BLOCKS = 512;       /* about so many on every device: the order of sums */
 
 /* What one slice found in one column. */
 struct slice {
@@ -78,110 +78,38 @@ static __device__ slice nothing(void)
     return s;
 }
 
-/* How an element type counts its values by magnitude: in COUNT bins of its own, of which
- * `of` gives the histogram's.  A thread has a counter in each, THREADS apart. */
-template <typename T> struct binning;
-
-/* Bins of the exponent's bits; values below them (subnormal) are counted as zeros first. */
-template <> struct binning<__half> {
-    enum { COUNT = 32, LOWEST = 127 - 15 - BIN_BIAS };
-    static __device__ __forceinline__ void count(uint16_t *mine, __half x)
-    {
-        mine[(__half_as_ushort(x) >> 10 & 31) * THREADS]++;
-    }
-    static __device__ __forceinline__ bool is_odd(__half x)
-    {
-        unsigned magnitude = __half_as_ushort(x) & 0x7fffu;
-        return magnitude - 1 < 0x3ffu;
-    }
-    static __device__ int of(int bin)
-    {
-        return bin == 0 ? 0 : bin == COUNT - 1 ? BINS - 1 : bin + LOWEST;
-    }
-};
-
-template <> struct binning<__nv_bfloat16> {
-    enum { COUNT = BINS };
-    static __device__ __forceinline__ void count(uint16_t *mine, __nv_bfloat16 x)
-    {
-        int exponent = __bfloat16_as_ushort(x) >> 7 & 255;
-        mine[(min(max(exponent, (int)BIN_BIAS), BIN_BIAS + BINS - 1) - BIN_BIAS) * THREADS]++;
-    }
-    static __device__ __forceinline__ bool is_odd(__nv_bfloat16)
-    {
-        return false;
-    }
-    static __device__ int of(int bin)
-    {
-        return bin;
-    }
-};
-
-/* Moves a value that was counted as a zero to its bin. */
-static __device__ void move_bin(uint64_t *histogram, float x)
+/* NaN is passed over by minimum and maximum. */
+static __device__ __forceinline__ void take(slice &s, float v)
 {
-    int bin = (int)(__float_as_uint(fabsf(x)) >> 23) - BIN_BIAS;
-    if (bin <= 0)
-        return;
-    atomicAdd((unsigned long long *)&histogram[bin], 1ull);
-    atomicAdd((unsigned long long *)&histogram[0], ~0ull);
+    double square = (double)v * v;
+    s.sum += v;
+    s.sumsq += square;
+    s.sum4 += square * square;
+    s.min = fminf(v, s.min);
+    s.max = fmaxf(v, s.max);
 }
 
-/* Adds the threads' counters [binning::COUNT, THREADS] up into `histogram`. */
-template <typename T>
+static __device__ __forceinline__ int bin_of(float v)
+{
+    int exponent = (int)(__float_as_uint(fabsf(v)) >> 23);
+    return min(max(exponent, (int)BIN_BIAS), BIN_BIAS + BINS - 1) - BIN_BIAS;
+}
+
+/* Adds the threads' counters [BINS, THREADS] up into `histogram`. */
 static __device__ void add_bins(uint64_t *histogram, const uint16_t *counters)
 {
-    const int SHARE = THREADS / binning<T>::COUNT, WORDS = THREADS / SHARE / 2;
-    int lane = threadIdx.x % WARP, bin = threadIdx.x / SHARE;
-    const uint32_t *pairs = (const uint32_t *)(counters + bin * THREADS) + threadIdx.x % SHARE * WORDS;
+    int lane = threadIdx.x % WARP, bin = threadIdx.x / 4;
+    const uint32_t *pairs = (const uint32_t *)(counters + bin * THREADS + threadIdx.x % 4 * 64);
     unsigned sum = 0;
-    for (int i = 0; i < WORDS; i++) {
-        uint32_t pair = pairs[(i + lane) % WORDS];   /* every lane another bank */
+    for (int i = 0; i < 32; i++) {
+        uint32_t pair = pairs[(i + lane) % 32];   /* every lane another bank */
         sum += (pair & 0xffff) + (pair >> 16);
     }
-    for (int offset = SHARE / 2; offset > 0; offset /= 2)
-        sum += __shfl_xor_sync(~0u, sum, offset);
-    if (threadIdx.x % SHARE == 0 && sum != 0)
-        atomicAdd((unsigned long long *)&histogram[binning<T>::of(bin)], (unsigned long long)sum);
+    sum += __shfl_xor_sync(~0u, sum, 1);
+    sum += __shfl_xor_sync(~0u, sum, 2);
+    if (threadIdx.x % 4 == 0 && sum != 0)
+        atomicAdd((unsigned long long *)&histogram[bin], (unsigned long long)sum);
 }
-
-/* Sums of some rows' values of a column: in float32 those that it cannot exceed. */
-template <typename T> struct powers {
-    float  first = 0.0f, second = 0.0f;
-    float  least = INFINITY, most = -INFINITY;      /* NaN is passed over */
-
-    __device__ __forceinline__ void take(slice &s, float v)
-    {
-        float square = v * v;
-        first += v;
-        second += square;
-        least = fminf(least, v);
-        most = fmaxf(most, v);
-        s.sum4 += (double)square * (double)square;
-    }
-    __device__ __forceinline__ void end(slice &)
-    {
-    }
-};
-
-template <> struct powers<__half> {
-    float  first = 0.0f, second = 0.0f, fourth = 0.0f;
-    float  least = INFINITY, most = -INFINITY;
-
-    __device__ __forceinline__ void take(slice &, float v)
-    {
-        float square = v * v;
-        first += v;
-        second += square;
-        fourth += square * square;
-        least = fminf(least, v);
-        most = fmaxf(most, v);
-    }
-    __device__ __forceinline__ void end(slice &s)
-    {
-        s.sum4 += (double)fourth;
-    }
-};
 
 /* One value of each of BATCH rows in COUNT columns. */
 template <typename T, int COUNT> struct batch {
@@ -296,27 +224,22 @@ static __device__ slice read_slice(const slice *from)
     return s;
 }
 
-/* Slices `first` .. `last` - 1 of a column, in order. */
-static __device__ slice add_slices(const osc_cuda_observer &o, size_t width, size_t column,
-                                   size_t first, size_t last)
+/* Adds column i's slices in order. */
+static __device__ void add_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
+                                  size_t slices, size_t i)
 {
+    size_t width = stats.width;
     slice sum = nothing();
-    for (; first < last; first += SLICE_GROUP) {
+    for (size_t first = 0; first < slices; first += SLICE_GROUP) {
         slice some[SLICE_GROUP];       /* all on their way before the first is needed */
 #pragma unroll
         for (size_t s = 0; s < SLICE_GROUP; s++)
-            some[s] = read_slice(&o.parts[min(first + s, last - 1) * width + column]);
+            some[s] = read_slice(&o.parts[min(first + s, slices - 1) * width + i]);
 #pragma unroll
         for (size_t s = 0; s < SLICE_GROUP; s++)
-            if (first + s < last)
+            if (first + s < slices)
                 add(sum, some[s]);
     }
-    return sum;
-}
-
-static __device__ void add_column(const osc_column_stats &stats, const osc_cuda_observer &o,
-                                  const slice &sum, size_t i)
-{
     stats.sum[i] += sum.sum;
     stats.sumsq[i] += sum.sumsq;
     stats.sum4[i] += sum.sum4;
@@ -331,17 +254,16 @@ static __device__ void add_column(const osc_column_stats &stats, const osc_cuda_
  * its columns adds up the slices; if hits are wanted (end is not NULL), the one that is
  * last of all prepares for them. */
 template <typename T, int COUNT>
-static __global__ void __launch_bounds__(THREADS, 3)
+static __global__ void __launch_bounds__(THREADS, 4)
 observe_columns(const __grid_constant__ osc_column_stats stats,
                 const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
                 size_t slice_rows, float alpha, uint64_t *filled, uint64_t *end)
 {
     const size_t width = stats.width;
-    enum { COLUMNS = WARP * COUNT, PARTS = THREADS / COLUMNS };
-    enum { WORDS = binning<T>::COUNT * THREADS / 8 };
+    enum { COLUMNS = WARP * COUNT };
     __shared__ union {
-        uint4    words[WORDS];
-        uint16_t counters[8 * WORDS];
+        uint4    words[BINS * THREADS / 8];
+        uint16_t counters[BINS * THREADS];
         slice    warps[WARPS][COLUMNS];
     } shared;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
@@ -354,67 +276,51 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
 #pragma unroll
     for (int j = 0; j < COUNT; j++)
         own[j] = nothing();
-    for (int i = threadIdx.x; i < WORDS; i += THREADS)
-        shared.words[i] = make_uint4(0, 0, 0, 0);
+#pragma unroll
+    for (int i = 0; i < BINS / 8; i++)
+        shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
     __syncthreads();
     for (size_t r = first + warp; r < last; r += BATCH * WARPS) {
         batch<T, COUNT> some;
-        bool reached = false, odd = false;
-        if (inside) {
+        if (inside)
             some.read(x + column, width, r, last);
 #pragma unroll
-            for (int j = 0; j < COUNT; j++) {
-                powers<T> sums;
-#pragma unroll
-                for (int b = 0; b < BATCH; b++) {
-                    if (r + b * WARPS >= last)
-                        break;
-                    sums.take(own[j], to_float(some.row[b].at[j]));
-                    binning<T>::count(mine, some.row[b].at[j]);
-                    odd |= binning<T>::is_odd(some.row[b].at[j]);
-                }
-                sums.end(own[j]);
-                own[j].sum += (double)sums.first;
-                own[j].sumsq += (double)sums.second;
-                own[j].min = fminf(own[j].min, sums.least);
-                own[j].max = fmaxf(own[j].max, sums.most);
-                reached |= fmaxf(-sums.least, sums.most) >= alpha;
-            }
-        }
-        if (odd)
-            for (int b = 0; b < BATCH && r + b * WARPS < last; b++)
-                for (int j = 0; j < COUNT; j++)
-                    if (binning<T>::is_odd(some.row[b].at[j]))
-                        move_bin(stats.histogram, to_float(some.row[b].at[j]));
-        if (!__any_sync(~0u, reached))      /* few rows of few columns */
-            continue;
-#pragma unroll
         for (int b = 0; b < BATCH; b++) {
-            unsigned found = 0;
             if (r + b * WARPS >= last)
                 break;
-            if (reached)
+            unsigned found = 0;
+            float most = 0.0f;
+            if (inside)
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    float v = to_float(some.row[b].at[j]);
+                    take(own[j], v);
+                    most = fmaxf(most, fabsf(v));
+                    mine[bin_of(v) * THREADS]++;
+                }
+            if (most >= alpha)     /* few rows of few columns */
 #pragma unroll
                 for (int j = 0; j < COUNT; j++) {
                     unsigned hit = fabsf(to_float(some.row[b].at[j])) >= alpha;
                     own[j].count_ge += hit;
                     found += hit;
                 }
-            found = __reduce_add_sync(~0u, found);
-            if (end != NULL && lane == 0 && found > 0)
-                atomicAdd(&o.row_hits[r + b * WARPS], found);
+            if (end != NULL && __any_sync(~0u, found)) {
+                found = __reduce_add_sync(~0u, found);
+                if (lane == 0)
+                    atomicAdd(&o.row_hits[r + b * WARPS], found);
+            }
         }
     }
     __syncthreads();
-    add_bins<T>(stats.histogram, shared.counters);
+    add_bins(stats.histogram, shared.counters);
     __syncthreads();
 #pragma unroll
     for (int j = 0; j < COUNT; j++)
         shared.warps[warp][lane * COUNT + j] = own[j];
     __syncthreads();
     column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
-    bool ends = threadIdx.x < COLUMNS && column < width;
-    if (ends) {
+    if (threadIdx.x < COLUMNS && column < width) {
         slice sum = shared.warps[0][threadIdx.x];
         for (int w = 1; w < WARPS; w++)
             add(sum, shared.warps[w][threadIdx.x]);
@@ -422,18 +328,8 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
     }
     if (!is_last(&o.arrived[blockIdx.x], gridDim.y))
         return;
-    unsigned part = threadIdx.x / COLUMNS, each = (gridDim.y + PARTS - 1) / PARTS;
-    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % COLUMNS;
-    shared.warps[part][threadIdx.x % COLUMNS]
-        = column < width ? add_slices(o, width, column, part * each,
-                                      min((part + 1) * each, gridDim.y)) : nothing();
-    __syncthreads();
-    if (ends) {
-        slice sum = shared.warps[0][threadIdx.x];
-        for (int p = 1; p < PARTS; p++)
-            add(sum, shared.warps[p][threadIdx.x]);
-        add_column(stats, o, sum, column);
-    }
+    if (threadIdx.x < COLUMNS && column < width)
+        add_slices(stats, o, gridDim.y, column);
     if (end == NULL || !is_last(&o.arrived[gridDim.x], gridDim.x))
         return;
     list_hot(o.hot, o.hot_count, o.is_hot, width);
