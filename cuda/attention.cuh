@@ -14,7 +14,8 @@ struct attention_args {
     size_t tokens, past, head_size;
     size_t width, kv_width;              /* of rows of q and o, of k and v */
     unsigned group;                      /* heads of q that share one of k and v */
-    unsigned full;                       /* with ALiBi the largest power of two up to heads, else 0 */
+    unsigned full;                       /* with ALiBi the largest power of two that is at most
+                                            heads, else 0 */
     float  scale;
     double *mass;                        /* [heads, tiles] */
     bool   vectors;                      /* rows can be copied 16 bytes at a time */

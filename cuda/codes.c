@@ -180,7 +180,8 @@ typedef osc_status (*piece_function)(osc_device *device, void *user, const void 
 static osc_status for_pieces(osc_device *device, const osc_tensor *t, piece_function take,
                              void *user)
 {
-    size_t k = osc_tensor_width(t), all = osc_tensor_rows(t), most = CUDA_STAGING / (k * osc_dtype_size(t->dtype));
+    size_t k = osc_tensor_width(t), all = osc_tensor_rows(t);
+    size_t most = CUDA_STAGING / (k * osc_dtype_size(t->dtype));
     for (size_t first = 0, rows; first < all; first += rows) {
         void *raw = (char *)device->raw + device->next_half % 2 * CUDA_STAGING;
         rows = all - first < most ? all - first : most;

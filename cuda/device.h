@@ -1,9 +1,9 @@
 /* The CUDA backend's device, shared by its files.
  *
- * Everything runs in order on one stream; observers on a second (watch.h).  Activations and loaded weights are of
- * device->dtype (float16 or bfloat16), sums are float32; a member waits for the
- * device only where its contract hands values to the host.  Host code is C; a .cu
- * file holds kernels and the functions that launch them. */
+ * Everything runs in order on one stream, but for observers, which have a second (watch.h).
+ * Activations and loaded weights are of device->dtype (float16 or bfloat16), sums are
+ * float32; a member waits for the device only where its contract hands values to the host.
+ * Host code is C; a .cu file holds kernels and the functions that launch them. */
 #ifndef OSC_CUDA_DEVICE_H
 #define OSC_CUDA_DEVICE_H
 

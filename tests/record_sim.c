@@ -205,7 +205,8 @@ static osc_status run_tensor(const osc_hooks *hooks, osc_point point, size_t lay
     size_t width = sim_width(point);
     for (size_t i = 0; i < rows * width; i++)
         x[i] = sim_value(point, layer, base + sequence, i / width, i % width);
-    osc_event event = { point, (int)layer, sequence, x, rows, width };
+    osc_event event = { .point = point, .layer = (int)layer, .sequence = sequence, .data = x,
+                        .rows = rows, .width = width };
     OSC_TRY(osc_hooks_fire(hooks, &event));
     osc_observer *observer = osc_hooks_observer(hooks);
     osc_column_stats *stats = osc_observer_stats(observer, point, layer);

@@ -249,7 +249,8 @@ START_TEST(test_rotate)
 {
     static const struct { size_t rows, heads, size, dim, first; bool neighbours; } cases[] = {
         { 1, 1, 2, 2, 0, true }, { 5, 3, 20, 12, 0, true }, { 5, 3, 20, 12, 7, false },
-        { 40, 5, 64, 64, 2000, false }, { 40, 5, 64, 32, 250, true }, { 1, 5, 128, 128, 299, false },
+        { 40, 5, 64, 64, 2000, false }, { 40, 5, 64, 32, 250, true },
+        { 1, 5, 128, 128, 299, false },
     };
     open_both(_i);
     for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
@@ -671,7 +672,8 @@ static void fill_reduced(float *x, size_t rows, size_t width, kind what)
     for (size_t i = 0; i < rows * width; i++) {
         float v = random_float(&seed);
         x[i] = what == EQUAL ? (v < 0 ? -2.5f : 2.5f) : what == ZEROS ? 0.0f
-             : what == SPREAD ? ldexpf(v, (int)(i * 7919 % 20) - 13) : what == MASSIVE ? 0.05f * v : v;
+             : what == SPREAD ? ldexpf(v, (int)(i * 7919 % 20) - 13)
+             : what == MASSIVE ? 0.05f * v : v;
     }
     if (what == MASSIVE || what == WITH_NAN)
         for (size_t r = 0; r < rows; r += 3)

@@ -218,9 +218,9 @@ START_TEST(test_cache)
             decode(&f, want, "cpu", schemes_here[s], pieces[p], NULL);
             decode(&f, got, "cuda", schemes_here[s], pieces[p], NULL);
             double d = apart(got, want, n);
-            ck_assert_msg(d < (s == 0 ? 0.01 : 0.05), "%s, %s, split %zu: logits apart by %g", models[_i],
-                          schemes_here[s], p, d);
-            /* hooks, though there are none, keep the host in it: no graphs, the same bits */
+            ck_assert_msg(d < (s == 0 ? 0.01 : 0.05), "%s, %s, split %zu: logits apart by %g",
+                          models[_i], schemes_here[s], p, d);
+            /* hooks, though none are bound, keep the host in it: no graphs, the same bits */
             must(osc_hooks_create(&hooks, osc_model_config(f.model)->layers));
             decode(&f, hooked, "cuda", schemes_here[s], pieces[p], hooks);
             ck_assert_int_eq(memcmp(got, hooked, n * sizeof *got), 0);
