@@ -86,6 +86,8 @@ for model in "$share/opt-mini-8m" "$share/opt-mini-2m" $more; do
     for scheme in none llm-int8 llm-int8:weights=int8 q8-0 absmax-vector absmax-row absmax \
         zeropoint-vector zeropoint; do
         case $scheme in none | llm-int8* | q8-0) allowed=0.005 ;; *) allowed=0.015 ;; esac
+        # attention scores of 8e6 leave float16 few digits (docs/exactness.md)
+        case $model in *opt-mini-2m) allowed=0.02 ;; esac
         "$build/outlierscope" perplexity --model "$model" --scheme "$scheme" --format json -q \
             >"$out/$(basename "$model")-$scheme-cpu.json"
         perplexity "$model" "$scheme" cuda $allowed
