@@ -4,6 +4,7 @@
  * since the exponent of the maximum is 0. */
 #include <config.h>
 #include "cuda/attention.cuh"
+#include "cuda/attention_few.h"
 #include "cuda/attention_wgmma.h"
 
 enum {
@@ -14,17 +15,18 @@ enum {
 
 /* --- tiles -------------------------------------------------------------------------------- */
 
-/* Rows first .. first+63 of one head into a tile [64, D + ROW_PAD]; zeros beyond the
- * sequence and beyond the head. */
+/* Rows first .. first+63 of one head into a tile [64, D + ROW_PAD]; zeros beyond `rows`
+ * and beyond the head. */
 template <typename T, int D>
-static __device__ void fetch(T *tile, const T *head, const attention_args &args, size_t first)
+static __device__ void fetch(T *tile, const T *head, const attention_args &args, size_t rows,
+                             size_t width, size_t first)
 {
     const int PIECES = D / 8;
     for (int i = threadIdx.x; i < KEYS * PIECES; i += THREADS) {
         int row = i / PIECES, column = i % PIECES * 8;
         T *to = tile + row * (D + ROW_PAD) + column;
-        bool inside = first + row < args.tokens;
-        const T *from = head + (inside ? (first + row) * args.width : 0);
+        bool inside = first + row < rows;
+        const T *from = head + (inside ? (first + row) * width : 0);
         if (args.vectors) {
             bool wanted = inside && column < (int)args.head_size;
             copy16(to, wanted ? from + column : head, wanted);
@@ -98,15 +100,19 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     T *keys = (T *)bytes, *values = keys + 2 * TILE;   /* two of each, filled in turn */
     unsigned tile = gridDim.y - 1 - blockIdx.y;        /* the longest rows first */
     size_t head = blockIdx.x * args.head_size;
+    size_t kv_head = blockIdx.x / args.group * args.head_size;
+    size_t keys_all = args.past + args.tokens;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     unsigned query = tile * QUERIES + warp * 16 + lane / 4;
-    float factor = args.scale * 1.44269504088896341f;
+    unsigned at = (unsigned)args.past + query;         /* position of this lane's first row */
+    unsigned last = (unsigned)(args.past + tile * QUERIES + QUERIES - 1) / KEYS;
+    float factor = args.scale * 1.44269504088896341f, slope = slope_of(args, blockIdx.x);
 
     /* queries pass through the first tile of values into registers */
     uint32_t fragments[D / 16][4];
-    fetch<T, D>(values, q + head, args, tile * QUERIES);
+    fetch<T, D>(values, q + head, args, args.tokens, args.width, tile * QUERIES);
     copies_end();
-    fetch<T, D>(keys, k + head, args, 0);
+    fetch<T, D>(keys, k + kv_head, args, keys_all, args.kv_width, 0);
     copies_end();
     copies_wait<1>();
     __syncthreads();
@@ -115,16 +121,17 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
         load_tiles(fragments[d], values + (warp * 16 + lane % 16) * (D + ROW_PAD) + lane / 16 * 8
                                         + d * 16);
     __syncthreads();
-    fetch<T, D>(values, v + head, args, 0);
+    fetch<T, D>(values, v + kv_head, args, keys_all, args.kv_width, 0);
     copies_end();
 
     float out[D / 8][4] = { { 0.0f } }, largest[2] = { -INFINITY, -INFINITY }, sum[2] = { 0, 0 };
-    for (unsigned t = 0; t <= tile; t++) {
+    for (unsigned t = 0; t <= last; t++) {
         int now = t % 2 * TILE, next = TILE - now;
-        if (t < tile) {
-            fetch<T, D>(keys + next, k + head, args, (t + 1) * KEYS);
+        if (t < last) {
+            fetch<T, D>(keys + next, k + kv_head, args, keys_all, args.kv_width, (t + 1) * KEYS);
             copies_end();
-            fetch<T, D>(values + next, v + head, args, (t + 1) * KEYS);
+            fetch<T, D>(values + next, v + kv_head, args, keys_all, args.kv_width,
+                        (t + 1) * KEYS);
         } else {
             copies_end();                /* empty groups keep the count of them the same */
         }
@@ -133,8 +140,10 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
         __syncthreads();
         float s[KEYS / 8][4];
         score<T, D>(s, fragments, keys + now);
-        if (t == tile)
-            mask(s, query, t * KEYS);
+        if (args.full != 0)
+            lean(s, at, t * KEYS, slope);
+        if (t * KEYS + KEYS > args.past + tile * QUERIES)
+            mask(s, at, t * KEYS);
         soften<D>(s, out, largest, sum, factor);
         copies_wait<2>();
         __syncthreads();
@@ -158,12 +167,14 @@ static __global__ void attend_wide(T *o, const T *q, const T *k, const T *v,
     extern __shared__ float s[];
     __shared__ float parts[WARPS];
     size_t query = blockIdx.x, head = blockIdx.y * args.head_size;
-    float largest = -INFINITY, sum = 0.0f;
-    for (size_t j = threadIdx.x; j <= query; j += THREADS) {
+    size_t kv_head = blockIdx.y / args.group * args.head_size, last = args.past + query;
+    float largest = -INFINITY, sum = 0.0f, slope = slope_of(args, blockIdx.y);
+    for (size_t j = threadIdx.x; j <= last; j += THREADS) {
         float dot = 0.0f;
         for (size_t d = 0; d < args.head_size; d++)
             dot += to_float(q[query * args.width + head + d])
-                 * to_float(k[j * args.width + head + d]);
+                 * to_float(k[j * args.kv_width + kv_head + d]);
+        dot -= slope * (float)(last - j);
         s[j] = dot;
         largest = fmaxf(largest, dot);
     }
@@ -173,15 +184,15 @@ static __global__ void attend_wide(T *o, const T *q, const T *k, const T *v,
         parts[threadIdx.x / WARP] = largest;
     __syncthreads();
     largest = fmaxf(fmaxf(parts[0], parts[1]), fmaxf(parts[2], parts[3]));
-    for (size_t j = threadIdx.x; j <= query; j += THREADS)
+    for (size_t j = threadIdx.x; j <= last; j += THREADS)
         s[j] = expf((s[j] - largest) * args.scale);
     __syncthreads();
-    for (size_t j = 0; j <= query; j++)
+    for (size_t j = 0; j <= last; j++)
         sum += s[j];
     for (size_t d = threadIdx.x; d < args.head_size; d += THREADS) {
         float out = 0.0f;
-        for (size_t j = 0; j <= query; j++)
-            out += s[j] * to_float(v[j * args.width + head + d]);
+        for (size_t j = 0; j <= last; j++)
+            out += s[j] * to_float(v[j * args.kv_width + kv_head + d]);
         o[query * args.width + head + d] = from_float<T>(out / sum);
     }
     if (args.mass != NULL && threadIdx.x == 0)
@@ -232,7 +243,7 @@ template <typename T>
 static osc_status launch_wide(osc_device *device, void *o, const void *q, const void *k,
                               const void *v, const attention_args &args, size_t heads)
 {
-    size_t bytes = (args.tokens + 3) / 4 * 4 * sizeof(float);   /* read in fours */
+    size_t bytes = (args.past + args.tokens + 3) / 4 * 4 * sizeof(float);   /* read in fours */
     dim3 grid((unsigned)args.tokens, (unsigned)heads);
     OSC_TRY(allow_shared(attend_wide<T>, bytes));
     attend_wide<T><<<grid, THREADS, bytes, device->stream>>>((T *)o, (const T *)q, (const T *)k,
@@ -245,10 +256,11 @@ static osc_status dispatch(osc_device *device, void *o, const void *q, const voi
                            const void *v, const osc_attention *args)
 {
     size_t size = args->head_size;
-    attention_args a = { args->tokens, size, args->heads * size, args->scale,
-                         args->top1 == NULL ? NULL : device->mass,
-                         size % 8 == 0 && is_aligned16(o) && is_aligned16(q) && is_aligned16(k)
-                             && is_aligned16(v) };
+    attention_args a = make_attention_args(device, args, size % 8 == 0 && is_aligned16(o)
+                                           && is_aligned16(q) && is_aligned16(k)
+                                           && is_aligned16(v));
+    if (a.vectors && size <= 128 && args->tokens <= CUDA_FEW_QUERIES)
+        return osc_cuda_attention_few(device, o, q, k, v, args);
     if (device->hopper && a.vectors && (size == 64 || size == 128))
         return osc_cuda_attention_wgmma(device, o, q, k, v, args);
     size_t parts = size <= 128 ? (args->tokens + QUERIES - 1) / QUERIES : args->tokens;

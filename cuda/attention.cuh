@@ -11,11 +11,49 @@
 enum { WARP = 32, KEYS = 64 };
 
 struct attention_args {
-    size_t tokens, head_size, width;     /* width: heads * head_size */
+    size_t tokens, past, head_size;
+    size_t width, kv_width;              /* of rows of q and o, of k and v */
+    unsigned group;                      /* heads of q that share one of k and v */
+    unsigned full;                       /* with ALiBi the largest power of two that is at most
+                                            heads, else 0 */
     float  scale;
     double *mass;                        /* [heads, tiles] */
     bool   vectors;                      /* rows can be copied 16 bytes at a time */
 };
+
+static inline attention_args make_attention_args(osc_device *device, const osc_attention *args,
+                                                 bool vectors)
+{
+    size_t size = args->head_size, kv_heads = args->kv_heads == 0 ? args->heads : args->kv_heads;
+    unsigned full = args->alibi;
+    while (full != 0 && 2 * full <= args->heads)
+        full *= 2;
+    return { args->tokens, args->past, size, args->heads * size, kv_heads * size,
+             (unsigned)(args->heads / kv_heads), full, args->scale,
+             args->top1 == NULL ? NULL : device->mass, vectors };
+}
+
+/* osc_alibi_slope(head) in units of unscaled scores; 0 without ALiBi. */
+static __device__ __forceinline__ float slope_of(const attention_args &args, unsigned head)
+{
+    float c = (float)args.full;
+    if (args.full == 0)
+        return 0.0f;
+    return exp2f(head < args.full ? -8.0f * (float)(head + 1) / c
+                                  : -4.0f * (float)(2 * (head - args.full) + 1) / c) / args.scale;
+}
+
+/* ALiBi, as far as it differs between keys: the distance from the query counts. */
+static __device__ __forceinline__ void lean(float (&s)[KEYS / 8][4], unsigned query, unsigned key,
+                                            float slope)
+{
+    int lane = threadIdx.x % WARP, ahead = (int)(key - query) + lane % 4 * 2;
+#pragma unroll
+    for (int n = 0; n < KEYS / 8; n++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            s[n][j] += slope * (float)(ahead + n * 8 + j % 2 - j / 2 * 8);
+}
 
 static __device__ __forceinline__ float fast_exp2(float x)
 {
@@ -24,7 +62,7 @@ static __device__ __forceinline__ float fast_exp2(float x)
     return y;
 }
 
-/* Keys after a query do not count; `query` is that of this lane's first row. */
+/* Keys after a query do not count; `query` is the position of this lane's first row. */
 static __device__ __forceinline__ void mask(float (&s)[KEYS / 8][4], unsigned query, unsigned key)
 {
     int lane = threadIdx.x % WARP;

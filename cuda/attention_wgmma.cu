@@ -117,18 +117,18 @@ static __device__ __forceinline__ void weigh_step(__nv_bfloat16, float (&o)[16][
 
 /* --- tiles -------------------------------------------------------------------------------- */
 
-/* ROWS rows from `first` on into D / 64 tiles side by side for each 64 of them; zeros
- * beyond the sequence. */
-template <typename T, int D, int ROWS>
-static __device__ __forceinline__ void fetch(char *tiles, const T *head, const attention_args &args,
-                                             unsigned first)
+/* COUNT rows from `first` on into D / 64 tiles side by side for each 64 of them; zeros
+ * beyond `rows`. */
+template <typename T, int D, int COUNT>
+static __device__ __forceinline__ void fetch(char *tiles, const T *head, unsigned rows,
+                                             size_t width, unsigned first)
 {
     const int PIECES = D / 8;
 #pragma unroll
-    for (int i = 0; i < ROWS * PIECES / THREADS; i++) {
+    for (int i = 0; i < COUNT * PIECES / THREADS; i++) {
         int at = i * THREADS + threadIdx.x, row = at / PIECES, piece = at % PIECES;
-        bool inside = first + row < args.tokens;
-        const T *from = head + (inside ? (size_t)(first + row) * args.width : 0) + piece * 8;
+        bool inside = first + row < rows;
+        const T *from = head + (inside ? (size_t)(first + row) * width : 0) + piece * 8;
         char *tile = tiles + (row / 64 * (D / 64) + piece / 8) * TILE_BYTES;
         copy16(tile + row % 64 * 128 + ((piece ^ row) % 8) * 16, from, inside);
     }
@@ -190,14 +190,18 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
     const int KEY_BYTES = D / 64 * TILE_BYTES;
     char *keys = tiles + GROUPS * KEY_BYTES, *values = keys + 2 * KEY_BYTES;
     unsigned tile = gridDim.y - 1 - blockIdx.y;    /* the longest rows first */
-    size_t head = blockIdx.x * (size_t)D;
+    size_t head = blockIdx.x * (size_t)D, kv_head = blockIdx.x / args.group * (size_t)D;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, group = threadIdx.x / GROUP;
     unsigned query = tile * QUERIES + warp * 16 + lane / 4;
-    unsigned count = GROUPS * (tile + 1), left = (unsigned)((args.tokens + KEYS - 1) / KEYS);
-    unsigned mine = GROUPS * tile + group;         /* the last tile of keys that is not masked */
+    unsigned keys_all = (unsigned)(args.past + args.tokens);
+    unsigned at = (unsigned)args.past + query;     /* position of this lane's first row */
+    unsigned left = (keys_all + KEYS - 1) / KEYS;
+    unsigned count = ((unsigned)args.past + (tile + 1) * QUERIES + KEYS - 1) / KEYS;
+    unsigned mine = ((unsigned)args.past + tile * QUERIES + group * 64 + 1) / KEYS;
+                                                   /* from this tile of keys on some are masked */
     uint32_t queries_at = shared_address(tiles) + group * KEY_BYTES;
     uint32_t keys_at = shared_address(keys), values_at = shared_address(values);
-    float factor = args.scale * 1.44269504088896341f;
+    float factor = args.scale * 1.44269504088896341f, slope = slope_of(args, blockIdx.x);
     float out[D / 8][4], s[KEYS / 8][4], largest[2] = { -INFINITY, -INFINITY }, sum[2] = { 0, 0 };
     uint32_t p[KEYS / 16][4];
 
@@ -207,22 +211,25 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
 #pragma unroll
         for (int j = 0; j < 4; j++)
             out[i][j] = 0.0f;
-    fetch<T, D, QUERIES>(tiles, q + head, args, tile * QUERIES);
-    fetch<T, D, KEYS>(keys, k + head, args, 0);
-    fetch<T, D, KEYS>(values, v + head, args, 0);
+    fetch<T, D, QUERIES>(tiles, q + head, (unsigned)args.tokens, args.width, tile * QUERIES);
+    fetch<T, D, KEYS>(keys, k + kv_head, keys_all, args.kv_width, 0);
+    fetch<T, D, KEYS>(values, v + kv_head, keys_all, args.kv_width, 0);
     copies_end();
     for (unsigned t = 0; t < count; t++) {
         uint32_t now = t % 2 * KEY_BYTES, next = KEY_BYTES - now;
         arrive();                                  /* and all are done with the tile before */
         if (t + 1 < count) {
-            fetch<T, D, KEYS>(keys + next, k + head, args, (t + 1) * KEYS);
-            fetch<T, D, KEYS>(values + next, v + head, args, (t + 1) * KEYS);
+            fetch<T, D, KEYS>(keys + next, k + kv_head, keys_all, args.kv_width, (t + 1) * KEYS);
+            fetch<T, D, KEYS>(values + next, v + kv_head, keys_all, args.kv_width,
+                              (t + 1) * KEYS);
         }
         copies_end();
         score<T, D>(s, queries_at, keys_at + now);
         products_wait();
+        if (args.full != 0)
+            lean(s, at, t * KEYS, slope);
         if (t >= mine)
-            mask(s, query, t * KEYS);
+            mask(s, at, t * KEYS);
         soften<D>(s, out, largest, sum, factor);
         pack_all<T>(p, s);
         weigh<T, D>(out, p, values_at + now);
@@ -253,8 +260,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
 {
     size_t bytes = (GROUPS + 4) * (D / 64) * TILE_BYTES;
     dim3 grid((unsigned)args->heads, (unsigned)((args->tokens + QUERIES - 1) / QUERIES));
-    attention_args a = { args->tokens, D, args->heads * D, args->scale,
-                         args->top1 == NULL ? NULL : device->mass, true };
+    attention_args a = make_attention_args(device, args, true);
     OSC_CUDA_TRY(cudaFuncSetAttribute(attend_wgmma<T, D>,
                                       cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
                  "shared memory of attention");

@@ -49,9 +49,16 @@ osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *tabl
 osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,
                               const void *bias, float eps, size_t rows, size_t width);
 
+/* rms.cu, rotate.cu */
+osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
+                            float eps, size_t rows, size_t width);
+osc_status osc_cuda_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
+                           size_t heads, size_t head_size);
+
 /* elementwise.cu */
 osc_status osc_cuda_activate(osc_device *device, void *x, osc_act act, size_t count);
 osc_status osc_cuda_add(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_multiply(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cuda_copy(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cuda_clear(osc_device *device, void *x, size_t rows, size_t width,
                           const uint32_t *columns, size_t count);
@@ -69,6 +76,21 @@ osc_status osc_cuda_product_any(osc_device *device, void *y, osc_dtype out, cons
                                 const void *w, const void *bias, bool relu, size_t rows, size_t n,
                                 size_t k);
 
+/* vector.cu: the product of one row, for any type `out` and activation */
+bool osc_cuda_vector_suits(const void *x, const void *w, size_t k);
+osc_status osc_cuda_vector_product(osc_device *device, void *y, osc_dtype out, const void *x,
+                                   const void *w, const void *bias, osc_act act, size_t n,
+                                   size_t k);
+osc_status osc_cuda_logits(osc_device *device, float *logits, const void *x,
+                           const osc_tensor *table, const void *bias);
+
+/* graph.c */
+int32_t *osc_cuda_graph_ids(osc_device *device);
+osc_status osc_cuda_graph_begin(osc_device *device);
+osc_status osc_cuda_graph_end(osc_device *device, osc_graph **graph, bool wanted);
+osc_status osc_cuda_graph_run(osc_device *device, osc_graph *graph);
+void osc_cuda_graph_free(osc_device *device, osc_graph *graph);
+
 /* attention.cu, attend_steps.cu */
 osc_status osc_cuda_attention(osc_device *device, void *o, const void *q, const void *k,
                               const void *v, const osc_attention *args);
@@ -85,11 +107,50 @@ osc_status osc_cuda_head(osc_device *device, osc_row_lse *lse, const void *x, co
                          const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
                          float *logits, size_t stride);
 
+osc_status osc_cuda_head_biased(osc_device *device, osc_row_lse *lse, const void *x,
+                                const void *w, const void *bias, const int32_t *targets,
+                                size_t rows, size_t first, size_t n, size_t k, float *logits,
+                                size_t stride);
+
 /* observe.cu, hits.c */
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits);
 osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const void *x,
                             size_t rows, size_t width, float alpha, const osc_hits_route *route);
+/* reports.c, summary.cu, residual.cu */
 osc_status osc_cuda_settle(osc_device *device, bool report);
+osc_status osc_cuda_summarize(osc_device *device, const void *x, size_t count,
+                              const osc_summary_route *route);
+osc_status osc_cuda_residual_plan(osc_device *device, const osc_limits *limits);
+osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats, const void *x,
+                             size_t rows, size_t width, const osc_residual_route *route);
+
+/* claims.c: the operations of these names, once observers are done with what they write */
+osc_status osc_cuda_claim_embed(osc_device *device, void *y, const osc_tensor *table,
+                                const int32_t *ids, size_t rows);
+osc_status osc_cuda_claim_add_rows(osc_device *device, void *y, const osc_tensor *table,
+                                   size_t first, size_t rows);
+osc_status osc_cuda_claim_layernorm(osc_device *device, void *y, const void *x,
+                                    const void *weight, const void *bias, float eps, size_t rows,
+                                    size_t width);
+osc_status osc_cuda_claim_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
+                                  float eps, size_t rows, size_t width);
+osc_status osc_cuda_claim_rotate(osc_device *device, void *x, const osc_rotary *rotary,
+                                 size_t rows, size_t heads, size_t head_size);
+osc_status osc_cuda_claim_matmul(osc_device *device, void *y, const void *x, const void *w,
+                                 const void *bias, osc_act act, size_t rows, size_t n, size_t k);
+osc_status osc_cuda_claim_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
+                                       const osc_coding *coding, const void *bias, osc_act act,
+                                       size_t rows, size_t n, size_t k);
+osc_status osc_cuda_claim_activate(osc_device *device, void *x, osc_act act, size_t count);
+osc_status osc_cuda_claim_add(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_claim_copy(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_claim_clear(osc_device *device, void *x, size_t rows, size_t width,
+                                const uint32_t *columns, size_t count);
+osc_status osc_cuda_claim_multiply(osc_device *device, void *y, const void *x, size_t count);
+osc_status osc_cuda_claim_attention(osc_device *device, void *o, const void *q, const void *k,
+                                    const void *v, const osc_attention *args);
+osc_status osc_cuda_claim_attend_values(osc_device *device, void *o, const void *v,
+                                        const osc_attention *args);
 
 #ifdef __cplusplus
 }

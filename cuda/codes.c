@@ -180,10 +180,11 @@ typedef osc_status (*piece_function)(osc_device *device, void *user, const void 
 static osc_status for_pieces(osc_device *device, const osc_tensor *t, piece_function take,
                              void *user)
 {
-    size_t k = t->dim[1], most = CUDA_STAGING / (k * osc_dtype_size(t->dtype));
-    for (size_t first = 0, rows; first < t->dim[0]; first += rows) {
+    size_t k = osc_tensor_width(t), all = osc_tensor_rows(t);
+    size_t most = CUDA_STAGING / (k * osc_dtype_size(t->dtype));
+    for (size_t first = 0, rows; first < all; first += rows) {
         void *raw = (char *)device->raw + device->next_half % 2 * CUDA_STAGING;
-        rows = t->dim[0] - first < most ? t->dim[0] - first : most;
+        rows = all - first < most ? all - first : most;
         OSC_TRY(osc_cuda_upload(device, raw, t, first * k, rows * k));
         OSC_TRY(take(device, user, raw, first, rows));
     }
@@ -204,7 +205,7 @@ static osc_status take_range(osc_device *device, void *user, const void *values,
     const loading *l = user;
     (void)first;
     return osc_cuda_range_w(device, device->codes->range_w, values, l->tensor->dtype,
-                            rows * l->tensor->dim[1]);
+                            rows * osc_tensor_width(l->tensor));
 }
 
 static osc_status take_codes(osc_device *device, void *user, const void *values, size_t first,
@@ -212,7 +213,7 @@ static osc_status take_codes(osc_device *device, void *user, const void *values,
 {
     const loading *l = user;
     return osc_cuda_code_w(device, &l->w, l->coding, values, l->tensor->dtype, first, rows,
-                           l->tensor->dim[0], l->tensor->dim[1],
+                           osc_tensor_rows(l->tensor), osc_tensor_width(l->tensor),
                            l->coding->w == OSC_SHARE_TENSOR ? device->codes->range_w : NULL,
                            device->bad);
 }
@@ -222,7 +223,7 @@ static osc_status take_blocks(osc_device *device, void *user, const void *values
 {
     const loading *l = user;
     return osc_cuda_q8_load(device, l->blocks, values, l->tensor->dtype, first, rows,
-                            l->tensor->dim[0], l->tensor->dim[1], device->bad);
+                            osc_tensor_rows(l->tensor), osc_tensor_width(l->tensor), device->bad);
 }
 
 static osc_status set_columns(osc_device *device, const osc_cuda_weight *w,
@@ -250,7 +251,7 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
     const osc_tensor *t = source->tensor;
     loading l = { .coding = coding, .tensor = t, .blocks = dst };
     unsigned long long first_bad = ULLONG_MAX;
-    if (t->ndim != 2 || !is_float(t->dtype))
+    if (t->ndim < 2 || !is_float(t->dtype))
         return osc_fail(OSC_EUNSUP, "weights of type %s cannot be coded",
                         osc_dtype_name(t->dtype));
     OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof first_bad, device->loads),
@@ -258,10 +259,10 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
     if (coding->w == OSC_SHARE_BLOCK) {
         OSC_TRY(for_pieces(device, t, take_blocks, &l));
     } else {
-        if (t->dim[1] > OSC_CODES_WIDEST)
+        if (osc_tensor_width(t) > OSC_CODES_WIDEST)
             return osc_fail(OSC_EUNSUP, "a product over %zu inputs: int8 codes are summed in "
-                            "32 bits, which holds %d", t->dim[1], OSC_CODES_WIDEST);
-        l.w = osc_cuda_code_weight(dst, coding, t->dim[0], t->dim[1]);
+                            "32 bits, which holds %d", osc_tensor_width(t), OSC_CODES_WIDEST);
+        l.w = osc_cuda_code_weight(dst, coding, osc_tensor_rows(t), osc_tensor_width(t));
         OSC_TRY(set_columns(device, &l.w, source));
         OSC_CUDA_TRY(cudaMemcpyAsync(device->codes->range_w, empty, sizeof empty,
                                      cudaMemcpyHostToDevice, device->loads), "coding weights");

@@ -8,6 +8,8 @@
 
 #include "cuda/backend.h"
 #include "cuda/hits.h"
+#include "cuda/reports.h"
+#include "cuda/watch.h"
 
 /* --- errors ------------------------------------------------------------------------------- */
 
@@ -83,8 +85,14 @@ static osc_status set_up(osc_device *device)
                      "making an event");
     OSC_LT_TRY(cublasLtCreate(&device->lt), "starting");
     OSC_TRY(osc_cuda_products_open(device));
+    OSC_TRY(osc_cuda_watch_open(device));
     OSC_TRY(osc_cuda_hits_open(device));
+    OSC_TRY(osc_cuda_reports_open(device));
     OSC_CUDA_TRY(cudaMallocHost(&device->staging, 2 * CUDA_STAGING), "allocating pinned memory");
+    OSC_CUDA_TRY(cudaMallocHost(&device->pinned, CUDA_PINNED), "allocating pinned memory");
+    OSC_CUDA_TRY(cudaHostAlloc((void **)&device->graph_ids,
+                               OSC_GRAPH_IDS * sizeof *device->graph_ids, cudaHostAllocMapped),
+                 "allocating mapped memory");
     OSC_TRY(osc_cuda_own(device, &device->workspace, CUDA_WORKSPACE));
     OSC_TRY(osc_cuda_own(device, &device->raw, 2 * CUDA_STAGING));
     OSC_TRY(osc_cuda_own(device, (void **)&device->bad, sizeof *device->bad));
@@ -119,15 +127,22 @@ void osc_cuda_close(osc_device *device)
         return;
     if (device->stream != NULL)
         cudaStreamSynchronize(device->stream);
+    if (device->watch != NULL)
+        cudaStreamSynchronize(device->watch);
     osc_cuda_codes_close(device);
     osc_cuda_hits_close(device);
+    osc_cuda_reports_close(device);
+    osc_cuda_watch_close(device);
     osc_cuda_products_close(device);
     osc_free(device->observer);
+    osc_free(device->reduction);
     osc_free(device->view);
     for (size_t i = 0; i < device->owned_count; i++)
         cudaFree(device->owned[i]);
     osc_free(device->owned);
     cudaFreeHost(device->staging);
+    cudaFreeHost(device->pinned);
+    cudaFreeHost(device->graph_ids);
     for (int i = 0; i < OSC_TURNS; i++)
         if (device->turn[i] != NULL)
             cudaEventDestroy(device->turn[i]);
@@ -191,7 +206,11 @@ osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits)
     OSC_TRY(osc_cuda_own(device, (void **)&device->ids, limits->tokens * sizeof *device->ids));
     OSC_TRY(osc_cuda_own(device, (void **)&device->mass,
                          limits->heads * limits->tokens * sizeof *device->mass));
+    size_t counters = limits->heads * CUDA_FEW_QUERIES * sizeof *device->arrived;
+    OSC_TRY(osc_cuda_own(device, (void **)&device->arrived, counters));
+    OSC_CUDA_TRY(cudaMemsetAsync(device->arrived, 0, counters, device->stream), "planning");
     OSC_TRY(osc_cuda_observe_plan(device, limits));
+    OSC_TRY(osc_cuda_residual_plan(device, limits));
     return limits->codes ? osc_cuda_codes_plan(device, limits) : OSC_OK;
 }
 

@@ -1,9 +1,9 @@
 /* The CUDA backend's device, shared by its files.
  *
- * Everything runs in order on one stream.  Activations and loaded weights are of
- * device->dtype (float16 or bfloat16), sums are float32; a member waits for the
- * device only where its contract hands values to the host.  Host code is C; a .cu
- * file holds kernels and the functions that launch them. */
+ * Everything runs in order on one stream, but for observers, which have a second (watch.h).
+ * Activations and loaded weights are of device->dtype (float16 or bfloat16), sums are
+ * float32; a member waits for the device only where its contract hands values to the host.
+ * Host code is C; a .cu file holds kernels and the functions that launch them. */
 #ifndef OSC_CUDA_DEVICE_H
 #define OSC_CUDA_DEVICE_H
 
@@ -21,12 +21,17 @@ enum {
     CUDA_OLDEST = 80,                     /* compute capability: mma on bf16 */
     CUDA_WORKSPACE = 64 << 20,            /* bytes for cuBLASLt */
     CUDA_STAGING = 16 << 20,              /* bytes of each of the two staging buffers */
-    CUDA_PIECE = 8 << 20                  /* floats converted or logits at a time */
+    CUDA_PIECE = 8 << 20,                 /* floats converted or logits at a time */
+    CUDA_PINNED = 1 << 20,                /* bytes */
+    CUDA_FEW_QUERIES = 4                  /* attention of so many splits their keys over blocks */
 };
 
 struct osc_cuda_products;                 /* cuBLASLt's plans by shape, matmul.c */
 struct osc_cuda_observer;                 /* partial statistics, observe.cu */
 struct osc_cuda_hits;                     /* hits on their way to the host, hits.h */
+struct osc_cuda_reports;                  /* summaries on their way to the host, reports.h */
+struct osc_cuda_reduction;                 /* scratch for measures of a whole activation */
+struct osc_cuda_watch;                    /* what observers are reading, watch.h */
 struct osc_cuda_codes;                    /* products of codes, codes.h */
 
 struct osc_device {
@@ -46,7 +51,11 @@ struct osc_device {
     size_t       planned;                 /* bytes of these */
     float       *piece;                   /* [CUDA_PIECE] device */
     int32_t     *ids;                     /* [limits.tokens] device */
+    int32_t     *graph_ids;               /* [OSC_GRAPH_IDS] mapped host memory */
+    void        *pinned;                  /* CUDA_PINNED bytes for small copies to the host */
     double      *mass;                    /* [heads * tokens] device: parts of top-1 masses */
+    unsigned    *arrived;                 /* [heads, CUDA_FEW_QUERIES] device: blocks that are
+                                             done, 0 between kernels (attention_few.cu) */
     float       *view;                    /* host: what a hook sees */
     size_t       view_capacity;
 
@@ -62,6 +71,10 @@ struct osc_device {
     struct osc_cuda_products *products;
     struct osc_cuda_observer *observer;
     struct osc_cuda_hits *hits;
+    struct osc_cuda_reports *reports;
+    struct osc_cuda_reduction *reduction;
+    cudaStream_t watch;                   /* of the observers */
+    struct osc_cuda_watch *watched;
     struct osc_cuda_codes *codes;         /* NULL unless limits.codes */
 };
 

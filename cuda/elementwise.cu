@@ -1,4 +1,4 @@
-/* Elementwise operations: addition, activation functions, cleared columns. */
+/* Elementwise operations: addition, products, activation functions, cleared columns. */
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/activate.cuh"
@@ -46,6 +46,15 @@ struct plus {
 osc_status osc_cuda_add(osc_device *device, void *y, const void *x, size_t count)
 {
     return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, count, plus(), "addition");
+}
+
+struct times {
+    __device__ float operator()(float y, float x) const { return y * x; }
+};
+
+osc_status osc_cuda_multiply(osc_device *device, void *y, const void *x, size_t count)
+{
+    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, count, times(), "product of values");
 }
 
 template <osc_act ACT> struct applied {

@@ -22,14 +22,18 @@ static __device__ float reduce(float value, F f, float *parts)
 
 /* One row a block: the streaming form, rescaled when a larger maximum turns up.  A
  * logit that is NaN makes the sum NaN. */
-static __global__ void update(osc_row_lse *lse, const float *tile, const int32_t *targets,
-                              size_t n, size_t first, float *logits, size_t stride)
+template <typename T>
+static __global__ void update(osc_row_lse *lse, float *tile, const T *bias,
+                              const int32_t *targets, size_t n, size_t first, float *logits,
+                              size_t stride)
 {
     __shared__ float parts[WARPS];
-    const float *row = tile + blockIdx.x * n;
+    float *row = tile + blockIdx.x * n;
     float largest = -INFINITY, sum = 0.0f;
     for (size_t i = threadIdx.x; i < n; i += THREADS) {
         float v = row[i];
+        if (bias != NULL)
+            row[i] = v += to_float(bias[i]);
         largest = v > largest ? v : largest;
         if (logits != NULL)
             logits[blockIdx.x * stride + first + i] = v;
@@ -52,9 +56,20 @@ static __global__ void update(osc_row_lse *lse, const float *tile, const int32_t
     lse[blockIdx.x] = old;
 }
 
-osc_status osc_cuda_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
-                         const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
-                         float *logits, size_t stride)
+template <typename T>
+static osc_status launch_update(osc_device *device, osc_row_lse *lse, const void *bias,
+                                const int32_t *targets, size_t rows, size_t first, size_t n,
+                                float *logits, size_t stride)
+{
+    update<<<(unsigned)rows, THREADS, 0, device->stream>>>(lse, device->piece, (const T *)bias,
+                                                           targets, n, first, logits, stride);
+    return osc_cuda_launched("log-sum-exp");
+}
+
+osc_status osc_cuda_head_biased(osc_device *device, osc_row_lse *lse, const void *x,
+                                const void *w, const void *bias, const int32_t *targets,
+                                size_t rows, size_t first, size_t n, size_t k, float *logits,
+                                size_t stride)
 {
     size_t group = CUDA_PIECE / n, size = osc_dtype_size(device->dtype);
     if (group == 0)
@@ -63,10 +78,16 @@ osc_status osc_cuda_head(osc_device *device, osc_row_lse *lse, const void *x, co
         size_t m = rows - i < group ? rows - i : group;
         OSC_TRY(osc_cuda_product(device, device->piece, OSC_F32, (const char *)x + i * k * size, w,
                                  NULL, OSC_ACT_NONE, m, n, k));
-        update<<<(unsigned)m, THREADS, 0, device->stream>>>(
-            lse + i, device->piece, targets + i, n, first,
-            logits == NULL ? NULL : logits + i * stride, stride);
-        OSC_TRY(osc_cuda_launched("log-sum-exp"));
+        OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_update, device, lse + i, bias, targets + i, m,
+                                  first, n, logits == NULL ? NULL : logits + i * stride, stride));
     }
     return OSC_OK;
+}
+
+osc_status osc_cuda_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,
+                         const int32_t *targets, size_t rows, size_t first, size_t n, size_t k,
+                         float *logits, size_t stride)
+{
+    return osc_cuda_head_biased(device, lse, x, w, NULL, targets, rows, first, n, k, logits,
+                                stride);
 }

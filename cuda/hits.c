@@ -3,6 +3,7 @@
 #include "cuda/hits.h"
 
 #include "cuda/backend.h"
+#include "cuda/watch.h"
 
 osc_status osc_cuda_hits_open(osc_device *device)
 {
@@ -38,7 +39,7 @@ static osc_status empty(osc_device *device)
 {
     struct osc_cuda_hits *h = device->hits;
     h->calls = h->seen = 0;
-    OSC_CUDA_TRY(cudaMemsetAsync(h->filled, 0, sizeof *h->filled, device->stream),
+    OSC_CUDA_TRY(cudaMemsetAsync(h->filled, 0, sizeof *h->filled, device->watch),
                  "emptying the hits");
     return OSC_OK;
 }
@@ -57,14 +58,18 @@ static osc_status report_call(osc_device *device, const osc_hits_route *route, u
     return OSC_OK;
 }
 
-osc_status osc_cuda_settle(osc_device *device, bool report)
+bool osc_cuda_hits_wait(const osc_device *device)
+{
+    return device->hits->calls > 0;
+}
+
+osc_status osc_cuda_hits_settle(osc_device *device, bool report)
 {
     struct osc_cuda_hits *h = device->hits;
     osc_status status = OSC_OK;
     uint64_t from = 0;
     if (h->calls == 0)
         return OSC_OK;
-    OSC_TRY(osc_cuda_wait(device, "observing"));
     for (size_t i = 0; report && status == OSC_OK && i < h->calls; i++) {
         status = report_call(device, &h->route[i], from, h->ends[i]);
         from = h->ends[i];
@@ -78,7 +83,7 @@ static osc_status make_room(osc_device *device, size_t most)
 {
     struct osc_cuda_hits *h = device->hits;
     OSC_TRY(osc_cuda_settle(device, true));
-    OSC_TRY(osc_cuda_wait(device, "observing"));
+    OSC_TRY(osc_cuda_watch_wait(device));
     cudaFree(h->hits);
     h->hits = NULL;
     h->capacity = 0;
@@ -123,7 +128,7 @@ osc_status osc_cuda_hits_begin(osc_device *device, size_t most, uint64_t **end)
 osc_status osc_cuda_hits_end(osc_device *device, const osc_hits_route *route, size_t most)
 {
     struct osc_cuda_hits *h = device->hits;
-    OSC_CUDA_TRY(cudaEventRecord(h->done[h->calls], device->stream), "observing");
+    OSC_CUDA_TRY(cudaEventRecord(h->done[h->calls], device->watch), "observing");
     h->route[h->calls] = *route;
     h->most[h->calls] = most;
     h->calls++;

@@ -38,7 +38,10 @@ void osc_cuda_hits_close(osc_device *device);
 osc_status osc_cuda_hits_begin(osc_device *device, size_t most, uint64_t **end);
 osc_status osc_cuda_hits_end(osc_device *device, const osc_hits_route *route, size_t most);
 
-osc_status osc_cuda_settle(osc_device *device, bool report);
+/* Whether hits are on their way. */
+bool osc_cuda_hits_wait(const osc_device *device);
+/* Reports them or forgets them; the device has been waited for. */
+osc_status osc_cuda_hits_settle(osc_device *device, bool report);
 
 #ifdef __cplusplus
 }

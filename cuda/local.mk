@@ -15,9 +15,13 @@ if HAVE_CUDA
 libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
   %D%/memory.c %D%/load.c %D%/matmul.c %D%/hits.h %D%/hits.c \
   %D%/element.cuh %D%/activate.cuh %D%/mma.cuh \
-  %D%/convert.cu %D%/rows.cu %D%/elementwise.cu %D%/product_any.cu %D%/head.cu \
+  %D%/convert.cu %D%/rows.cu \
+  %D%/rms.cu %D%/rotate.cu %D%/elementwise.cu %D%/product_any.cu %D%/vector.cu \
+  %D%/graph.c %D%/head.cu \
   %D%/attention.cuh %D%/attention.cu %D%/attention_wgmma.h %D%/attention_wgmma.cu \
-  %D%/attend_steps.cu %D%/observe.cu \
+  %D%/attention_few.h %D%/attention_few.cu %D%/attend_steps.cu %D%/observe.cu \
+  %D%/last.cuh %D%/watch.h %D%/watch.c %D%/reports.h %D%/reports.c %D%/summary.cu \
+  %D%/reduction.h %D%/residual.cu %D%/claims.c \
   %D%/codes.h %D%/codes.c %D%/codes_view.c %D%/codes_lt.c \
   %D%/codes.cuh %D%/codes_x.cuh %D%/codes_x.cu %D%/codes_w.cu %D%/codes_scale.cu \
   %D%/codes_few.cu %D%/wgmma.cuh %D%/codes_wgmma.cu %D%/codes_q8.cu

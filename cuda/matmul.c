@@ -196,6 +196,8 @@ osc_status osc_cuda_product(osc_device *device, void *y, osc_dtype out, const vo
                             size_t k)
 {
     bool relu = act == OSC_ACT_RELU;
+    if (rows == 1 && osc_cuda_vector_suits(x, w, k))
+        return osc_cuda_vector_product(device, y, out, x, w, bias, act, n, k);
     plan_key key = { .rows = rows, .n = n, .k = k, .out = out, .bias = bias != NULL, .relu = relu,
                      .align_x = alignment(x), .align_w = alignment(w), .align_y = alignment(y),
                      .align_bias = bias == NULL ? 0 : alignment(bias) };

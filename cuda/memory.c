@@ -1,6 +1,9 @@
 /* Moving bytes between host and device, and the buffers that weights take turns in. */
 #include <config.h>
 #include "cuda/backend.h"
+#include "cuda/watch.h"
+
+#include <string.h>
 
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
@@ -18,6 +21,7 @@ bool osc_cuda_keeps(osc_device *device, size_t bytes)
 /* A copy from pageable memory has left it when the call returns. */
 osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes)
 {
+    OSC_TRY(osc_cuda_claim_all(device));
     OSC_CUDA_TRY(cudaMemcpyAsync(dst, host, bytes, cudaMemcpyHostToDevice, device->stream),
                  "copying to the device");
     return OSC_OK;
@@ -25,9 +29,14 @@ osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t 
 
 osc_status osc_cuda_get(osc_device *device, void *host, const void *src, size_t bytes)
 {
-    OSC_CUDA_TRY(cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, device->stream),
-                 "copying from the device");
-    return osc_cuda_wait(device, "copying from the device");
+    bool few = bytes <= CUDA_PINNED;
+    OSC_TRY(osc_cuda_claim_all(device));
+    OSC_CUDA_TRY(cudaMemcpyAsync(few ? device->pinned : host, src, bytes, cudaMemcpyDeviceToHost,
+                                 device->stream), "copying from the device");
+    OSC_TRY(osc_cuda_wait(device, "copying from the device"));
+    if (few)
+        memcpy(host, device->pinned, bytes);
+    return OSC_OK;
 }
 
 osc_status osc_cuda_used(osc_device *device, unsigned turn)

@@ -6,6 +6,8 @@
 #include "cuda/backend.h"
 #include "cuda/element.cuh"
 #include "cuda/hits.h"
+#include "cuda/last.cuh"
+#include "cuda/watch.h"
 
 enum {
     WARP = 32, WARPS = 8, THREADS = WARPS * WARP,
@@ -124,21 +126,6 @@ template <typename T, int COUNT> struct batch {
 };
 
 /* --- columns with hits and their rows ----------------------------------------------------- */
-
-/* True for all threads of the last of `blocks` blocks; what the others wrote is visible
- * to __ldcg. */
-static __device__ bool is_last(unsigned *arrived, unsigned blocks)
-{
-    __shared__ bool last;
-    __threadfence();
-    __syncthreads();
-    if (threadIdx.x == 0)
-        last = atomicInc(arrived, blocks - 1) == blocks - 1;     /* back to 0 then */
-    __syncthreads();
-    if (last)
-        __threadfence();
-    return last;
-}
 
 /* Exclusive prefix of `value` over the block's threads, and the total. */
 static __device__ uint64_t prefix(uint64_t value, uint64_t *total)
@@ -395,10 +382,10 @@ static osc_status launch_columns(osc_device *device, osc_column_stats *stats, co
                         SLICES * SLICE_MOST);
     dim3 grid((unsigned)across, (unsigned)slices);
     if (vectors)
-        observe_columns<T, 4><<<grid, THREADS, 0, device->stream>>>(
+        observe_columns<T, 4><<<grid, THREADS, 0, device->watch>>>(
             *stats, *o, (const T *)x, rows, slice_rows, alpha, device->hits->filled, end);
     else
-        observe_columns<T, 1><<<grid, THREADS, 0, device->stream>>>(
+        observe_columns<T, 1><<<grid, THREADS, 0, device->watch>>>(
             *stats, *o, (const T *)x, rows, slice_rows, alpha, device->hits->filled, end);
     return osc_cuda_launched("column statistics");
 }
@@ -409,7 +396,7 @@ static osc_status launch_hits(osc_device *device, const void *x, size_t rows, si
 {
     const struct osc_cuda_observer *o = device->observer;
     unsigned blocks = (unsigned)((rows + WARPS - 1) / WARPS);
-    write_hits<<<blocks, THREADS, 0, device->stream>>>(device->hits->hits, o->row_start,
+    write_hits<<<blocks, THREADS, 0, device->watch>>>(device->hits->hits, o->row_start,
                                                        (const T *)x, rows, width, o->hot,
                                                        o->hot_count, alpha);
     return osc_cuda_launched("hits");
@@ -421,9 +408,11 @@ osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const v
     uint64_t *end = NULL;
     if (route != NULL)
         OSC_TRY(osc_cuda_hits_begin(device, rows * width, &end));
+    OSC_TRY(osc_cuda_watch_begin(device));
     OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_columns, device, stats, x, rows, alpha, end));
-    if (route == NULL)
-        return OSC_OK;
-    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha));
-    return osc_cuda_hits_end(device, route, rows * width);
+    if (route != NULL) {
+        OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha));
+        OSC_TRY(osc_cuda_hits_end(device, route, rows * width));
+    }
+    return osc_cuda_watch_end(device, x, rows * width * osc_dtype_size(device->dtype));
 }

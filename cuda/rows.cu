@@ -32,18 +32,32 @@ static __global__ void gather_rows(V *y, const V *table, const int32_t *ids, siz
         y[blockIdx.x * width + i] = from[i];
 }
 
+/* Where a kernel finds the ids: those of a graph are read whenever it runs. */
+static osc_status put_ids(osc_device *device, const int32_t **there, const int32_t *ids,
+                          size_t rows)
+{
+    void *mapped;
+    *there = device->ids;
+    if (ids != device->graph_ids)
+        return osc_cuda_put(device, device->ids, ids, rows * sizeof *ids);
+    OSC_CUDA_TRY(cudaHostGetDevicePointer(&mapped, device->graph_ids, 0), "embedding");
+    *there = (const int32_t *)mapped;
+    return OSC_OK;
+}
+
 osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
                           const int32_t *ids, size_t rows)
 {
     size_t width = table->dim[1], bytes = width * osc_dtype_size(device->dtype);
-    OSC_TRY(osc_cuda_put(device, device->ids, ids, rows * sizeof *ids));
+    const int32_t *there;
+    OSC_TRY(put_ids(device, &there, ids, rows));
     if (bytes % sizeof(uint4) == 0 && is_aligned16(y) && is_aligned16(table->data)) {
         size_t vectors = bytes / sizeof(uint4);
         gather_rows<<<(unsigned)rows, threads_for(vectors), 0, device->stream>>>(
-            (uint4 *)y, (const uint4 *)table->data, device->ids, vectors);
+            (uint4 *)y, (const uint4 *)table->data, there, vectors);
     } else {
         gather_rows<<<(unsigned)rows, threads_for(width), 0, device->stream>>>(
-            (uint16_t *)y, (const uint16_t *)table->data, device->ids, width);
+            (uint16_t *)y, (const uint16_t *)table->data, there, width);
     }
     return osc_cuda_launched("embedding");
 }

@@ -1,4 +1,4 @@
-/* The CUDA backend: every operation of a block at the shapes of an OPT model, and
+/* The CUDA backend: every operation of a block at the shapes of an OPT model, or
  * whole models given as arguments (checkpoint directories), 8 sequences of 2048 random
  * ids, alone and recording.  Medians of wall clock around work that is waited for. */
 #include <config.h>
@@ -111,6 +111,69 @@ static osc_status observe_h(const shape *s) { return observe(s, s->x, s->h, fals
 static osc_status observe_hits(const shape *s) { return observe(s, s->x, s->h, true); }
 static osc_status observe_f(const shape *s) { return observe(s, s->ffn, s->f, false); }
 
+static osc_status ignore_residual(const osc_residual_route *route, const osc_residual *residual)
+{
+    (void)route; (void)residual;
+    return OSC_OK;
+}
+
+static osc_status ignore_summary(const osc_summary_route *route, const osc_summary *summary)
+{
+    (void)route; (void)summary;
+    return OSC_OK;
+}
+
+static osc_status residual(const shape *s)
+{
+    static const osc_residual_route route = { .sink = ignore_residual };
+    osc_residual_stats stats = { s->h, s->stats, (uint64_t *)s->stats + s->h };
+    return cuda->residual(gpu, &stats, s->x, T, s->h, &route);
+}
+
+static osc_status summarize(const shape *s)
+{
+    static const osc_summary_route route = { .sink = ignore_summary };
+    return cuda->summarize(gpu, s->x, T * s->h, &route);
+}
+
+/* One query behind 2047 keys. */
+static osc_status attend_one(const shape *s)
+{
+    size_t size = s->h / s->heads;
+    osc_attention args = { .tokens = 1, .past = T - 1, .heads = s->heads, .head_size = size,
+                           .scale = 1.0f / sqrtf((float)size) };
+    return cuda->attention(gpu, s->y, s->q, s->k, s->v, &args);
+}
+
+static osc_status norm_one(const shape *s)
+{
+    return cuda->layernorm(gpu, s->y, s->x, s->bias, s->bias, 1e-5f, 1, s->h);
+}
+
+static osc_status add_one(const shape *s) { return cuda->add(gpu, s->y, s->x, s->h); }
+
+/* Of one row, and of two, which cuBLASLt does; the weights are larger than the cache only
+ * from a width of 4096 on. */
+static osc_status fc1_one(const shape *s)
+{
+    return cuda->matmul(gpu, s->ffn, s->x, s->w, s->bias, OSC_ACT_RELU, 1, s->f, s->h);
+}
+
+static osc_status fc2_one(const shape *s)
+{
+    return cuda->matmul(gpu, s->y, s->ffn, s->w, s->bias, OSC_ACT_NONE, 1, s->h, s->f);
+}
+
+static osc_status fc1_two(const shape *s)
+{
+    return cuda->matmul(gpu, s->ffn, s->x, s->w, s->bias, OSC_ACT_RELU, 2, s->f, s->h);
+}
+
+static osc_status fc2_two(const shape *s)
+{
+    return cuda->matmul(gpu, s->y, s->ffn, s->w, s->bias, OSC_ACT_NONE, 2, s->h, s->f);
+}
+
 static double time_operation(operation run, const shape *s)
 {
     double seconds[RUNS];
@@ -144,6 +207,13 @@ static void bench_shape(size_t h, size_t heads)
         { "attention", attend, 2 * T * th, 4 * th * size },
         { "observe", observe_h, 0, th * size }, { "observe+hits", observe_hits, 0, th * size },
         { "observe fc2_in", observe_f, 0, 4 * th * size },
+        { "summarize", summarize, 0, th * size }, { "residual", residual, 0, th * size },
+        { "attention of one", attend_one, 4 * th, 2 * th * size },
+        { "layernorm of one", norm_one, 0, 0 }, { "add of one", add_one, 0, 0 },
+        { "fc1 of one", fc1_one, 8 * hh, 4 * hh * size },
+        { "fc2 of one", fc2_one, 8 * hh, 4 * hh * size },
+        { "fc1 of two", fc1_two, 16 * hh, 4 * hh * size },
+        { "fc2 of two", fc2_two, 16 * hh, 4 * hh * size },
     };
     s.x = random_values(T * h);
     s.y = random_values(T * h);
@@ -221,13 +291,82 @@ static void report_model(const char *what, const osc_session *session, const osc
     fflush(stdout);
 }
 
+static osc_status count_summary(void *user, osc_point point, int layer, size_t sequence,
+                                const osc_summary *summary)
+{
+    (void)user; (void)point; (void)layer; (void)sequence; (void)summary;
+    return OSC_OK;
+}
+
+static osc_status count_residual(void *user, size_t state, size_t sequence,
+                                 const osc_residual *found)
+{
+    (void)user; (void)state; (void)sequence; (void)found;
+    return OSC_OK;
+}
+
+/* What record keeps by default, or (`metrics` false) with --no-metrics. */
+static void bench_observed(osc_session *session, const osc_model *model, const osc_corpus *corpus,
+                           double *nll, double plain, bool metrics)
+{
+    osc_hooks *hooks;
+    osc_observer *observer;
+    size_t hits = 0;
+    char more[64];
+    osc_observer_shape widths = osc_model_shape(model);
+    unsigned track = 1u << OSC_AT_QKV_IN | 1u << OSC_AT_OUT_IN | 1u << OSC_AT_FC1_IN;
+    osc_observer_options wanted = { .alpha = 6.0f, .points = track | 1u << OSC_AT_FC2_IN,
+                                    .hits = track, .top1 = true, .on_hits = count_hits,
+                                    .on_summary = count_summary, .on_residual = count_residual,
+                                    .user = &hits };
+    wanted.modules = metrics ? widths.modules : 0;
+    wanted.residual = metrics;
+    must(osc_observer_create(&observer, &widths, &wanted));
+    must(osc_hooks_create(&hooks, widths.layers));
+    must(osc_hooks_observe(hooks, observer));
+    double observed = forward(session, corpus, hooks, nll);
+    snprintf(more, sizeof more, ", \"hits\": %zu", hits / (RUNS + 1));
+    report_model(metrics ? "observed+metrics" : "observed", session, model, observed,
+                 (double)corpus->offset[corpus->count], plain, more);
+    osc_hooks_free(hooks);
+    osc_observer_free(observer);
+}
+
+/* Medians of a step behind few ids, and at the end of the longest sequence. */
+static void bench_decode(const osc_model *model, const char *scheme, size_t length)
+{
+    enum { STEPS = 48, PROMPT = 16 };
+    osc_session *session;
+    osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length,
+                                    .chunk = 1, .cached = true };
+    double seconds[STEPS];
+    const float *logits;
+    must(osc_session_open(&session, model, &options));
+    int32_t *ids = osc_alloc(length, sizeof *ids);
+    for (size_t i = 0; i < length; i++)
+        ids[i] = (int32_t)(i * 7919 % osc_model_config(model)->vocabulary);
+    for (int at_end = 0; at_end < 2; at_end++) {
+        size_t before = at_end ? length - STEPS - 4 : PROMPT;
+        osc_decode_begin(session, 0);
+        must(osc_decode(session, ids, before, NULL, &logits));
+        for (size_t i = 0; i < STEPS + 4; i++) {
+            double start = bench_now();
+            must(osc_decode(session, &ids[before + i], 1, NULL, &logits));
+            if (i >= 4)
+                seconds[i - 4] = bench_now() - start;
+        }
+        double median = bench_median(seconds, STEPS);
+        report_model(at_end ? "decode behind a long past" : "decode", session, model, median, 1,
+                     median, "");
+    }
+    osc_free(ids);
+    osc_session_close(session);
+}
+
 static void bench_model(const char *path, const char *scheme)
 {
     osc_model *model;
     osc_session *session;
-    osc_hooks *hooks;
-    osc_observer *observer;
-    size_t hits = 0;
     char more[64];
     must(osc_model_open(&model, path));
     const osc_config *config = osc_model_config(model);
@@ -242,20 +381,10 @@ static void bench_model(const char *path, const char *scheme)
     snprintf(more, sizeof more, ", \"opening_s\": %.2f", opening);
     report_model("prefill", session, model, plain, tokens, plain, more);
 
-    osc_observer_shape widths = osc_model_shape(model);
-    unsigned track = 1u << OSC_AT_QKV_IN | 1u << OSC_AT_OUT_IN | 1u << OSC_AT_FC1_IN;
-    osc_observer_options wanted = { .alpha = 6.0f, .points = track | 1u << OSC_AT_FC2_IN,
-                                    .hits = track, .top1 = true, .on_hits = count_hits,
-                                    .user = &hits };
-    must(osc_observer_create(&observer, &widths, &wanted));
-    must(osc_hooks_create(&hooks, config->layers));
-    must(osc_hooks_observe(hooks, observer));
-    double observed = forward(session, &corpus, hooks, nll);
-    snprintf(more, sizeof more, ", \"hits\": %zu", hits / (RUNS + 1));
-    report_model("observed", session, model, observed, tokens, plain, more);
-    osc_hooks_free(hooks);
-    osc_observer_free(observer);
+    bench_observed(session, model, &corpus, nll, plain, false);
+    bench_observed(session, model, &corpus, nll, plain, true);
     osc_session_close(session);
+    bench_decode(model, scheme, length);
     osc_model_close(model);
     osc_free(corpus.ids);
     osc_free(corpus.offset);
@@ -267,7 +396,7 @@ int main(int argc, char **argv)
     must(osc_backend_find(&cuda, "cuda"));
     static const struct { size_t hidden, heads; } sizes[] = { { 768, 12 }, { 4096, 32 },
                                                               { 7168, 56 } };
-    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+    for (size_t i = 0; argc == 1 && i < sizeof sizes / sizeof *sizes; i++)
         bench_shape(sizes[i].hidden, sizes[i].heads);
     for (int i = 1; i < argc; i++) {
         char *scheme = strchr(argv[i], '@');     /* DIR or DIR@SCHEME */

@@ -296,6 +296,11 @@ check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_cuda_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_cuda_models
+%C%_test_cuda_models_SOURCES = %D%/test_cuda_models.c %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_cuda_models_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_cuda_models_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_cuda_codes
 %C%_test_cuda_codes_SOURCES = %D%/test_cuda_codes.c %D%/cuda_side.c \
   %D%/cuda_side.h %D%/coded_layer.h %D%/near.h %D%/run.h

@@ -225,6 +225,47 @@ START_TEST(test_layernorm)
 }
 END_TEST
 
+START_TEST(test_rmsnorm)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 1, 7 }, { 5, 64 }, { 3, 257 }, { 2, 4096 },
+                                        { 2, 30000 }, { 300, 256 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        size_t rows = shapes[s][0], width = shapes[s][1], n = rows * width;
+        values x = make(n, 3, 5), w = make(width, 1, 6), y = make(n, 0, 1);
+        must(cpu->rmsnorm(host, y.here, x.here, w.here, 1e-6f, rows, width));
+        must(cuda->rmsnorm(gpu, y.there, x.there, w.there, 1e-6f, rows, width));
+        compare("rmsnorm", &y, 1);
+        must(cuda->rmsnorm(gpu, x.there, x.there, w.there, 1e-6f, rows, width));
+        memcpy(x.here, y.here, n * sizeof *x.here);
+        compare("rmsnorm in place", &x, 1);
+        drop(&x); drop(&w); drop(&y);
+    }
+    close_both();
+}
+END_TEST
+
+START_TEST(test_rotate)
+{
+    static const struct { size_t rows, heads, size, dim, first; bool neighbours; } cases[] = {
+        { 1, 1, 2, 2, 0, true }, { 5, 3, 20, 12, 0, true }, { 5, 3, 20, 12, 7, false },
+        { 40, 5, 64, 64, 2000, false }, { 40, 5, 64, 32, 250, true },
+        { 1, 5, 128, 128, 299, false },
+    };
+    open_both(_i);
+    for (size_t c = 0; c < sizeof cases / sizeof *cases; c++) {
+        osc_rotary rotary = { .dim = cases[c].dim, .neighbours = cases[c].neighbours,
+                              .base = 10000.0f, .first = cases[c].first };
+        values x = make(cases[c].rows * cases[c].heads * cases[c].size, 2, 50);
+        must(cpu->rotate(host, x.here, &rotary, cases[c].rows, cases[c].heads, cases[c].size));
+        must(cuda->rotate(gpu, x.there, &rotary, cases[c].rows, cases[c].heads, cases[c].size));
+        compare("rotate", &x, 1);
+        drop(&x);
+    }
+    close_both();
+}
+END_TEST
+
 /* --- elementwise -------------------------------------------------------------------- */
 
 START_TEST(test_elementwise)
@@ -238,6 +279,9 @@ START_TEST(test_elementwise)
             must(cpu->add(host, y.here, x.here, n));
             must(cuda->add(gpu, y.there, x.there, n));
             compare("add", &y, 0);
+            must(cpu->multiply(host, y.here, x.here, n));
+            must(cuda->multiply(gpu, y.there, x.there, n));
+            compare("multiply", &y, 1e-2);
             for (int act = OSC_ACT_NONE; act <= OSC_ACT_SILU; act++) {
                 must(cpu->copy(host, y.here, x.here, n));
                 must(cuda->copy(gpu, y.there, x.there, n));
@@ -300,14 +344,14 @@ START_TEST(test_matmul)
 }
 END_TEST
 
-START_TEST(test_head)
+static void check_head(bool biased)
 {
     enum { ROWS = 41, WIDTH = 72, SPLIT = 700 };
     static osc_row_lse here[ROWS], there[ROWS];
     int32_t targets[ROWS];
     void *lse, *to, *logits;
-    open_both(_i);
     values x = make(ROWS * WIDTH, 1, 14), w = make(VOCABULARY * WIDTH, 1, 15);
+    values bias = make(VOCABULARY, 1, 16);
     float *want = osc_alloc(ROWS * VOCABULARY, sizeof *want), *got;
     for (size_t r = 0; r < ROWS; r++) {
         here[r] = (osc_row_lse){ .max = -INFINITY };
@@ -321,10 +365,16 @@ START_TEST(test_head)
     for (size_t i = 0; i < VOCABULARY; i += SPLIT) {
         size_t n = VOCABULARY - i < SPLIT ? VOCABULARY - i : SPLIT;
         size_t at = i * WIDTH * osc_dtype_size(cuda->dtype);
-        must(cpu->head(host, here, x.here, w.here + i * WIDTH, targets, ROWS, i, n, WIDTH, want,
-                       VOCABULARY));
-        must(cuda->head(gpu, lse, x.there, (char *)w.there + at, to, ROWS, i, n, WIDTH, logits,
-                        VOCABULARY));
+        size_t bias_at = i * osc_dtype_size(cuda->dtype);
+        must(cpu->head_biased(host, here, x.here, w.here + i * WIDTH, biased ? bias.here + i : NULL,
+                              targets, ROWS, i, n, WIDTH, want, VOCABULARY));
+        if (biased)
+            must(cuda->head_biased(gpu, lse, x.there, (char *)w.there + at,
+                                   (char *)bias.there + bias_at, to, ROWS, i, n, WIDTH, logits,
+                                   VOCABULARY));
+        else
+            must(cuda->head(gpu, lse, x.there, (char *)w.there + at, to, ROWS, i, n, WIDTH, logits,
+                            VOCABULARY));
     }
     must(cuda->get(gpu, there, lse, sizeof there));
     for (size_t r = 0; r < ROWS; r++) {
@@ -341,7 +391,14 @@ START_TEST(test_head)
     cuda->release(gpu, to);
     cuda->release(gpu, logits);
     osc_free(want);
-    drop(&x); drop(&w);
+    drop(&x); drop(&w); drop(&bias);
+}
+
+START_TEST(test_head)
+{
+    open_both(_i);
+    check_head(false);
+    check_head(true);
     close_both();
 }
 END_TEST
@@ -356,24 +413,27 @@ static void check_masses(const double *want, const void *there, size_t heads, si
         ck_assert_double_eq_tol(got[h], want[h], 1e-4 * (double)tokens);
 }
 
-/* In one go and in steps; `scale` as large as the trained models' scores need. */
-static void check_attention(size_t tokens, size_t heads, size_t size, float scale)
+/* In one go and in steps; scores and masses are made here. */
+static void check_attention_of(osc_attention here)
 {
-    size_t n = tokens * heads * size;
+    size_t tokens = here.tokens, heads = here.heads, size = here.head_size;
+    size_t keys = here.past + tokens, n = tokens * heads * size;
+    size_t narrow = keys * (here.kv_heads == 0 ? heads : here.kv_heads) * size;
     double masses[HEADS] = { 0 };
     void *top1, *scores;
-    values q = make(n, 1, 16), k = make(n, 1, 17), v = make(n, 1, 18), o = make(n, 0, 1);
+    values q = make(n, 1, 16), k = make(narrow, 1, 17), v = make(narrow, 1, 18);
+    values o = make(n, 0, 1);
     must(cuda->alloc(gpu, &top1, sizeof masses));
-    must(cuda->alloc(gpu, &scores, heads * tokens * tokens * sizeof(float)));
+    must(cuda->alloc(gpu, &scores, heads * tokens * keys * sizeof(float)));
     must(cuda->put(gpu, top1, masses, sizeof masses));
-    osc_attention here = { .tokens = tokens, .heads = heads, .head_size = size, .scale = scale,
-                           .top1 = masses };
+    here.top1 = masses;
     osc_attention there = here;
     there.top1 = top1;
     there.scores = scores;
-    char what[96];
-    snprintf(what, sizeof what, "attention of %zu tokens, %zu heads of %zu, scale %g", tokens,
-             heads, size, (double)scale);
+    char what[160];
+    snprintf(what, sizeof what, "attention of %zu tokens behind %zu, %zu heads (%zu) of %zu, "
+             "scale %g%s", tokens, here.past, heads, here.kv_heads, size, (double)here.scale,
+             here.alibi ? ", ALiBi" : "");
     must(cpu->attention(host, o.here, q.here, k.here, v.here, &here));
     must(cuda->attention(gpu, o.there, q.there, k.there, v.there, &there));
     compare(what, &o, 1);
@@ -389,6 +449,33 @@ static void check_attention(size_t tokens, size_t heads, size_t size, float scal
     cuda->release(gpu, scores);
     drop(&q); drop(&k); drop(&v); drop(&o);
 }
+
+/* `scale` as large as the trained models' scores need. */
+static void check_attention(size_t tokens, size_t heads, size_t size, float scale)
+{
+    check_attention_of((osc_attention){ .tokens = tokens, .heads = heads, .head_size = size,
+                                        .scale = scale });
+}
+
+/* Heads that share keys and values, ALiBi, keys of earlier calls; each alone and together. */
+START_TEST(test_attention_kinds)
+{
+    static const size_t sizes[] = { 1, 16, 20, 64, 80, 96, 113, 128, 160 };
+    static const struct { size_t past, tokens; } lengths[] = {
+        { 0, 1 }, { 0, 3 }, { 0, 70 }, { 0, 200 }, { 1, 1 }, { 37, 1 }, { 63, 2 }, { 70, 3 },
+        { 5, 130 }, { 130, 70 }, { 64, 64 }, { 63, 65 }, { 299, 1 }, { 296, 4 },
+    };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+            for (unsigned kind = 0; kind < 4; kind++)
+                check_attention_of((osc_attention){
+                    .tokens = lengths[l].tokens, .past = lengths[l].past,
+                    .heads = kind == 1 ? 4 : HEADS, .kv_heads = kind == 1 ? 2 : kind == 3 ? 1 : 0,
+                    .head_size = sizes[s], .alibi = kind >= 2, .scale = 0.3f });
+    close_both();
+}
+END_TEST
 
 START_TEST(test_attention)
 {
@@ -551,6 +638,177 @@ START_TEST(test_hits_in_turn)
 }
 END_TEST
 
+/* --- whole activations -------------------------------------------------------------- */
+
+enum { REDUCED_WIDEST = 20000 };
+
+typedef struct {
+    osc_residual residual[8];
+    osc_summary  summary[8];
+    size_t       residuals, summaries;
+} reduced;
+
+static osc_status keep_residual(const osc_residual_route *route, const osc_residual *residual)
+{
+    reduced *all = route->user;
+    ck_assert_uint_eq(route->state, all->residuals);
+    all->residual[all->residuals++] = *residual;
+    return OSC_OK;
+}
+
+static osc_status keep_summary(const osc_summary_route *route, const osc_summary *summary)
+{
+    reduced *all = route->user;
+    ck_assert_uint_eq(route->sequence, all->summaries);
+    all->summary[all->summaries++] = *summary;
+    return OSC_OK;
+}
+
+typedef enum { PLAIN, MASSIVE, EQUAL, ZEROS, SPREAD, WITH_NAN, KINDS } kind;
+
+static void fill_reduced(float *x, size_t rows, size_t width, kind what)
+{
+    uint64_t seed = 77 + rows * 1000 + width;
+    for (size_t i = 0; i < rows * width; i++) {
+        float v = random_float(&seed);
+        x[i] = what == EQUAL ? (v < 0 ? -2.5f : 2.5f) : what == ZEROS ? 0.0f
+             : what == SPREAD ? ldexpf(v, (int)(i * 7919 % 20) - 13)
+             : what == MASSIVE ? 0.05f * v : v;
+    }
+    if (what == MASSIVE || what == WITH_NAN)
+        for (size_t r = 0; r < rows; r += 3)
+            x[r * width + r % width] = r % 2 ? 1234.0f : -1232.0f - 2 * (float)(r / 9);
+    if (what == WITH_NAN)
+        x[rows / 2 * width + width / 2] = NAN;
+}
+
+static bool same_value(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static void compare_residual(const osc_residual *a, const osc_residual *b)
+{
+    ck_assert(same_value(a->median, b->median));
+    ck_assert(same_value(a->ratio, b->ratio) || fabs(a->ratio / b->ratio - 1) < 1e-12);
+    ck_assert_uint_eq(a->tops, b->tops);
+    for (size_t t = 0; t < a->tops; t++) {
+        ck_assert_uint_eq(a->top[t].position, b->top[t].position);
+        ck_assert_uint_eq(a->top[t].feature, b->top[t].feature);
+        ck_assert(same_value(a->top[t].value, b->top[t].value));
+    }
+}
+
+static void compare_summary(const osc_summary *a, const osc_summary *b, const float *x)
+{
+    double scale[4] = { 0 };
+    for (size_t i = 0; i < a->count; i++)
+        for (int p = 0; p < 4; p++)
+            scale[p] += pow(fabs((double)x[i]), p + 1);
+    ck_assert_uint_eq(a->count, b->count);
+    ck_assert(same_value(a->peak, b->peak));
+    for (int p = 0; p < 4; p++)
+        ck_assert(same_value(a->power[p], b->power[p])
+                  || fabs(a->power[p] - b->power[p]) <= 1e-6 * scale[p]);
+}
+
+/* One shape: reports in order, the second of each like the first, columns added twice. */
+static void check_reductions(size_t rows, size_t width, kind what, size_t shift)
+{
+    static double sumsq[REDUCED_WIDEST], sums[REDUCED_WIDEST];
+    static uint64_t massive[REDUCED_WIDEST], counts[REDUCED_WIDEST];
+    static reduced want, got;
+    values x = make_at(rows * width, 1, 60, shift);
+    void *there[2];
+    float *view;
+    fill_reduced(x.here, rows, width, what);
+    must(cuda->host_put(gpu, x.there, cuda->dtype, x.here, x.count));
+    must(cuda->host_view(gpu, &view, x.there, cuda->dtype, x.count));
+    for (size_t i = 0; i < x.count; i++)
+        x.here[i] = isnan(view[i]) ? NAN : view[i];     /* of all NaN, the one of arithmetic */
+    memset(sumsq, 0, sizeof sumsq);
+    memset(massive, 0, sizeof massive);
+    must(cuda->alloc(gpu, &there[0], width * sizeof *sumsq));
+    must(cuda->alloc(gpu, &there[1], width * sizeof *massive));
+    must(cuda->put(gpu, there[0], sumsq, width * sizeof *sumsq));
+    must(cuda->put(gpu, there[1], massive, width * sizeof *massive));
+    osc_residual_stats here = { width, sumsq, massive }, other = { width, there[0], there[1] };
+    memset(&want, 0, sizeof want);
+    memset(&got, 0, sizeof got);
+    for (size_t i = 0; i < 2; i++) {
+        osc_residual_route r = { keep_residual, &want, i, 0 }, s = { keep_residual, &got, i, 0 };
+        osc_summary_route t = { keep_summary, &want, 0, 0, i }, u = { keep_summary, &got, 0, 0, i };
+        must(cpu->residual(host, &here, x.here, rows, width, &r));
+        must(cpu->summarize(host, x.here, x.count, &t));
+        must(cuda->residual(gpu, &other, x.there, rows, width, &s));
+        must(cuda->summarize(gpu, x.there, x.count, &u));
+    }
+    ck_assert_uint_eq(got.residuals + got.summaries, 0);
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.residuals, 2);
+    ck_assert_uint_eq(got.summaries, 2);
+    for (size_t i = 0; i < 2; i++) {
+        ck_assert_msg(same_value(want.residual[i].median, got.residual[i].median),
+                      "%zu x %zu, kind %d, call %zu: median %.9g, expected %.9g", rows, width,
+                      (int)what, i, (double)got.residual[i].median,
+                      (double)want.residual[i].median);
+        compare_residual(&want.residual[i], &got.residual[i]);
+        compare_summary(&want.summary[i], &got.summary[i], x.here);
+    }
+    must(cuda->get(gpu, sums, there[0], width * sizeof *sums));
+    must(cuda->get(gpu, counts, there[1], width * sizeof *counts));
+    for (size_t c = 0; c < width; c++) {
+        ck_assert(same_value(sums[c], sumsq[c]) || fabs(sums[c] - sumsq[c]) <= 1e-6 * sumsq[c]);
+        ck_assert_uint_eq(counts[c], massive[c]);
+    }
+    cuda->release(gpu, there[0]);
+    cuda->release(gpu, there[1]);
+    drop_at(&x, shift);
+}
+
+START_TEST(test_reductions)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 1, 2 }, { 2, 1 }, { 1, 17 }, { 7, 3 },
+                                        { 33, 31 }, { 65, 64 }, { 41, 131 }, { 300, 520 },
+                                        { 3, 4096 }, { 2, 20000 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int what = 0; what < KINDS; what++)
+            check_reductions(shapes[s][0], shapes[s][1], (kind)what, s % 3);
+    close_both();
+}
+END_TEST
+
+/* Observers run beside what follows: what they read must not change under them. */
+START_TEST(test_watched)
+{
+    enum { ROWS = 300, WIDTH = 4096 };
+    static reduced got;
+    open_both(_i);
+    values x = make(ROWS * WIDTH, 1, 61), y = make(ROWS * WIDTH, 1, 62);
+    memset(&got, 0, sizeof got);
+    for (size_t i = 0; i < 8; i++) {
+        osc_summary_route to = { keep_summary, &got, 0, 0, i };
+        must(cuda->summarize(gpu, x.there, x.count, &to));
+        must(cuda->add(gpu, x.there, y.there, x.count));
+    }
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.summaries, 8);
+    for (size_t i = 0; i < 8; i++) {
+        double sum = 0, most = 0;
+        for (size_t j = 0; j < x.count; j++) {
+            sum += (double)x.here[j];
+            most = fmax(most, fabs((double)x.here[j]));
+        }
+        ck_assert_double_eq_tol(got.summary[i].power[0], sum, budget * 2000);
+        ck_assert_double_eq_tol((double)got.summary[i].peak, most, budget * 4);
+        must(cpu->add(host, x.here, y.here, x.count));
+    }
+    drop(&x); drop(&y);
+    close_both();
+}
+END_TEST
+
 /* --- the same bits ------------------------------------------------------------------ */
 
 START_TEST(test_repeats)
@@ -704,6 +962,8 @@ int main(void)
     tcase_add_loop_test(operations, test_load_large, 0, 1);
     tcase_add_loop_test(operations, test_tables, 0, TYPES);
     tcase_add_loop_test(operations, test_layernorm, 0, TYPES);
+    tcase_add_loop_test(operations, test_rmsnorm, 0, TYPES);
+    tcase_add_loop_test(operations, test_rotate, 0, TYPES);
     tcase_add_loop_test(operations, test_elementwise, 0, TYPES);
     tcase_add_loop_test(operations, test_clear, 0, TYPES);
     tcase_add_loop_test(operations, test_matmul, 0, TYPES);
@@ -715,10 +975,13 @@ int main(void)
     tcase_set_timeout(observers, 300);
     tcase_add_loop_test(observers, test_observe, 0, TYPES);
     tcase_add_loop_test(observers, test_hits_in_turn, 0, TYPES);
+    tcase_add_loop_test(observers, test_reductions, 0, TYPES);
+    tcase_add_loop_test(observers, test_watched, 0, TYPES);
     suite_add_tcase(suite, observers);
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);
     tcase_add_loop_test(attention, test_attention, 0, TYPES);
+    tcase_add_loop_test(attention, test_attention_kinds, 0, TYPES);
     suite_add_tcase(suite, attention);
     TCase *models = tcase_create("models");
     tcase_set_timeout(models, 300);

@@ -23,11 +23,13 @@
 
 enum {
     OSC_TURNS = 2,
+    OSC_GRAPH_IDS = 64,
     OSC_FEW_ROWS = 8    /* up to so many, a product takes as long as reading its weights */
 };
 
 typedef struct osc_device osc_device;           /* one open device, opaque */
 typedef struct osc_backend osc_backend;
+typedef struct osc_graph osc_graph;             /* work kept by a backend, opaque */
 
 typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_ACT_SILU } osc_act;
 
@@ -84,6 +86,22 @@ struct osc_hits_route {
     void         *user;
     unsigned      point;            /* the caller's */
     size_t        layer, sequence;
+};
+
+/* Where the summary of an activation goes, or what was found in the residual stream. */
+typedef struct osc_summary_route osc_summary_route;
+struct osc_summary_route {
+    osc_status (*sink)(const osc_summary_route *route, const osc_summary *summary);
+    void      *user;
+    unsigned   point;               /* the caller's */
+    int        layer;
+    size_t     sequence;
+};
+typedef struct osc_residual_route osc_residual_route;
+struct osc_residual_route {
+    osc_status (*sink)(const osc_residual_route *route, const osc_residual *residual);
+    void      *user;
+    size_t     state, sequence;     /* the caller's */
 };
 
 struct osc_backend {
@@ -209,17 +227,28 @@ struct osc_backend {
      * error comes out of whichever call reports to it. */
     osc_status (*observe)(osc_device *device, osc_column_stats *stats, const void *x,
                           size_t rows, size_t width, float alpha, const osc_hits_route *route);
-    /* Reports the hits that are still on their way, or forgets them. */
+    /* Reports the summary of x [count] to `route`, as observe does hits; sums are double,
+     * of any order that is the same in every run.  NULL: this backend does not do it. */
+    osc_status (*summarize)(osc_device *device, const void *x, size_t count,
+                            const osc_summary_route *route);
+    /* Reports what is in the residual stream x [rows, width] to `route`, as observe does
+     * hits, and adds to `stats`, whose arrays are alloc() memory; medians and the largest
+     * values are exact.  NULL: this backend does not do it. */
+    osc_status (*residual)(osc_device *device, const osc_residual_stats *stats, const void *x,
+                           size_t rows, size_t width, const osc_residual_route *route);
+    /* Reports what is still on its way, or forgets it. */
     osc_status (*settle)(osc_device *device, bool report);
 
-    /* Sets `summary` from x [count]; sums are double, of any order that is the same in
-     * every run.  NULL: this backend does not do it. */
-    osc_status (*summarize)(osc_device *device, osc_summary *summary, const void *x, size_t count);
-    /* Sets `residual` from x [rows, width] and adds to `stats`; medians and the largest
-     * values are exact.  NULL: this backend does not do it. */
-    osc_status (*residual)(osc_device *device, osc_residual *residual,
-                           const osc_residual_stats *stats, const void *x, size_t rows,
-                           size_t width);
+    /* Operations issued between begin and end go into a graph instead of to the device;
+     * *graph is NULL or one kept before, which a graph that differs in nothing but arguments
+     * takes over.  Not `wanted`: what was issued is forgotten, *graph stays.  Only
+     * operations that do not wait; embed must be given graph_ids(), [OSC_GRAPH_IDS] in host
+     * memory, and reads them whenever run does the work.  All NULL: no graphs. */
+    int32_t   *(*graph_ids)(osc_device *device);
+    osc_status (*graph_begin)(osc_device *device);
+    osc_status (*graph_end)(osc_device *device, osc_graph **graph, bool wanted);
+    osc_status (*graph_run)(osc_device *device, osc_graph *graph);
+    void       (*graph_free)(osc_device *device, osc_graph *graph);
 
     /* Host memory for a hook to see `count` values of x, of dtype OSC_F32 or the
      * backend's: the values themselves on the CPU, a staging copy elsewhere, until the

@@ -128,9 +128,9 @@ osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const vo
 
 osc_status osc_cpu_reduction_plan(osc_cpu_reduction *reduction, const osc_limits *limits);
 void osc_cpu_reduction_free(osc_cpu_reduction *reduction);
-osc_status osc_cpu_summarize(osc_device *device, osc_summary *summary, const void *x, size_t count);
-osc_status osc_cpu_residual(osc_device *device, osc_residual *residual,
-                            const osc_residual_stats *stats, const void *x, size_t rows,
-                            size_t width);
+osc_status osc_cpu_summarize(osc_device *device, const void *x, size_t count,
+                             const osc_summary_route *route);
+osc_status osc_cpu_residual(osc_device *device, const osc_residual_stats *stats, const void *x,
+                            size_t rows, size_t width, const osc_residual_route *route);
 
 #endif

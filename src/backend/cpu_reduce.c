@@ -36,7 +36,8 @@ void osc_cpu_reduction_free(osc_cpu_reduction *reduction)
     osc_free(reduction->median);
 }
 
-osc_status osc_cpu_summarize(osc_device *device, osc_summary *summary, const void *x, size_t count)
+osc_status osc_cpu_summarize(osc_device *device, const void *x, size_t count,
+                             const osc_summary_route *route)
 {
     const osc_cpu_reduce_vec *reduce = device->vec->reduce;
     osc_cpu_part *part = device->reduction.part;
@@ -49,14 +50,14 @@ osc_status osc_cpu_summarize(osc_device *device, osc_summary *summary, const voi
         reduce->powers(part[t].power, values, n);
     }
     uint32_t peak = 0;
-    *summary = (osc_summary){ .count = count };
+    osc_summary summary = { .count = count };
     for (size_t t = 0; t < tasks; t++) {
         peak = part[t].peak > peak ? part[t].peak : peak;
         for (size_t p = 0; p < 4; p++)
-            summary->power[p] += part[t].power[p];
+            summary.power[p] += part[t].power[p];
     }
-    summary->peak = osc_bits_to_float(peak);
-    return OSC_OK;
+    summary.peak = osc_bits_to_float(peak);
+    return route->sink(route, &summary);
 }
 
 /* --- medians ------------------------------------------------------------------------- */
@@ -218,20 +219,19 @@ static void add_columns(osc_device *device, const osc_residual_stats *stats, con
     }
 }
 
-osc_status osc_cpu_residual(osc_device *device, osc_residual *residual,
-                            const osc_residual_stats *stats, const void *data, size_t rows,
-                            size_t width)
+osc_status osc_cpu_residual(osc_device *device, const osc_residual_stats *stats, const void *data,
+                            size_t rows, size_t width, const osc_residual_route *route)
 {
     const float *x = data;
     const osc_cpu_reduction *of = &device->reduction;
+    osc_residual residual = { .ratio = 0.0 };
     measure_rows(device, x, rows, width);
-    residual->median = osc_bits_to_float(median_of_rows(device, x, rows, width));
-    residual->ratio = 0.0;
+    residual.median = osc_bits_to_float(median_of_rows(device, x, rows, width));
     for (size_t r = 0; r < rows; r++)
-        residual->ratio += (double)osc_bits_to_float(of->peak[r])
+        residual.ratio += (double)osc_bits_to_float(of->peak[r])
                          / (double)osc_bits_to_float(of->median[r]);
-    find_top(device, residual, x, rows, width);
-    add_columns(device, stats, x, rows, width, osc_massive_from(residual->median),
-                magnitude_of(residual->top[0].value));
-    return OSC_OK;
+    find_top(device, &residual, x, rows, width);
+    add_columns(device, stats, x, rows, width, osc_massive_from(residual.median),
+                magnitude_of(residual.top[0].value));
+    return route->sink(route, &residual);
 }

@@ -1,7 +1,8 @@
-libosc_a_SOURCES += %D%/backend.h %D%/codes.h %D%/stats.c %D%/stats.h %D%/alibi.h %D%/backends.c \
-  %D%/cpu.c %D%/cpu.h %D%/cpu_ops.c %D%/cpu_matmul.c %D%/cpu_few.c %D%/cpu_attention.c \
-  %D%/cpu_observe.c %D%/cpu_reduce.c %D%/cpu_rotate.c %D%/cpu_vec.h %D%/cpu_i8.h %D%/cpu_i8.c \
-  %D%/cpu_i8_load.c %D%/cpu_i8_code.c %D%/cpu_i8_matmul.c %D%/cpu_i8_view.c %D%/cpu_q8.c
+libosc_a_SOURCES += %D%/alibi.h %D%/backend.h %D%/backends.c %D%/codes.h %D%/cpu.c %D%/cpu.h \
+  %D%/cpu_attention.c %D%/cpu_few.c %D%/cpu_i8.c %D%/cpu_i8.h %D%/cpu_i8_code.c \
+  %D%/cpu_i8_load.c %D%/cpu_i8_matmul.c %D%/cpu_i8_view.c %D%/cpu_matmul.c %D%/cpu_observe.c \
+  %D%/cpu_ops.c %D%/cpu_q8.c %D%/cpu_reduce.c %D%/cpu_rotate.c %D%/cpu_vec.h %D%/stats.c \
+  %D%/stats.h
 
 # cpu_vec.c once per instruction set: -O3 and no trapping mathematics so that its
 # plain loops become vector code; results are IEEE all the same.

@@ -77,14 +77,15 @@ static osc_status check(const osc_session *s, const int32_t *ids, size_t count,
     return OSC_OK;
 }
 
-static void select_ids(osc_session *s, const int32_t *ids, size_t count, const osc_hooks *hooks)
+static void select_ids(osc_session *s, size_t position, const int32_t *ids, size_t count,
+                       const osc_hooks *hooks)
 {
     osc_pass *pass = &s->pass;
     pass->hooks = hooks;
     pass->ids = ids;
     pass->tokens = count;
     pass->sequence = s->cache.sequence;
-    pass->first = s->cache.position;
+    pass->first = position;
     pass->resid = s->resid;
     pass->head_in = s->head_in;
 }
@@ -144,15 +145,23 @@ static osc_status run_head(osc_session *s)
     return osc_step_deliver(pass, OSC_AT_LOGITS, s->cache.logits, 1, s->config->vocabulary);
 }
 
+static osc_status run_ids(osc_session *s, size_t position, const int32_t *ids, size_t count,
+                          const osc_hooks *hooks)
+{
+    select_ids(s, position, ids, count, hooks);
+    OSC_TRY(run_blocks(s));
+    return run_head(s);
+}
+
 osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
                       const osc_hooks *hooks, const float **logits)
 {
     osc_session *s = session;
     OSC_TRY(check(s, ids, count, hooks));
     OSC_TRY(osc_session_own_scores(s, hooks));
-    select_ids(s, ids, count, hooks);
-    OSC_TRY(run_blocks(s));
-    OSC_TRY(run_head(s));
+    OSC_TRY(count == 1 && osc_session_has_graphs(s, hooks)
+            ? osc_session_step(s, s->cache.position, ids[0], run_ids)
+            : run_ids(s, s->cache.position, ids, count, hooks));
     OSC_TRY(s->backend->get(s->device, s->cache.host_logits, s->cache.logits,
                             s->config->vocabulary * sizeof *s->cache.logits));
     s->cache.position += count;

@@ -31,6 +31,49 @@ static osc_status bring_stats(osc_session *s, const osc_column_stats *own, osc_p
                            osc_column_stats_bytes(s->config->layers, own->width));
 }
 
+static osc_status own_residual(osc_session *s, size_t width)
+{
+    size_t states = s->config->layers + 1;
+    osc_residual_stats *all = s->mirror.residual;
+    void *sumsq, *massive;
+    if (all == NULL)
+        all = s->mirror.residual = osc_alloc(states, sizeof *all);
+    if (all == NULL)
+        return OSC_ENOMEM;
+    OSC_TRY(osc_session_own(s, &sumsq, states * width, sizeof *all->sumsq, &s->buffer_bytes));
+    OSC_TRY(osc_session_own(s, &massive, states * width, sizeof *all->massive,
+                            &s->buffer_bytes));
+    for (size_t i = 0; i < states; i++)
+        all[i] = (osc_residual_stats){ .width = width, .sumsq = (double *)sumsq + i * width,
+                                       .massive = (uint64_t *)massive + i * width };
+    return OSC_OK;
+}
+
+/* Elements of one array of the residual stream's accumulators. */
+static size_t residual_cells(const osc_session *s, const osc_residual_stats *own)
+{
+    return (s->config->layers + 1) * own->width;
+}
+
+static osc_status bring_residual(osc_session *s, const osc_residual_stats *own)
+{
+    if (s->mirror.residual == NULL || s->mirror.residual->sumsq == NULL)
+        OSC_TRY(own_residual(s, own->width));
+    s->pass.residual = s->mirror.residual;
+    OSC_TRY(s->backend->put(s->device, s->pass.residual->sumsq, own->sumsq,
+                            residual_cells(s, own) * sizeof *own->sumsq));
+    return s->backend->put(s->device, s->pass.residual->massive, own->massive,
+                           residual_cells(s, own) * sizeof *own->massive);
+}
+
+static osc_status return_residual(osc_session *s, const osc_residual_stats *own)
+{
+    OSC_TRY(s->backend->get(s->device, own->sumsq, s->pass.residual->sumsq,
+                            residual_cells(s, own) * sizeof *own->sumsq));
+    return s->backend->get(s->device, own->massive, s->pass.residual->massive,
+                           residual_cells(s, own) * sizeof *own->massive);
+}
+
 /* Doubles of one attention's mass. */
 static size_t cells(const osc_session *s)
 {
@@ -59,8 +102,14 @@ osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks)
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         pass->stats[p] = NULL;
     pass->top1 = pass->top1_without = NULL;
+    pass->residual = NULL;
     if (observer == NULL)
         return OSC_OK;
+    osc_residual_stats *residual = osc_observer_residual(observer, 0);
+    if (s->backend->host)
+        pass->residual = residual;
+    else if (residual != NULL)
+        OSC_TRY(bring_residual(s, residual));
     osc_top1_stats *top1 = osc_observer_top1(observer);
     size_t sets = osc_observer_get_options(observer)->without_sets;
     for (size_t p = 0; p < OSC_POINT_COUNT; p++) {
@@ -88,6 +137,8 @@ osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks)
     if (observer == NULL || s->backend->host)
         return OSC_OK;
     osc_top1_stats *top1 = osc_observer_top1(observer);
+    if (s->pass.residual != NULL)
+        OSC_TRY(return_residual(s, osc_observer_residual(observer, 0)));
     for (size_t p = 0; p < OSC_POINT_COUNT; p++) {
         osc_column_stats *own = osc_observer_stats(observer, (osc_point)p, 0);
         if (own != NULL)

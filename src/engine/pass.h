@@ -38,6 +38,7 @@ typedef struct {
 
     /* the observer's accumulators where the backend adds to them, NULL if not wanted */
     osc_column_stats *stats[OSC_POINT_COUNT];    /* [layers] each */
+    osc_residual_stats *residual;                /* [layers + 1] */
     double *top1, *top1_without;                 /* [layers, A]; [sets, layers, A] */
 
     /* activations of this sequence */

@@ -230,6 +230,9 @@ osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
                         "takes %zu of up to %zu ids at once", first, first + count,
                         corpus->longest, session->chunk, session->longest);
     session->pass.hooks = hooks;
+    session->pass.first = 0;
+    session->pass.keys = session->pass.k = session->k;
+    session->pass.values = session->pass.v = session->v;
     osc_status status = run_chunk(session, corpus, first, count, nll);
     if (status != OSC_OK) {
         session->backend->settle(session->device, false);

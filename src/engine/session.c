@@ -237,6 +237,8 @@ void osc_session_close(osc_session *session)
 {
     if (session == NULL)
         return;
+    if (session->step.graph != NULL)
+        session->backend->graph_free(session->device, session->step.graph);
     for (size_t i = 0; i < session->owned_count; i++)
         session->backend->release(session->device, session->owned[i]);
     osc_free(session->owned);
@@ -245,6 +247,7 @@ void osc_session_close(osc_session *session)
     osc_free(session->cache.host_logits);
     for (size_t p = 0; p < OSC_POINT_COUNT; p++)
         osc_free(session->mirror.stats[p]);
+    osc_free(session->mirror.residual);
     osc_free(session->host_lse);
     osc_free(session->host_targets);
     if (session->device != NULL)

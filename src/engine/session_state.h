@@ -28,6 +28,7 @@ typedef struct {
  * each is one block, laid out as the observer's own (mirror.c). */
 typedef struct {
     osc_column_stats *stats[OSC_POINT_COUNT];   /* [layers] */
+    osc_residual_stats *residual;               /* [layers + 1] */
     osc_mirrored_mass top1, top1_without;       /* [layers, A]; [sets, layers, A] */
 } osc_mirror;
 
@@ -38,6 +39,13 @@ typedef struct {
     size_t sequence;
     float *logits, *host_logits;   /* [V], where the backend works and here */
 } osc_cache;
+
+/* Steps of one id as graphs (graph.c). */
+typedef struct {
+    bool       seen;       /* one was done */
+    osc_graph *graph;      /* NULL until another was */
+    size_t     ready;      /* the position for which it is made; SIZE_MAX: none */
+} osc_step_graph;
 
 struct osc_session {
     const osc_model   *model;
@@ -69,6 +77,7 @@ struct osc_session {
     size_t             ready;       /* the block whose turn is filled ahead; SIZE_MAX: none */
     osc_mirror         mirror;
     osc_cache          cache;
+    osc_step_graph     step;
 
     void **owned;                   /* every device buffer above, for release */
     size_t owned_count, owned_capacity;
@@ -147,6 +156,13 @@ osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks);
 osc_status osc_session_own_scores(osc_session *s, const osc_hooks *hooks);
 /* Before a table is read that the backend takes as it is stored. */
 void osc_session_need_table(const osc_session *s, osc_model_slot slot);
+/* Work of `count` ids from `position` on. */
+typedef osc_status (*osc_session_work)(osc_session *s, size_t position, const int32_t *ids,
+                                       size_t count, const osc_hooks *hooks);
+/* Whether the backend keeps graphs and the host is not needed inside a step. */
+bool osc_session_has_graphs(const osc_session *s, const osc_hooks *hooks);
+/* `step` of one id, as a graph. */
+osc_status osc_session_step(osc_session *s, size_t position, int32_t id, osc_session_work step);
 /* Keys, values and logits (decode.c). */
 osc_status osc_session_own_cache(osc_session *s);
 

@@ -32,27 +32,39 @@ static osc_status unsupported(const osc_pass *pass)
     return osc_fail(OSC_EUNSUP, "backend %s has no summaries of activations", pass->backend->name);
 }
 
-static osc_status summarize(const osc_pass *pass, const osc_observer_options *options,
-                            osc_point point, const void *values, size_t count)
+static osc_status pass_summary_on(const osc_summary_route *route, const osc_summary *summary)
 {
-    osc_summary summary;
+    const osc_observer_options *options = osc_observer_get_options(route->user);
+    return options->on_summary(options->user, (osc_point)route->point, route->layer,
+                               route->sequence, summary);
+}
+
+static osc_status pass_residual_on(const osc_residual_route *route, const osc_residual *residual)
+{
+    const osc_observer_options *options = osc_observer_get_options(route->user);
+    return options->on_residual(options->user, route->state, route->sequence, residual);
+}
+
+static osc_status summarize(const osc_pass *pass, osc_observer *observer, osc_point point,
+                            const void *values, size_t count)
+{
+    osc_summary_route route = { .sink = pass_summary_on, .user = observer, .point = point,
+                                .layer = pass->layer, .sequence = pass->sequence };
     if (pass->backend->summarize == NULL)
         return unsupported(pass);
-    OSC_TRY(pass->backend->summarize(pass->device, &summary, values, count));
-    return options->on_summary(options->user, point, pass->layer, pass->sequence, &summary);
+    return pass->backend->summarize(pass->device, values, count, &route);
 }
 
 static osc_status follow_residual(const osc_pass *pass, osc_observer *observer, osc_point point,
                                   const void *values, size_t rows, size_t width)
 {
-    const osc_observer_options *options = osc_observer_get_options(observer);
     size_t state = point == OSC_AT_EMBED ? 0 : (size_t)pass->layer + 1;
-    osc_residual residual;
+    osc_residual_route route = { .sink = pass_residual_on, .user = observer, .state = state,
+                                 .sequence = pass->sequence };
     if (pass->backend->residual == NULL)
         return unsupported(pass);
-    OSC_TRY(pass->backend->residual(pass->device, &residual,
-                                    osc_observer_residual(observer, state), values, rows, width));
-    return options->on_residual(options->user, state, pass->sequence, &residual);
+    return pass->backend->residual(pass->device, &pass->residual[state], values, rows, width,
+                                   &route);
 }
 
 /* What the observer wants at this point, each from the values as they are now. */
@@ -61,7 +73,7 @@ static osc_status reduce(const osc_pass *pass, osc_observer *observer, osc_point
 {
     const osc_observer_options *options = osc_observer_get_options(observer);
     if (options->modules >> point & 1u)
-        OSC_TRY(summarize(pass, options, point, values, rows * width));
+        OSC_TRY(summarize(pass, observer, point, values, rows * width));
     if (options->residual && (point == OSC_AT_EMBED || point == OSC_AT_RESID_POST))
         OSC_TRY(follow_residual(pass, observer, point, values, rows, width));
     if (pass->layer < 0 || osc_observer_stats(observer, point, (size_t)pass->layer) == NULL)

@@ -1,0 +1,89 @@
+/* What reports.h says. */
+#include <config.h>
+#include "cuda/reports.h"
+
+#include "cuda/backend.h"
+#include "cuda/hits.h"
+#include "cuda/watch.h"
+
+typedef union {
+    osc_summary  summary;
+    osc_residual residual;
+} report;
+
+typedef struct {
+    bool is_residual;
+    osc_summary_route  summary;
+    osc_residual_route residual;
+} address;
+
+struct osc_cuda_reports {
+    report *there;                    /* [CUDA_REPORTS] mapped host memory */
+    address to[CUDA_REPORTS];
+    size_t  count;
+};
+
+osc_status osc_cuda_reports_open(osc_device *device)
+{
+    device->reports = osc_alloc(1, sizeof *device->reports);
+    if (device->reports == NULL)
+        return OSC_ENOMEM;
+    OSC_CUDA_TRY(cudaHostAlloc((void **)&device->reports->there,
+                               CUDA_REPORTS * sizeof *device->reports->there,
+                               cudaHostAllocMapped), "allocating mapped memory");
+    return OSC_OK;
+}
+
+void osc_cuda_reports_close(osc_device *device)
+{
+    if (device->reports != NULL)
+        cudaFreeHost(device->reports->there);
+    osc_free(device->reports);
+}
+
+osc_status osc_cuda_report_begin(osc_device *device, void **to)
+{
+    struct osc_cuda_reports *r = device->reports;
+    if (r->count == CUDA_REPORTS)
+        OSC_TRY(osc_cuda_settle(device, true));
+    OSC_CUDA_TRY(cudaHostGetDevicePointer(to, &r->there[r->count], 0), "observing");
+    return OSC_OK;
+}
+
+void osc_cuda_report_summary(osc_device *device, const osc_summary_route *route)
+{
+    struct osc_cuda_reports *r = device->reports;
+    r->to[r->count++] = (address){ .summary = *route };
+}
+
+void osc_cuda_report_residual(osc_device *device, const osc_residual_route *route)
+{
+    struct osc_cuda_reports *r = device->reports;
+    r->to[r->count++] = (address){ .is_residual = true, .residual = *route };
+}
+
+static osc_status deliver(const address *to, const report *what)
+{
+    return to->is_residual ? to->residual.sink(&to->residual, &what->residual)
+                           : to->summary.sink(&to->summary, &what->summary);
+}
+
+osc_status osc_cuda_reports_settle(osc_device *device, bool report_them)
+{
+    struct osc_cuda_reports *r = device->reports;
+    osc_status status = OSC_OK;
+    for (size_t i = 0; report_them && status == OSC_OK && i < r->count; i++)
+        status = deliver(&r->to[i], &r->there[i]);
+    r->count = 0;
+    return status;
+}
+
+osc_status osc_cuda_settle(osc_device *device, bool report_them)
+{
+    if (!osc_cuda_hits_wait(device) && device->reports->count == 0)
+        return OSC_OK;
+    OSC_TRY(osc_cuda_watch_wait(device));
+    osc_status hits = osc_cuda_hits_settle(device, report_them);
+    osc_status reports = osc_cuda_reports_settle(device, report_them && hits == OSC_OK);
+    return hits != OSC_OK ? hits : reports;
+}

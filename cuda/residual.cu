@@ -1,0 +1,439 @@
+/* The residual stream's measures.  All values have 16 bits, so their magnitudes are whole
+ * numbers below 2^15 that order as the values do: the median of a row is found bit by bit,
+ * the median of all by counting every magnitude between the rows' least and greatest
+ * medians, between which it lies.  Medians and largest values are exact. */
+#include <config.h>
+#include "cuda/backend.h"
+#include "cuda/element.cuh"
+#include "cuda/last.cuh"
+#include "cuda/reports.h"
+#include "cuda/reduction.h"
+#include "cuda/watch.h"
+
+enum {
+    WARP = 32,
+    ROW_THREADS = 256, ROW_WARPS = ROW_THREADS / WARP,
+    COUNT_THREADS = 1024, LANES = 128, GROUPS = COUNT_THREADS / LANES, COLUMNS = 4 * LANES,
+    FINISH_THREADS = 1024, FINISH_WARPS = FINISH_THREADS / WARP,
+    MASSIVE_BLOCKS = 264,
+    BATCH = 4             /* rows whose squares are added in float32 */
+};
+
+struct osc_cuda_bracket {
+    uint32_t low, high;                 /* of the rows' medians; ~0 and 0 between calls */
+    unsigned long long below;           /* values below low, 0 between calls */
+    float    massive_from;
+};
+
+osc_status osc_cuda_residual_plan(osc_device *device, const osc_limits *limits)
+{
+    size_t wide = limits->widest, rows = limits->tokens;
+    size_t words = 2 * rows + CUDA_MAGNITUDES + 1 + wide;
+    size_t doubles = CUDA_RESIDUAL_SLICES * wide;
+    void *memory;
+    struct osc_cuda_reduction *r = (struct osc_cuda_reduction *)osc_alloc(1, sizeof *r);
+    if (r == NULL)
+        return OSC_ENOMEM;
+    device->reduction = r;
+    size_t bytes = CUDA_SUMMARY_BLOCKS * sizeof *r->parts + sizeof *r->bracket
+                 + doubles * sizeof(double) + words * sizeof(uint32_t);
+    OSC_TRY(osc_cuda_own(device, &memory, bytes));
+    r->parts = (osc_cuda_summary_part *)memory;
+    r->bracket = (struct osc_cuda_bracket *)(r->parts + CUDA_SUMMARY_BLOCKS);
+    r->sums = (double *)(r->bracket + 1);
+    r->peak = (uint32_t *)(r->sums + doubles);
+    r->median = r->peak + rows;
+    r->counts = r->median + rows;
+    r->arrived = r->counts + CUDA_MAGNITUDES;
+    OSC_CUDA_TRY(cudaMemsetAsync(memory, 0, bytes, device->stream), "planning");
+    OSC_CUDA_TRY(cudaMemsetAsync(&r->bracket->low, 0xff, sizeof r->bracket->low, device->stream),
+                 "planning");
+    return OSC_OK;
+}
+
+static __device__ __forceinline__ float magnitude_to_float(__half, uint32_t bits)
+{
+    return __half2float(__ushort_as_half((unsigned short)bits));
+}
+
+static __device__ __forceinline__ float magnitude_to_float(__nv_bfloat16, uint32_t bits)
+{
+    return __uint_as_float(bits << 16);
+}
+
+/* --- rows --------------------------------------------------------------------------------- */
+
+/* Values 2 i and 2 i + 1 of a row as magnitudes with the sign bits set; what is beyond
+ * the row is larger than everything. */
+static __device__ __forceinline__ uint32_t read_pair(const uint16_t *row, size_t i, size_t width,
+                                                     bool pairs)
+{
+    const uint32_t SIGNS = 0x80008000u;
+    if (pairs)
+        return 2 * i < width ? ((const uint32_t *)row)[i] | SIGNS : ~0u;
+    uint32_t low = 2 * i < width ? row[2 * i] : 0xffffu;
+    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0xffffu;
+    return low | high << 16 | SIGNS;
+}
+
+/* Sum over the block's threads; `turn` alternates between calls. */
+static __device__ __forceinline__ unsigned add_block(unsigned value, unsigned turn)
+{
+    __shared__ unsigned parts[2][ROW_WARPS];
+    value = __reduce_add_sync(~0u, value);
+    if (threadIdx.x % WARP == 0)
+        parts[turn][threadIdx.x / WARP] = value;
+    __syncthreads();
+    unsigned sum = 0;
+#pragma unroll
+    for (int w = 0; w < ROW_WARPS; w++)
+        sum += parts[turn][w];
+    return sum;
+}
+
+static __device__ unsigned max_block(unsigned value)
+{
+    __shared__ unsigned parts[ROW_WARPS];
+    value = __reduce_max_sync(~0u, value);
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    for (int w = 0; w < ROW_WARPS; w++)
+        value = max(value, parts[w]);
+    return value;
+}
+
+/* One row a block, PAIRS pairs of values a thread in registers; 0: any number, read again
+ * for every bit. */
+template <int PAIRS>
+static __global__ void __launch_bounds__(ROW_THREADS)
+measure_rows(const __grid_constant__ struct osc_cuda_reduction r, const uint16_t *x, size_t width,
+             bool pairs)
+{
+    const uint32_t ONES = 0x00010001u;
+    const uint16_t *row = x + blockIdx.x * width;
+    unsigned count = PAIRS > 0 ? PAIRS : (unsigned)((width + 2 * ROW_THREADS - 1)
+                                                    / (2 * ROW_THREADS));
+    uint32_t own[PAIRS > 0 ? PAIRS : 1], peak = 0, found = 0;
+#pragma unroll
+    for (unsigned i = 0; i < count; i++) {
+        size_t at = (size_t)i * ROW_THREADS + threadIdx.x;
+        uint32_t pair = read_pair(row, at, width, pairs);
+        if (PAIRS > 0)
+            own[i] = pair;
+        if (2 * at < width)
+            peak = max(peak, pair & 0x7fffu);
+        if (2 * at + 1 < width)
+            peak = max(peak, pair >> 16 & 0x7fffu);
+    }
+    peak = max_block(peak);
+    unsigned rank = (unsigned)((width - 1) / 2), all = count * ROW_THREADS * 2;
+    for (int bit = 14; bit >= 0; bit--) {       /* the largest m with at most rank below it */
+        uint32_t pivot = found | 1u << bit, pivots = pivot * ONES, both = 0;
+#pragma unroll
+        for (unsigned i = 0; i < count; i++) {
+            uint32_t pair = PAIRS > 0 ? own[i]
+                : read_pair(row, (size_t)i * ROW_THREADS + threadIdx.x, width, pairs);
+            both += (pair - pivots) >> 15 & ONES;
+        }
+        unsigned from = add_block((both & 0xffffu) + (both >> 16), bit % 2);
+        if (all - from <= rank)
+            found = pivot;
+    }
+    if (threadIdx.x != 0)
+        return;
+    r.peak[blockIdx.x] = peak;
+    r.median[blockIdx.x] = found;
+    atomicMin(&r.bracket->low, found);
+    atomicMax(&r.bracket->high, found);
+}
+
+/* --- all values --------------------------------------------------------------------------- */
+
+/* Four columns a thread in every GROUPS-th row of a slice: counts magnitudes between low
+ * and high, and adds up squares.  The block that comes last in its columns adds up the
+ * slices. */
+template <typename T>
+static __global__ void __launch_bounds__(COUNT_THREADS, 1)
+count_all(double *sumsq, const __grid_constant__ struct osc_cuda_reduction r, const T *x,
+          size_t rows, size_t width, size_t slice_rows, bool vectors)
+{
+    extern __shared__ uint32_t bins[];          /* [high - low + 1]; then sums of columns */
+    double (*groups)[COLUMNS] = (double (*)[COLUMNS])bins;
+    uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
+    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * 4;
+    size_t first = blockIdx.y * slice_rows + threadIdx.x / LANES;
+    size_t last = min((blockIdx.y + 1) * slice_rows, rows);
+    double sums[4] = { 0.0, 0.0, 0.0, 0.0 };
+    unsigned below = 0;
+    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
+        bins[i] = 0;
+    __syncthreads();
+    for (size_t i = first; i < last; i += BATCH * GROUPS) {
+        union { uint2 bits; uint16_t at[4]; } some[BATCH];
+        bool there[BATCH];
+#pragma unroll
+        for (int b = 0; b < BATCH; b++) {
+            const T *from = x + (i + b * GROUPS) * width + column;
+            there[b] = i + b * GROUPS < last && column < width;
+            if (there[b] && vectors)
+                some[b].bits = *(const uint2 *)from;
+            else
+                for (int j = 0; j < 4; j++)
+                    some[b].at[j] = there[b] && column + j < width ? ((const uint16_t *)from)[j]
+                                                                   : 0;
+        }
+#pragma unroll
+        for (int j = 0; j < 4; j++) {
+            float squares = 0.0f;
+#pragma unroll
+            for (int b = 0; b < BATCH; b++) {
+                uint32_t m = some[b].at[j] & 0x7fffu;
+                if (!there[b] || column + j >= width)
+                    continue;
+                float v = magnitude_to_float(T(), m);
+                squares += v * v;
+                below += m < low;
+                if (m - low < span)
+                    atomicAdd(&bins[m - low], 1u);
+            }
+            sums[j] += (double)squares;
+        }
+    }
+    below = __reduce_add_sync(~0u, below);
+    if (threadIdx.x % WARP == 0 && below != 0)
+        atomicAdd(&r.bracket->below, (unsigned long long)below);
+    __syncthreads();
+    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
+        if (bins[i] != 0)
+            atomicAdd(&r.counts[i], bins[i]);
+    __syncthreads();
+    for (int j = 0; j < 4; j++)
+        groups[threadIdx.x / LANES][threadIdx.x % LANES * 4 + j] = sums[j];
+    __syncthreads();
+    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
+    bool mine = threadIdx.x < COLUMNS && column < width;
+    if (mine) {
+        double sum = 0.0;
+        for (int g = 0; g < GROUPS; g++)
+            sum += groups[g][threadIdx.x];
+        r.sums[blockIdx.y * width + column] = sum;
+    }
+    if (!is_last(&r.arrived[1 + blockIdx.x], gridDim.y) || !mine)
+        return;
+    double sum = 0.0;
+    for (unsigned s = 0; s < gridDim.y; s++)
+        sum += __ldcg(&r.sums[s * width + column]);
+    sumsq[column] += sum;
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+static __device__ unsigned long long max_of_all(unsigned long long value)
+{
+    __shared__ unsigned long long parts[FINISH_WARPS];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value = max(value, __shfl_xor_sync(~0u, value, offset));
+    __syncthreads();
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    value = parts[threadIdx.x % WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value = max(value, __shfl_xor_sync(~0u, value, offset));
+    return value;
+}
+
+/* Sum over the threads, in the order of a tree. */
+static __device__ double sum_of_all(double value)
+{
+    __shared__ double parts[FINISH_WARPS];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(~0u, value, offset);
+    __syncthreads();
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    value = parts[threadIdx.x % WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(~0u, value, offset);
+    return value;
+}
+
+/* The magnitude of which `rank` values are below or before it.  Clears the counts. */
+static __device__ uint32_t find_median(const osc_cuda_reduction &r, uint32_t low, uint32_t span,
+                                       unsigned long long rank)
+{
+    __shared__ unsigned long long ends[FINISH_THREADS];
+    __shared__ uint32_t found;
+    uint32_t each = (span + FINISH_THREADS - 1) / FINISH_THREADS;
+    uint32_t first = min(threadIdx.x * each, span), last = min(first + each, span);
+    unsigned long long own = 0;
+    for (uint32_t i = first; i < last; i++)
+        own += r.counts[i];
+    ends[threadIdx.x] = own;
+    for (unsigned offset = 1; offset < FINISH_THREADS; offset *= 2) {
+        __syncthreads();
+        unsigned long long before = threadIdx.x >= offset ? ends[threadIdx.x - offset] : 0;
+        __syncthreads();
+        ends[threadIdx.x] += before;
+    }
+    unsigned long long end = r.bracket->below + ends[threadIdx.x], at = end - own;
+    if (at <= rank && rank < end)
+        for (uint32_t i = first; i < last; i++) {
+            if (rank < at + r.counts[i]) {
+                found = low + i;
+                break;
+            }
+            at += r.counts[i];
+        }
+    for (uint32_t i = first; i < last; i++)
+        r.counts[i] = 0;
+    __syncthreads();
+    return found;
+}
+
+/* The three largest of all are in the three rows whose largest values are the largest, of
+ * equals the first: the key of a row or value is its magnitude, then how early it is. */
+template <typename T>
+static __device__ void find_top(osc_residual *to, const osc_cuda_reduction &r, const T *x,
+                                size_t rows, size_t width)
+{
+    const unsigned long long PLACES = (1ull << 48) - 1;
+    size_t of_top[OSC_RESIDUAL_TOP];
+    unsigned kept = (unsigned)min(rows, (size_t)OSC_RESIDUAL_TOP);
+    unsigned tops = (unsigned)min(rows * width, (size_t)OSC_RESIDUAL_TOP);
+    unsigned long long last = ~0ull;
+    for (unsigned t = 0; t < kept; t++) {
+        unsigned long long best = 0;
+        for (size_t i = threadIdx.x; i < rows; i += FINISH_THREADS) {
+            unsigned long long key = (unsigned long long)r.peak[i] << 48 | (PLACES - i);
+            best = key < last ? max(best, key) : best;
+        }
+        last = max_of_all(best);
+        of_top[t] = (size_t)(PLACES - (last & PLACES));
+    }
+    last = ~0ull;
+    for (unsigned t = 0; t < tops; t++) {
+        unsigned long long best = 0;
+        for (unsigned k = 0; k < kept; k++)
+            for (size_t c = threadIdx.x; c < width; c += FINISH_THREADS) {
+                size_t i = of_top[k] * width + c;
+                unsigned long long m = ((const uint16_t *)x)[i] & 0x7fffu;
+                unsigned long long key = m << 48 | (PLACES - i);
+                best = key < last ? max(best, key) : best;
+            }
+        last = max_of_all(best);
+        size_t at = (size_t)(PLACES - (last & PLACES));
+        if (threadIdx.x == 0)
+            to->top[t] = { (uint32_t)(at / width), (uint32_t)(at % width), to_float(x[at]) };
+    }
+    if (threadIdx.x == 0)
+        to->tops = tops;
+}
+
+/* As osc_massive_from. */
+static __device__ float massive_from(float median)
+{
+    double least = 1000.0 * (double)median;
+    if (least <= 100.0)
+        return nextafterf(100.0f, INFINITY);
+    float from = (float)least;
+    return (double)from < least ? nextafterf(from, INFINITY) : from;
+}
+
+/* One block. */
+template <typename T>
+static __global__ void __launch_bounds__(FINISH_THREADS, 1)
+finish(osc_residual *to, const __grid_constant__ struct osc_cuda_reduction r, const T *x,
+       size_t rows, size_t width)
+{
+    uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
+    float median = magnitude_to_float(T(), find_median(r, low, span, (rows * width - 1) / 2));
+    double ratio = 0.0;
+    for (size_t i = threadIdx.x; i < rows; i += FINISH_THREADS)
+        ratio += (double)magnitude_to_float(T(), r.peak[i])
+               / (double)magnitude_to_float(T(), r.median[i]);
+    ratio = sum_of_all(ratio);
+    find_top(to, r, x, rows, width);
+    if (threadIdx.x != 0)
+        return;
+    to->median = median;
+    to->ratio = ratio;
+    *r.bracket = { ~0u, 0, 0, massive_from(median) };
+}
+
+/* Counts massive values of the rows that have some: few, of models that have any. */
+template <typename T>
+static __global__ void count_massive(uint64_t *massive,
+                                     const __grid_constant__ struct osc_cuda_reduction r,
+                                     const T *x, size_t rows, size_t width)
+{
+    float from = r.bracket->massive_from;
+    for (size_t i = blockIdx.x; i < rows; i += gridDim.x) {
+        if (magnitude_to_float(T(), r.peak[i]) < from)       /* not so if it is NaN */
+            continue;
+        for (size_t c = threadIdx.x; c < width; c += blockDim.x)
+            if (fabsf(to_float(x[i * width + c])) >= from)
+                atomicAdd((unsigned long long *)&massive[c], 1ull);
+    }
+}
+
+/* --- launching ---------------------------------------------------------------------------- */
+
+static osc_status launch_rows(osc_device *device, const void *x, size_t rows, size_t width)
+{
+    const uint16_t *values = (const uint16_t *)x;
+    size_t pairs = (width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS);
+    bool together = width % 2 == 0 && ((uintptr_t)x & 3) == 0;
+    unsigned grid = (unsigned)rows;
+    if (pairs <= 2)
+        measure_rows<2><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
+                                                                 together);
+    else if (pairs <= 8)
+        measure_rows<8><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
+                                                                 together);
+    else if (pairs <= 24)
+        measure_rows<24><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values,
+                                                                  width, together);
+    else
+        measure_rows<0><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
+                                                                 together);
+    return osc_cuda_launched("medians of rows");
+}
+
+template <typename T>
+static osc_status launch_all(osc_device *device, osc_residual *to,
+                             const osc_residual_stats *stats, const void *data, size_t rows,
+                             size_t width)
+{
+    const size_t BYTES = CUDA_MAGNITUDES * sizeof(uint32_t);
+    const T *x = (const T *)data;
+    size_t slice_rows = (rows + CUDA_RESIDUAL_SLICES - 1) / CUDA_RESIDUAL_SLICES;
+    dim3 grid((unsigned)((width + COLUMNS - 1) / COLUMNS),
+              (unsigned)((rows + slice_rows - 1) / slice_rows));
+    bool vectors = width % 4 == 0 && ((uintptr_t)data & 7) == 0;
+    OSC_CUDA_TRY(cudaFuncSetAttribute(count_all<T>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      (int)BYTES), "shared memory of medians");
+    count_all<<<grid, COUNT_THREADS, BYTES, device->watch>>>(stats->sumsq, *device->reduction, x,
+                                                             rows, width, slice_rows, vectors);
+    OSC_TRY(osc_cuda_launched("median"));
+    finish<<<1, FINISH_THREADS, 0, device->watch>>>(to, *device->reduction, x, rows, width);
+    OSC_TRY(osc_cuda_launched("median"));
+    count_massive<<<MASSIVE_BLOCKS, ROW_THREADS, 0, device->watch>>>(
+        stats->massive, *device->reduction, x, rows, width);
+    return osc_cuda_launched("massive activations");
+}
+
+osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats, const void *x,
+                             size_t rows, size_t width, const osc_residual_route *route)
+{
+    void *to;
+    OSC_TRY(osc_cuda_report_begin(device, &to));
+    OSC_TRY(osc_cuda_watch_begin(device));
+    OSC_TRY(launch_rows(device, x, rows, width));
+    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_all, device, (osc_residual *)to, stats, x, rows,
+                              width));
+    osc_cuda_report_residual(device, route);
+    return osc_cuda_watch_end(device, x, rows * width * osc_dtype_size(device->dtype));
+}

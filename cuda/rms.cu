@@ -1,0 +1,75 @@
+/* RMS norm: y = x / sqrt(mean(x^2) + eps) * weight. */
+#include <config.h>
+#include "cuda/backend.h"
+#include "cuda/element.cuh"
+
+constexpr unsigned WARP = 32, MOST_THREADS = 512;
+
+/* Sum over the block, the same for every thread and every run. */
+static __device__ float block_sum(float value)
+{
+    __shared__ float parts[MOST_THREADS / WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(~0u, value, offset);
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    float sum = 0.0f;
+    for (unsigned w = 0; w < blockDim.x / WARP; w++)
+        sum += parts[w];
+    return sum;
+}
+
+/* One row a block, COUNT elements a time; the second reading finds the row in the cache. */
+template <typename T, int COUNT>
+static __global__ void rms_rows(T *y, const T *x, const T *weight, float eps, size_t width)
+{
+    struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
+    const piece *in = (const piece *)(x + blockIdx.x * width), *w = (const piece *)weight;
+    piece *out = (piece *)(y + blockIdx.x * width);
+    size_t pieces = width / COUNT;
+    float square = 0.0f;
+    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
+        piece p = in[i];
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            square += to_float(p.at[j]) * to_float(p.at[j]);
+    }
+    float inverse = 1.0f / sqrtf(block_sum(square) / (float)width + eps);
+    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
+        piece p = in[i], scale = w[i];
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            p.at[j] = from_float<T>(to_float(p.at[j]) * inverse * to_float(scale.at[j]));
+        out[i] = p;
+    }
+}
+
+/* Two pieces a thread, in whole warps. */
+static unsigned threads_for(size_t pieces)
+{
+    size_t threads = ((pieces + 1) / 2 + WARP - 1) / WARP * WARP;
+    return (unsigned)(threads < MOST_THREADS ? threads : MOST_THREADS);
+}
+
+template <typename T>
+static osc_status launch(osc_device *device, void *y, const void *x, const void *weight, float eps,
+                         size_t rows, size_t width)
+{
+    const int COUNT = packed<T>::COUNT;
+    bool vectors = width % COUNT == 0 && is_aligned16(x) && is_aligned16(y)
+                && is_aligned16(weight);
+    if (vectors)
+        rms_rows<T, COUNT><<<(unsigned)rows, threads_for(width / COUNT), 0, device->stream>>>(
+            (T *)y, (const T *)x, (const T *)weight, eps, width);
+    else
+        rms_rows<T, 1><<<(unsigned)rows, threads_for(width), 0, device->stream>>>(
+            (T *)y, (const T *)x, (const T *)weight, eps, width);
+    return osc_cuda_launched("RMS norm");
+}
+
+osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
+                            float eps, size_t rows, size_t width)
+{
+    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, weight, eps, rows, width);
+}

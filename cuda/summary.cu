@@ -1,0 +1,130 @@
+/* The summary of an activation: largest magnitude and sums of powers.  Powers of eight
+ * neighbours are added in float32, the eights in float64, in an order that the count alone
+ * decides. */
+#include <config.h>
+#include "cuda/backend.h"
+#include "cuda/element.cuh"
+#include "cuda/last.cuh"
+#include "cuda/reports.h"
+#include "cuda/reduction.h"
+#include "cuda/watch.h"
+
+enum { WARP = 32, THREADS = 256, WARPS = THREADS / WARP };
+
+static __device__ void add(osc_cuda_summary_part &to, const osc_cuda_summary_part &from)
+{
+#pragma unroll
+    for (int p = 0; p < 4; p++)
+        to.power[p] += from.power[p];
+    to.peak = max(to.peak, from.peak);
+}
+
+/* Sums and peaks of all threads, for thread 0. */
+static __device__ osc_cuda_summary_part add_threads(osc_cuda_summary_part own)
+{
+    __shared__ osc_cuda_summary_part warps[WARPS];
+    for (int offset = WARP / 2; offset > 0; offset /= 2) {
+#pragma unroll
+        for (int p = 0; p < 4; p++)
+            own.power[p] += __shfl_xor_sync(~0u, own.power[p], offset);
+        own.peak = max(own.peak, __shfl_xor_sync(~0u, own.peak, offset));
+    }
+    __syncthreads();
+    if (threadIdx.x % WARP == 0)
+        warps[threadIdx.x / WARP] = own;
+    __syncthreads();
+    own = warps[0];
+    for (int w = 1; w < WARPS; w++)
+        add(own, warps[w]);
+    return own;
+}
+
+template <typename T> static __device__ void take(osc_cuda_summary_part &part, const packed<T> &x)
+{
+    float power[4] = { 0.0f };
+#pragma unroll
+    for (int j = 0; j < packed<T>::COUNT; j++) {
+        float v = to_float(x.at[j]), square = v * v;
+        part.peak = max(part.peak, __float_as_uint(v) & 0x7fffffffu);
+        power[0] += v;
+        power[1] += square;
+        power[2] += square * v;
+        power[3] += square * square;
+    }
+#pragma unroll
+    for (int p = 0; p < 4; p++)
+        part.power[p] += (double)power[p];
+}
+
+/* Eight values from `first` on, zeros beyond the end. */
+template <typename T>
+static __device__ packed<T> read(const T *x, size_t first, size_t count, bool vectors)
+{
+    packed<T> some;
+    if (vectors && first + packed<T>::COUNT <= count) {
+        some.bits = *(const uint4 *)(x + first);
+        return some;
+    }
+    for (int j = 0; j < packed<T>::COUNT; j++)
+        some.at[j] = first + j < count ? x[first + j] : from_float<T>(0.0f);
+    return some;
+}
+
+template <typename T>
+static __global__ void __launch_bounds__(THREADS)
+summarize(osc_summary *to, osc_cuda_summary_part *parts, unsigned *arrived, const T *x,
+          size_t count, bool vectors)
+{
+    const size_t STEP = (size_t)THREADS * packed<T>::COUNT;
+    osc_cuda_summary_part own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
+    size_t first = blockIdx.x * STEP + threadIdx.x * packed<T>::COUNT, step = gridDim.x * STEP;
+    for (size_t i = first; i < count; i += 2 * step) {
+        packed<T> a = read(x, i, count, vectors), b = read(x, i + step, count, vectors);
+        take(own, a);
+        take(own, b);
+    }
+    own = add_threads(own);
+    if (threadIdx.x == 0)
+        parts[blockIdx.x] = own;
+    if (!is_last(arrived, gridDim.x))
+        return;
+    own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
+    for (unsigned i = threadIdx.x; i < gridDim.x; i += THREADS) {
+        osc_cuda_summary_part part;
+#pragma unroll
+        for (int p = 0; p < 4; p++)
+            part.power[p] = __ldcg(&parts[i].power[p]);
+        part.peak = __ldcg(&parts[i].peak);
+        add(own, part);
+    }
+    own = add_threads(own);
+    if (threadIdx.x != 0)
+        return;
+    to->count = count;
+    to->peak = __uint_as_float(own.peak);
+    for (int p = 0; p < 4; p++)
+        to->power[p] = own.power[p];
+}
+
+template <typename T>
+static osc_status launch(osc_device *device, void *to, const void *x, size_t count)
+{
+    struct osc_cuda_reduction *r = device->reduction;
+    size_t step = (size_t)THREADS * packed<T>::COUNT, blocks = (count + step - 1) / step;
+    const size_t MOST = CUDA_SUMMARY_BLOCKS;
+    unsigned grid = (unsigned)(blocks < MOST ? blocks : MOST);
+    summarize<<<grid, THREADS, 0, device->watch>>>((osc_summary *)to, r->parts, r->arrived,
+                                                   (const T *)x, count, is_aligned16(x));
+    return osc_cuda_launched("summary");
+}
+
+osc_status osc_cuda_summarize(osc_device *device, const void *x, size_t count,
+                              const osc_summary_route *route)
+{
+    void *to;
+    OSC_TRY(osc_cuda_report_begin(device, &to));
+    OSC_TRY(osc_cuda_watch_begin(device));
+    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch, device, to, x, count));
+    osc_cuda_report_summary(device, route);
+    return osc_cuda_watch_end(device, x, count * osc_dtype_size(device->dtype));
+}
