@@ -28,6 +28,7 @@ struct osc_cuda_products;                 /* cuBLASLt's plans by shape, matmul.c
 struct osc_cuda_observer;                 /* partial statistics, observe.cu */
 struct osc_cuda_hits;                     /* hits on their way to the host, hits.h */
 struct osc_cuda_codes;                    /* products of codes, codes.h */
+struct osc_cuda_memory;                   /* memory in use, allocate.c */
 
 struct osc_device {
     osc_dtype    dtype;                   /* of activations and loaded weights */
@@ -39,6 +40,9 @@ struct osc_device {
     cudaStream_t stream;
     cublasLtHandle_t lt;
     void        *workspace;               /* CUDA_WORKSPACE bytes, for work on `stream` */
+
+    struct osc_cuda_memory *memory;       /* what alloc() gave, allocate.c */
+    cudaEvent_t  handed;                  /* what another device waits for, several.c */
 
     osc_limits   limits;
     void       **owned;                   /* workspace and what plan() made */
@@ -90,6 +94,9 @@ osc_status osc_cuda_launched(const char *kernel);
 /* Waits for the stream. */
 osc_status osc_cuda_wait(osc_device *device, const char *what);
 
+/* allocate.c */
+osc_status osc_cuda_memory_open(osc_device *device);
+void osc_cuda_memory_close(osc_device *device);
 /* Device memory that close() releases with everything of plan(); counted in
  * device->planned. */
 osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes);

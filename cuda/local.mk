@@ -13,9 +13,9 @@ AM_NVCCFLAGS = -std=c++17 -O3 -lineinfo $(NVCC_GENCODE) --compiler-options=-Wall
 
 if HAVE_CUDA
 libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
-  %D%/memory.c %D%/load.c %D%/matmul.c %D%/hits.h %D%/hits.c \
+  %D%/allocate.c %D%/memory.c %D%/several.c %D%/load.c %D%/matmul.c %D%/hits.h %D%/hits.c \
   %D%/element.cuh %D%/activate.cuh %D%/mma.cuh \
-  %D%/convert.cu %D%/rows.cu %D%/elementwise.cu %D%/product_any.cu %D%/head.cu \
+  %D%/convert.cu %D%/draw.cu %D%/rows.cu %D%/elementwise.cu %D%/product_any.cu %D%/head.cu \
   %D%/attention.cuh %D%/attention.cu %D%/attention_wgmma.h %D%/attention_wgmma.cu \
   %D%/attend_steps.cu %D%/observe.cu \
   %D%/codes.h %D%/codes.c %D%/codes_view.c %D%/codes_lt.c \

@@ -37,6 +37,8 @@ int run_check_options(const cli_command *command, const run_options *o)
     const osc_backend *backend;
     if (o->backend != NULL && osc_backend_find(&backend, o->backend) != OSC_OK)
         return cli_usage(command, "--backend: %s", osc_error());
+    if (o->devices != NULL && osc_session_check_devices(o->devices) != OSC_OK)
+        return cli_usage(command, "--devices: %s", osc_error());
     return CLI_DONE;
 }
 
@@ -151,6 +153,8 @@ osc_status run_session(osc_session **session, const run_input *input, const char
         .threads = o->threads,
         .longest = input->corpus->longest,
         .chunk = o->chunk,
+        .devices = o->devices,
+        .memory = (size_t)(o->memory * 1e9),
         .allow_nonfinite = o->allow_nonfinite,
         .progress = cli_progress(),
         .label = label,

@@ -9,7 +9,7 @@ libosc_a_SOURCES = %D%/osc.h \
   %D%/base/spec.c %D%/base/spec.h \
   %D%/base/status.c %D%/base/status.h \
   %D%/base/suggest.c %D%/base/suggest.h \
-  %D%/tensor/tensor.c %D%/tensor/tensor.h
+  %D%/tensor/tensor.c %D%/tensor/tensor.h %D%/tensor/drawn.h
 
 include %D%/backend/local.mk
 include %D%/quant/local.mk

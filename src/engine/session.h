@@ -22,10 +22,16 @@ typedef struct {
     size_t      longest;          /* ids of the longest sequence of any run */
     size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB;
                                      32768 and 1 GiB where the backend is not the host's */
+    const char *devices;          /* NULL or one: a session on it (default "0"); several, "0,1":
+                                     each gets its part of the blocks */
+    size_t      memory;           /* bytes to use on a device at most; 0: what is free */
     bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
     const osc_progress *progress; /* told of ids done, of all ids of the corpus; may be NULL */
     const char *label;            /* what the progress is called; NULL: "forward pass" */
 } osc_session_options;
+
+/* Whether `text` is a list of different devices, OSC_EINVAL if not. */
+osc_status osc_session_check_devices(const char *text);
 
 /* `model` must outlive the session.  If the scheme's weights are smaller than the
  * stored ones, they are all made here and stay; otherwise a run converts them block
@@ -51,6 +57,8 @@ size_t osc_session_weight_bytes(const osc_session *session);
 size_t osc_session_linear_bytes(const osc_session *session);
 /* Bytes of activations and scratch. */
 size_t osc_session_buffer_bytes(const osc_session *session);
+/* The most bytes in use on a device so far: of several, on the one with most. */
+size_t osc_session_peak_bytes(const osc_session *session);
 
 /* Runs sequences first .. first+count-1 of the corpus (count at most
  * osc_session_chunk) as one chunk.  Each sequence is one call of every linear

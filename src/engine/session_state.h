@@ -39,6 +39,12 @@ struct osc_session {
     size_t             longest;     /* tokens of a sequence */
     size_t             chunk;       /* sequences of a chunk */
 
+    size_t       begin, end;        /* the blocks of this session's device: all, or if there are
+                                       several devices a part */
+    osc_session *next;              /* whose blocks come behind these, owned, or NULL (stages.c) */
+    osc_session *before;            /* whose next this is, or NULL */
+    size_t       done;              /* of the chunk: blocks times sequences */
+
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
     void        *resid;             /* [chunk, longest, H] */
     void        *head_in;           /* [chunk, longest, P]; resid itself where P = H */
@@ -72,11 +78,40 @@ osc_status osc_session_own_weights(osc_session *s);
 osc_status osc_session_enter_block(osc_session *s, size_t layer);
 osc_status osc_session_leave_block(osc_session *s, size_t layer);
 
+/* Memory that only some hooks need, the first time they are bound (run.c). */
+osc_status osc_session_own_for_hooks(osc_session *s, const osc_hooks *hooks);
+/* Sequences first + from .. first + to - 1 of the chunk that starts at `first` through the
+ * blocks of this session's device, with the embedding before the first block and what
+ * comes behind the last (run.c). */
+osc_status osc_session_run_part(osc_session *s, const osc_corpus *corpus, size_t first,
+                                size_t count, size_t from, size_t to);
+
+/* Devices of "0,1" in their order; of NULL, device 0. */
+enum { OSC_DEVICES = 16 };
+osc_status osc_session_parse_devices(size_t device[OSC_DEVICES], size_t *count,
+                                     const char *text);
+
+/* A session on several devices is a chain of sessions, one for each (stages.c). */
+/* The one of the last blocks, which computes the logits. */
+osc_session *osc_session_last(osc_session *s);
+/* Has the devices of earlier blocks report what observers are still to get: of a sequence,
+ * hits come block by block. */
+osc_status osc_session_report_before(const osc_session *s);
+/* The next calls are for the device of `s`. */
+osc_status osc_session_select(const osc_session *s);
+/* The chunk through the blocks of the whole chain: while a device is at some sequences,
+ * the one before it is at the next. */
+osc_status osc_session_run_stages(osc_session *s, const osc_corpus *corpus, size_t first,
+                                  size_t count);
+
 /* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
  * what a run added (mirror.c). */
 osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks);
 osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks);
 
+/* Before a stored tensor is loaded: makes the values of a generated one, unless the backend
+ * draws them itself. */
+void osc_session_need(const osc_session *s, const osc_stored *stored);
 /* Loads a stored tensor into device memory and refuses NaN and infinity. */
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);
 

@@ -95,7 +95,7 @@ static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
         if (stored == NULL)
             continue;
         block->linear[l].layer = layer;
-        osc_store_need(osc_model_store(s->model), &stored->tensor);
+        osc_session_need(s, stored);
         OSC_TRY(s->choice.scheme->prepare(&block->linear[l], s->backend, s->device,
                                           &stored->tensor, &bad));
         OSC_TRY(osc_session_finite(s, stored, bad));
@@ -118,7 +118,7 @@ static bool stays(const osc_session *s)
     }
     if (s->backend->host)
         return form < stored;
-    return s->backend->keeps(s->device, form * s->config->layers);
+    return s->backend->keeps(s->device, form * (s->end - s->begin));
 }
 
 /* Block by block: besides what stays, no more than the mapped pages of one block are
@@ -128,7 +128,7 @@ static osc_status make_resident(osc_session *s)
     s->resident = osc_alloc(s->config->layers, sizeof *s->resident);
     if (s->resident == NULL)
         return OSC_ENOMEM;
-    for (size_t layer = 0; layer < s->config->layers; layer++) {
+    for (size_t layer = s->begin; layer < s->end; layer++) {
         OSC_TRY(own_block(s, &s->resident[layer], layer));
         OSC_TRY(fill(s, &s->resident[layer], layer));
         osc_store_forget(osc_model_store(s->model));
@@ -161,7 +161,8 @@ static osc_status fill_turn(osc_session *s, size_t layer)
 /* Weights as stored that the block's products will read besides their codes. */
 static void need_stored(const osc_session *s, size_t layer)
 {
-    for (size_t l = 0; s->choice.coding.stored && l < OSC_LINEARS; l++)
+    bool read = s->choice.coding.stored && s->backend->host;
+    for (size_t l = 0; read && l < OSC_LINEARS; l++)
         if (stored_linear(s, layer, l) != NULL)
             osc_store_need(osc_model_store(s->model), &stored_linear(s, layer, l)->tensor);
 }
@@ -183,5 +184,5 @@ osc_status osc_session_leave_block(osc_session *s, size_t layer)
     if (s->resident != NULL || s->turns == 1)
         return OSC_OK;
     OSC_TRY(s->backend->used(s->device, (unsigned)(layer % s->turns)));
-    return layer + 1 < s->config->layers ? fill_turn(s, layer + 1) : OSC_OK;
+    return layer + 1 < s->end ? fill_turn(s, layer + 1) : OSC_OK;
 }
