@@ -30,7 +30,7 @@ typedef struct {
     const char *label;            /* what the progress is called; NULL: "forward pass" */
 } osc_session_options;
 
-/* Whether `text` is a list of different devices, OSC_EINVAL if not. */
+/* OSC_EINVAL if `text` is no list of devices.  One may be there twice, to try things out. */
 osc_status osc_session_check_devices(const char *text);
 
 /* `model` must outlive the session.  If the scheme's weights are smaller than the

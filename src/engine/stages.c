@@ -21,9 +21,6 @@ osc_status osc_session_parse_devices(size_t device[OSC_DEVICES], size_t *count,
         if (*count == OSC_DEVICES || number > INT32_MAX || (*end != ',' && *end != '\0'))
             return osc_fail(OSC_EINVAL, "devices '%s': expected numbers, %d at most, as in 0,1",
                             text, OSC_DEVICES);
-        for (size_t i = 0; i < *count; i++)
-            if (device[i] == number)
-                return osc_fail(OSC_EINVAL, "devices '%s': %lu is there twice", text, number);
         device[(*count)++] = number;
     }
     return OSC_OK;
