@@ -31,4 +31,4 @@ CLEANFILES     += %D%/bench_codes
 -include %D%/$(DEPDIR)/*.cu.Po
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po
 endif
-EXTRA_DIST += %D%/check_device.sh
+EXTRA_DIST += %D%/check_device.sh %D%/bench.sh %D%/bench_tables.py
