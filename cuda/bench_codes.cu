@@ -466,7 +466,9 @@ static void time_ceilings(osc_device *device)
         ok(cudaMemcpyAsync(data + (s + 1) % 2 * bytes, data + s % 2 * bytes, bytes,
                            cudaMemcpyDeviceToDevice, device->stream));
     }));
-    all.push_back(capture(device, &l, [&](size_t s) { multiply_fp16(device, &l, &fp16, best, s); }));
+    all.push_back(capture(device, &l, [&](size_t s) {
+        multiply_fp16(device, &l, &fp16, best, s);
+    }));
     std::vector<double> us = medians(device, all);
     printf("{\"bench\":\"ceilings\",\"backend\":\"cuda\",\"kernel\":\"memcpy, cublaslt\",\"shape\":"
            "\"4 GiB, 8192^3\",\"copy_gbps\":%.0f,\"fp16_tflops\":%.0f}\n",

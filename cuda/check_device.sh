@@ -2,7 +2,7 @@
 # Checks the CUDA backend on a machine with a GPU: its tests, under the sanitizers too,
 # and whole runs against the CPU.  Needs built programs, no build.
 #   check_device.sh [-b BUILD] [-s SHARE] [-o OUT] [-q]
-# BUILD has outlierscope and tests/test_cuda, SHARE is the folder share/; results go to
+# BUILD has outlierscope, tests/test_cuda and tests/test_stages, SHARE is the folder share/; results go to
 # OUT: a log a step and summary.txt.  -q leaves the sanitizers out.
 build=. share=share out=device-check sanitize=yes
 while getopts b:s:o:q option; do
@@ -75,6 +75,7 @@ PYTHON
 
 say "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null)"
 step test "$build/tests/test_cuda"
+step stages "$build/tests/test_stages"
 for model in opt-mini-8m opt-mini-2m; do
     "$build/outlierscope" perplexity --model "$share/$model" --format json -q \
         >"$out/$model-none-cpu.json"
@@ -85,6 +86,9 @@ for run in cpu cuda cuda2; do
     step "record-$run" "$build/outlierscope" record --model "$share/opt-mini-8m" -q \
         --backend "${run%2}" --without 1,2,3 -o "$out/$run.h5"
 done
+step record-streamed "$build/outlierscope" record --model "$share/opt-mini-8m" -q --backend cuda \
+    --without 1,2,3 --memory 1 -o "$out/streamed.h5"
+step records-streamed same_records "$out/cuda.h5" "$out/streamed.h5" exact
 step records-repeat same_records "$out/cuda.h5" "$out/cuda2.h5" exact
 step records-cpu same_records "$out/cpu.h5" "$out/cuda.h5" near
 for run in cpu cuda; do

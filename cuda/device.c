@@ -71,7 +71,8 @@ static osc_status examine(osc_device *device)
 #endif
     if (device->capability < CUDA_OLDEST)
         return osc_fail(OSC_EUNSUP, "CUDA: GPU %d has compute capability %d.%d, at least "
-                        "%d.%d is needed", device->index, major, minor, CUDA_OLDEST / 10, CUDA_OLDEST % 10);
+                        "%d.%d is needed", device->index, major, minor, CUDA_OLDEST / 10,
+                        CUDA_OLDEST % 10);
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&device->processors, cudaDevAttrMultiProcessorCount,
                                         device->index), "asking for the multiprocessors");
     return OSC_OK;
