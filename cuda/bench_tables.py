@@ -22,9 +22,11 @@ def linear(lines):
     cells, schemes = {}, []
     for line in lines:
         words = line["bench"].split()
-        if words[0] != "linear" or line["kernel"] not in ("chosen", "cublaslt"):
+        if words[0] != "linear":
             continue
-        shape, scheme = words[-2], " ".join(words[1:-2])
+        shape, scheme = words[-1], " ".join(words[1:-1])
+        if line["kernel"] != "chosen" and scheme not in ("none", "int8 sums"):
+            continue
         if scheme not in schemes:
             schemes.append(scheme)
         cells[line["rows"], shape, line["width"], scheme] = line
