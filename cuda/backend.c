@@ -6,12 +6,22 @@ extern const osc_backend osc_backend_cuda_f16, osc_backend_cuda_bf16;
 
 static osc_status open_f16(osc_device **device, size_t threads)
 {
-    return osc_cuda_open(device, threads, OSC_F16);
+    return osc_cuda_open(device, threads, 0, OSC_F16);
+}
+
+static osc_status open_f16_at(osc_device **device, size_t threads, size_t index)
+{
+    return osc_cuda_open(device, threads, index, OSC_F16);
 }
 
 static osc_status open_bf16(osc_device **device, size_t threads)
 {
-    return osc_cuda_open(device, threads, OSC_BF16);
+    return osc_cuda_open(device, threads, 0, OSC_BF16);
+}
+
+static osc_status open_bf16_at(osc_device **device, size_t threads, size_t index)
+{
+    return osc_cuda_open(device, threads, index, OSC_BF16);
 }
 
 #define CUDA_BACKEND(text, type, opener)         \
@@ -19,8 +29,14 @@ static osc_status open_bf16(osc_device **device, size_t threads)
         .name = "cuda",                          \
         .spec = text,                            \
         .dtype = type,                           \
+        .draws = true,                           \
         .attends = OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI | OSC_ATTENDS_PAST, \
         .open = opener,                          \
+        .open_at = opener##_at,                  \
+        .select = osc_cuda_select,               \
+        .hand_over = osc_cuda_hand_over,         \
+        .limit = osc_cuda_limit,                 \
+        .peak_bytes = osc_cuda_peak_bytes,       \
         .close = osc_cuda_close,                 \
         .threads = osc_cuda_threads,             \
         .alloc = osc_cuda_alloc,                 \

@@ -12,16 +12,20 @@ extern "C" {
 #include "base/alloc.h"
 
 /* device.c */
-osc_status osc_cuda_open(osc_device **device, size_t threads, osc_dtype dtype);
+osc_status osc_cuda_open(osc_device **device, size_t threads, size_t index, osc_dtype dtype);
 void osc_cuda_close(osc_device *device);
 size_t osc_cuda_threads(const osc_device *device);
-osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes);
-void osc_cuda_release(osc_device *device, void *data);
 osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits);
 size_t osc_cuda_scratch_bytes(const osc_device *device);
 
-/* memory.c */
+/* allocate.c */
+osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes);
+void osc_cuda_release(osc_device *device, void *data);
 bool osc_cuda_keeps(osc_device *device, size_t bytes);
+void osc_cuda_limit(osc_device *device, size_t bytes);
+size_t osc_cuda_peak_bytes(const osc_device *device);
+
+/* memory.c */
 osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes);
 osc_status osc_cuda_get(osc_device *device, void *host, const void *src, size_t bytes);
 osc_status osc_cuda_used(osc_device *device, unsigned turn);
@@ -31,12 +35,21 @@ osc_status osc_cuda_host_view(osc_device *device, float **view, void *x, osc_dty
 osc_status osc_cuda_host_put(osc_device *device, void *x, osc_dtype dtype, const float *view,
                              size_t count);
 
-/* load.c, convert.cu */
+/* several.c */
+void osc_cuda_make_way(const osc_device *device);
+osc_status osc_cuda_select(osc_device *device);
+osc_status osc_cuda_hand_over(osc_device *to, void *dst, osc_device *from, const void *src,
+                              size_t bytes);
+
+/* load.c, convert.cu, draw.cu */
 osc_status osc_cuda_load(osc_device *device, void *dst, const osc_tensor *src, size_t *bad);
 /* dst[i] = raw[i] on device->loads; *device->bad becomes base + i if dst[i] is not
  * finite and that is less. */
 osc_status osc_cuda_convert(osc_device *device, void *dst, const void *raw, osc_dtype dtype,
                             size_t n, size_t base);
+/* dst[i] = element first + i of a generated tensor, of its own type; on device->loads. */
+osc_status osc_cuda_draw(osc_device *device, void *dst, const osc_tensor *src, size_t first,
+                         size_t n);
 /* Between float32 and the device's type, on device->stream. */
 osc_status osc_cuda_widen(osc_device *device, float *y, const void *x, size_t n);
 osc_status osc_cuda_narrow(osc_device *device, void *y, const float *x, size_t n);

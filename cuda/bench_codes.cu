@@ -1,9 +1,10 @@
 /* Linear layers on the GPU: fp16 through cuBLASLt at its best algorithm, and llm-int8
  * with everything included, for every OPT width.  Device time from replays of a graph
  * with several calls on weights and inputs in turn, medians; error against float64 on
- * a sample of outputs.  JSON lines (DESIGN 9).
+ * a sample of outputs; with schemes=yes every scheme as a session would have it, and
+ * first what the GPU copies and multiplies at most.  JSON lines (DESIGN 9).
  *   bench_codes [width ...] [rows=1,8,512,2048] [shapes=fc1,fc2,square] [kernel=NAME,...]
- *               [weights=fp16|int8] */
+ *               [weights=fp16|int8] [schemes=yes|no] [ceilings=yes|no] */
 #include <config.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 
 #include "cuda/codes.cuh"
 extern "C" {
+#include "quant/scheme.h"
 #include "cuda/backend.h"
 extern const osc_backend osc_backend_cuda_f16;
 }
@@ -341,8 +343,73 @@ static void add_kernel(osc_device *device, const layer *l, const osc_cuda_kernel
     names->push_back({ "product alone", kernel->name, 0.0 });
 }
 
-static void time_layer(osc_device *device, layer *l, const char *only)
+static void start_range(osc_device *device)
 {
+    static const int32_t empty[2] = { INT32_MAX, INT32_MIN };
+    ok(cudaMemcpyAsync(device->codes->range_w, empty, sizeof empty, cudaMemcpyHostToDevice,
+                       device->loads));
+}
+
+/* All sets of weights in a scheme's form. */
+static char *code_weights(osc_device *device, const layer *l, const osc_coding *coding,
+                          size_t bytes)
+{
+    char *coded = device_bytes(l->sets * bytes);
+    const int32_t *range = coding->w == OSC_SHARE_TENSOR ? device->codes->range_w : NULL;
+    for (size_t s = 0; s < l->sets; s++) {
+        const __half *w = l->w + s * l->n * l->k;
+        osc_cuda_weight form = osc_cuda_code_weight(coded + s * bytes, coding, l->n, l->k);
+        start_range(device);
+        if (range != NULL)
+            ok(osc_cuda_range_w(device, device->codes->range_w, w, OSC_F16, l->n * l->k));
+        if (coding->w == OSC_SHARE_BLOCK)
+            ok(osc_cuda_q8_load(device, coded + s * bytes, w, OSC_F16, 0, l->n, l->n, l->k,
+                                device->bad));
+        else
+            ok(osc_cuda_code_w(device, &form, coding, w, OSC_F16, 0, l->n, l->n, l->k, range,
+                               device->bad));
+    }
+    ok(cudaStreamSynchronize(device->loads));
+    return coded;
+}
+
+/* A scheme as a session has it: the kernel that the backend takes. */
+static char *add_scheme(osc_device *device, const layer *l, const char *text,
+                        std::vector<replay> *all, std::vector<entry> *names)
+{
+    osc_scheme_choice choice;
+    ok(osc_scheme_parse(&choice, text));
+    const osc_coding coding = choice.coding;
+    size_t bytes = osc_cuda_round_up(osc_cuda_codes_bytes(&coding, l->n, l->k), 256);
+    char *coded = code_weights(device, l, &coding, bytes);
+    auto call = [=](size_t s) {
+        ok(osc_backend_cuda_f16.codes_matmul(device, l->y + s * l->rows * l->n,
+                                             l->x + s * l->rows * l->k, coded + s * bytes,
+                                             &coding, l->bias, OSC_ACT_NONE, l->rows, l->n,
+                                             l->k));
+    };
+    all->push_back(capture(device, l, call));
+    call(0);
+    names->push_back({ text, "chosen", error_of(device, l) });
+    return coded;
+}
+
+static std::vector<char *> add_schemes(osc_device *device, const layer *l,
+                                       std::vector<replay> *all, std::vector<entry> *names)
+{
+    static const char *const texts[] = {
+        "absmax", "zeropoint", "absmax-row", "absmax-vector", "zeropoint-vector",
+        "absmax-row-decomp", "llm-int8", "llm-int8:weights=int8", "llm-int8-zeropoint", "q8-0",
+    };
+    std::vector<char *> owned;
+    for (const char *text : texts)
+        owned.push_back(add_scheme(device, l, text, all, names));
+    return owned;
+}
+
+static void time_layer(osc_device *device, layer *l, const char *only, bool schemes)
+{
+    std::vector<char *> owned;
     std::vector<replay> all;
     std::vector<entry> names;
     product fp16, codes;
@@ -352,7 +419,9 @@ static void time_layer(osc_device *device, layer *l, const char *only)
     int32_t *sum = (int32_t *)device_bytes(l->rows * l->n * 4);
     size_t best = best_fp16(device, l, &fp16);
     all.push_back(capture(device, l, [&](size_t s) { multiply_fp16(device, l, &fp16, best, s); }));
-    names.push_back({ "none", "cublaslt", 0.0 });
+    ok(osc_backend_cuda_f16.matmul(device, l->y, l->x, l->w, l->bias, OSC_ACT_NONE, l->rows, l->n,
+                                   l->k));     /* with the bias, which the timed call leaves out */
+    names.push_back({ "none", "cublaslt", error_of(device, l) });
     for (size_t i = 0; osc_cuda_kernels[i] != NULL; i++) {
         osc_cuda_layer p = product_of(l, 0);
         const osc_cuda_kernel *kernel = osc_cuda_kernels[i];
@@ -366,19 +435,73 @@ static void time_layer(osc_device *device, layer *l, const char *only)
     names.push_back({ "coding x", "code", 0.0 });
     all.push_back(capture(device, l, [&](size_t s) { multiply_raw(device, l, &codes, sum, s); }));
     names.push_back({ "int8 sums", "cublaslt", 0.0 });
+    ok(osc_cuda_codes_choose(device, NULL));
+    if (schemes)
+        owned = add_schemes(device, l, &all, &names);
     std::vector<double> us = medians(device, all);
     for (size_t i = 0; i < us.size(); i++)
         print(l, names[i].scheme, names[i].kernel, us[i], us[0], names[i].error);
-    ok(osc_cuda_codes_choose(device, NULL));
     close_product(&fp16);
     close_product(&codes);
     ok(cudaFree(sum));
+    for (char *coded : owned)
+        ok(cudaFree(coded));
     close_layer(l);
+}
+
+/* Microseconds of a copy of random bytes from the first half of `data` to the second; a
+ * call in a graph goes to the copy engines, which are slower. */
+static double time_copy(osc_device *device, char *data, size_t bytes)
+{
+    cudaEvent_t from, to;
+    std::vector<double> us;
+    make<<<2048, 256, 0, device->stream>>>((__half *)data, bytes / 2, bytes / 2, 1.0f, 4, false);
+    ok(cudaEventCreate(&from));
+    ok(cudaEventCreate(&to));
+    for (size_t i = 0; i < REPLAYS; i++) {
+        float ms;
+        ok(cudaEventRecord(from, device->stream));
+        ok(cudaMemcpyAsync(data + bytes, data, bytes, cudaMemcpyDeviceToDevice, device->stream));
+        ok(cudaEventRecord(to, device->stream));
+        ok(cudaEventSynchronize(to));
+        ok(cudaEventElapsedTime(&ms, from, to));
+        us.push_back(1e3 * ms);
+    }
+    ok(cudaEventDestroy(from));
+    ok(cudaEventDestroy(to));
+    std::sort(us.begin(), us.end());
+    return us[us.size() / 2];
+}
+
+/* A copy of 4 GiB and a square product of 8192, as the rows above are timed. */
+static void time_ceilings(osc_device *device)
+{
+    layer l = {};
+    product fp16;
+    l.shape = "square";
+    l.d = l.rows = l.n = l.k = 8192;
+    l.coding.x = l.coding.w = OSC_SHARE_ROW;
+    open_layer(device, &l);
+    open_product(device, &fp16, &l, false);
+    size_t bytes = (size_t)1 << 32, best = best_fp16(device, &l, &fp16);
+    char *data = device_bytes(2 * bytes);
+    double copy = time_copy(device, data, bytes);
+    std::vector<double> us = medians(device, { capture(device, &l, [&](size_t s) {
+        multiply_fp16(device, &l, &fp16, best, s);
+    }) });
+    printf("{\"bench\":\"ceilings\",\"backend\":\"cuda\",\"kernel\":\"memcpy, cublaslt\",\"shape\":"
+           "\"4 GiB, 8192^3\",\"copy_gbps\":%.0f,\"fp16_tflops\":%.0f}\n",
+           2e-3 * (double)bytes / copy, 2e-6 * 8192.0 * 8192.0 * 8192.0 / us[0]);
+    fflush(stdout);
+    close_product(&fp16);
+    ok(cudaFree(data));
+    close_layer(&l);
 }
 
 int main(int argc, char **argv)
 {
     std::vector<size_t> widths, rows;
+    bool schemes = false, ceilings = false;
     const char *shapes = "fc1,fc2,square", *only = NULL;
     bool stored = true;
     for (int i = 1; i < argc; i++) {
@@ -389,6 +512,10 @@ int main(int argc, char **argv)
             shapes = argv[i] + 7;
         else if (strncmp(argv[i], "kernel=", 7) == 0)
             only = argv[i] + 7;
+        else if (strncmp(argv[i], "schemes=", 8) == 0)
+            schemes = strcmp(argv[i] + 8, "yes") == 0;
+        else if (strncmp(argv[i], "ceilings=", 9) == 0)
+            ceilings = strcmp(argv[i] + 9, "yes") == 0;
         else if (strncmp(argv[i], "weights=", 8) == 0)
             stored = strcmp(argv[i] + 8, "int8") != 0;
         else
@@ -408,6 +535,8 @@ int main(int argc, char **argv)
     limits.vocabulary = limits.embed_width = 64;
     ok(osc_backend_cuda_f16.open(&device, 1));
     ok(osc_backend_cuda_f16.plan(device, &limits));
+    if (ceilings)
+        time_ceilings(device);
     for (size_t t : rows)
         for (size_t d : widths)
             for (const char *shape : { "fc1", "fc2", "square" }) {
@@ -423,7 +552,7 @@ int main(int argc, char **argv)
                 l.coding.remove = OSC_REMOVE_ABSOLUTE;
                 l.coding.threshold = 6.0f;
                 l.coding.stored = stored;
-                time_layer(device, &l, only);
+                time_layer(device, &l, only, schemes);
             }
     osc_backend_cuda_f16.close(device);
     return 0;

@@ -2,8 +2,8 @@
 # Checks the CUDA backend on a machine with a GPU: its tests, under the sanitizers too,
 # and whole runs against the CPU.  Needs built programs, no build.
 #   check_device.sh [-b BUILD] [-s SHARE] [-t TESTS] [-m MODEL] [-o OUT] [-q]
-# BUILD has outlierscope, tests/test_cuda and tests/test_cuda_models, SHARE is the folder
-# share/, TESTS the folder tests/, MODEL a checkpoint more; results go to OUT: a log a step
+# BUILD has outlierscope, tests/test_cuda, test_cuda_codes, test_cuda_models and test_stages, SHARE is the
+# folder share/, TESTS the folder tests/, MODEL a checkpoint more; results go to OUT: a log a step
 # and summary.txt.  -q leaves the sanitizers out.
 build=. share=share tests=tests more= out=device-check sanitize=yes
 while getopts b:s:t:m:o:q option; do
@@ -81,6 +81,8 @@ PYTHON
 
 say "$(nvidia-smi --query-gpu=name,driver_version --format=csv,noheader 2>/dev/null)"
 step test "$build/tests/test_cuda"
+step test-codes "$build/tests/test_cuda_codes"
+step stages "$build/tests/test_stages"
 step test-models "$build/tests/test_cuda_models"
 for model in "$share/opt-mini-8m" "$share/opt-mini-2m" $more; do
     for scheme in none llm-int8 llm-int8:weights=int8 q8-0 absmax-vector absmax-row absmax \
@@ -98,6 +100,9 @@ for run in cpu cuda cuda2; do
     step "record-$run" "$build/outlierscope" record --model "$share/opt-mini-8m" -q \
         --backend "${run%2}" --without 1,2,3 -o "$out/$run.h5"
 done
+step record-streamed "$build/outlierscope" record --model "$share/opt-mini-8m" -q --backend cuda \
+    --without 1,2,3 --memory 1 -o "$out/streamed.h5"
+step records-streamed same_records "$out/cuda.h5" "$out/streamed.h5" exact
 step records-repeat same_records "$out/cuda.h5" "$out/cuda2.h5" exact
 step records-cpu same_records "$out/cpu.h5" "$out/cuda.h5" near
 for run in cpu cuda; do

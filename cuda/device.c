@@ -1,4 +1,4 @@
-/* The CUDA device: finding it, memory, and what is allocated once. */
+/* The CUDA device: finding it, and what is allocated once. */
 #include <config.h>
 #include "cuda/device.h"
 
@@ -40,10 +40,10 @@ osc_status osc_cuda_wait(osc_device *device, const char *what)
 
 /* --- opening ------------------------------------------------------------------------------ */
 
-/* The device that CUDA lists first; CUDA_VISIBLE_DEVICES chooses another. */
-static osc_status choose(osc_device *device)
+/* One of the devices that CUDA lists; CUDA_VISIBLE_DEVICES says which those are. */
+static osc_status find(osc_device *device, size_t index)
 {
-    int count = 0, major, minor;
+    int count = 0;
     cudaError_t error = cudaGetDeviceCount(&count);
     if (error == cudaErrorInsufficientDriver)
         return osc_fail(OSC_EDEVICE, "CUDA: no NVIDIA driver, or one too old for CUDA %d.%d: %s",
@@ -52,8 +52,17 @@ static osc_status choose(osc_device *device)
     if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0))
         return osc_fail(OSC_EDEVICE, "CUDA: no GPU is visible to this process");
     OSC_CUDA_TRY(error, "looking for a GPU");
-    device->index = 0;
+    if (index >= (size_t)count)
+        return osc_fail(OSC_ENOTFOUND, "CUDA: there is no GPU %zu: %d visible, counted from 0",
+                        index, count);
+    device->index = (int)index;
     OSC_CUDA_TRY(cudaSetDevice(device->index), "taking the GPU");
+    return OSC_OK;
+}
+
+static osc_status examine(osc_device *device)
+{
+    int major, minor;
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device->index),
                  "asking for the compute capability");
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device->index),
@@ -63,16 +72,22 @@ static osc_status choose(osc_device *device)
     device->hopper = device->capability == 90;
 #endif
     if (device->capability < CUDA_OLDEST)
-        return osc_fail(OSC_EUNSUP, "CUDA: the GPU has compute capability %d.%d, at least "
-                        "%d.%d is needed", major, minor, CUDA_OLDEST / 10, CUDA_OLDEST % 10);
+        return osc_fail(OSC_EUNSUP, "CUDA: GPU %d has compute capability %d.%d, at least "
+                        "%d.%d is needed", device->index, major, minor, CUDA_OLDEST / 10,
+                        CUDA_OLDEST % 10);
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&device->processors, cudaDevAttrMultiProcessorCount,
                                         device->index), "asking for the multiprocessors");
     return OSC_OK;
 }
 
-static osc_status set_up(osc_device *device)
+static osc_status set_up(osc_device *device, size_t index)
 {
-    OSC_TRY(choose(device));
+    OSC_TRY(osc_cuda_memory_open(device));
+    OSC_TRY(find(device, index));
+    OSC_TRY(examine(device));
+    osc_cuda_make_way(device);
+    OSC_CUDA_TRY(cudaEventCreateWithFlags(&device->handed, cudaEventDisableTiming),
+                 "making an event");
     OSC_CUDA_TRY(cudaStreamCreateWithFlags(&device->stream, cudaStreamNonBlocking),
                  "making a stream");
     OSC_CUDA_TRY(cudaStreamCreateWithFlags(&device->loads, cudaStreamNonBlocking),
@@ -99,7 +114,7 @@ static osc_status set_up(osc_device *device)
     return osc_cuda_own(device, (void **)&device->piece, CUDA_PIECE * sizeof *device->piece);
 }
 
-osc_status osc_cuda_open(osc_device **device, size_t threads, osc_dtype dtype)
+osc_status osc_cuda_open(osc_device **device, size_t threads, size_t index, osc_dtype dtype)
 {
     osc_device *made = osc_alloc(1, sizeof *made);
     if (made == NULL)
@@ -112,7 +127,7 @@ osc_status osc_cuda_open(osc_device **device, size_t threads, osc_dtype dtype)
 #endif
     if (made->threads == 0)
         made->threads = 1;
-    osc_status status = set_up(made);
+    osc_status status = set_up(made, index);
     if (status != OSC_OK) {
         osc_cuda_close(made);
         return status;
@@ -125,6 +140,7 @@ void osc_cuda_close(osc_device *device)
 {
     if (device == NULL)
         return;
+    cudaSetDevice(device->index);
     if (device->stream != NULL)
         cudaStreamSynchronize(device->stream);
     if (device->watch != NULL)
@@ -149,55 +165,21 @@ void osc_cuda_close(osc_device *device)
     for (int i = 0; i < 2; i++)
         if (device->staged[i] != NULL)
             cudaEventDestroy(device->staged[i]);
+    if (device->handed != NULL)
+        cudaEventDestroy(device->handed);
     if (device->loads != NULL)
         cudaStreamDestroy(device->loads);
     if (device->lt != NULL)
         cublasLtDestroy(device->lt);
     if (device->stream != NULL)
         cudaStreamDestroy(device->stream);
+    osc_cuda_memory_close(device);
     osc_free(device);
 }
 
 size_t osc_cuda_threads(const osc_device *device)
 {
     return device->threads;
-}
-
-/* --- memory ------------------------------------------------------------------------------- */
-
-osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes)
-{
-    size_t free_bytes = 0, all = 0;
-    (void)device;
-    cudaError_t error = cudaMalloc(data, bytes > 0 ? bytes : 1);
-    if (error != cudaErrorMemoryAllocation) {
-        OSC_CUDA_TRY(error, "allocating device memory");
-        return OSC_OK;
-    }
-    cudaGetLastError();   /* not sticky, but would be reported by the next launch */
-    cudaMemGetInfo(&free_bytes, &all);
-    return osc_fail(OSC_ENOMEM, "CUDA: out of device memory: %.1f MiB wanted, %.1f of %.1f MiB "
-                    "are free", (double)bytes / 0x1p20, (double)free_bytes / 0x1p20,
-                    (double)all / 0x1p20);
-}
-
-void osc_cuda_release(osc_device *device, void *data)
-{
-    (void)device;
-    cudaFree(data);       /* waits for work that uses it */
-}
-
-osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes)
-{
-    void **grown = osc_grow(device->owned, &device->owned_capacity, device->owned_count + 1,
-                            sizeof *grown);
-    if (grown == NULL)
-        return OSC_ENOMEM;
-    device->owned = grown;
-    OSC_TRY(osc_cuda_alloc(device, data, bytes));
-    device->owned[device->owned_count++] = *data;
-    device->planned += bytes;
-    return OSC_OK;
 }
 
 osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits)

@@ -33,6 +33,7 @@ struct osc_cuda_reports;                  /* summaries on their way to the host,
 struct osc_cuda_reduction;                 /* scratch for measures of a whole activation */
 struct osc_cuda_watch;                    /* what observers are reading, watch.h */
 struct osc_cuda_codes;                    /* products of codes, codes.h */
+struct osc_cuda_memory;                   /* memory in use, allocate.c */
 
 struct osc_device {
     osc_dtype    dtype;                   /* of activations and loaded weights */
@@ -44,6 +45,9 @@ struct osc_device {
     cudaStream_t stream;
     cublasLtHandle_t lt;
     void        *workspace;               /* CUDA_WORKSPACE bytes, for work on `stream` */
+
+    struct osc_cuda_memory *memory;       /* what alloc() gave, allocate.c */
+    cudaEvent_t  handed;                  /* what another device waits for, several.c */
 
     osc_limits   limits;
     void       **owned;                   /* workspace and what plan() made */
@@ -103,6 +107,9 @@ osc_status osc_cuda_launched(const char *kernel);
 /* Waits for the stream. */
 osc_status osc_cuda_wait(osc_device *device, const char *what);
 
+/* allocate.c */
+osc_status osc_cuda_memory_open(osc_device *device);
+void osc_cuda_memory_close(osc_device *device);
 /* Device memory that close() releases with everything of plan(); counted in
  * device->planned. */
 osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes);

@@ -84,7 +84,7 @@ static osc_status make_room(osc_device *device, size_t most)
     struct osc_cuda_hits *h = device->hits;
     OSC_TRY(osc_cuda_settle(device, true));
     OSC_TRY(osc_cuda_watch_wait(device));
-    cudaFree(h->hits);
+    osc_cuda_release(device, h->hits);
     h->hits = NULL;
     h->capacity = 0;
     size_t capacity = CUDA_HIT_LAG * most;

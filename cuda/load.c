@@ -41,6 +41,8 @@ osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src,
                            size_t n)
 {
     unsigned half = device->next_half++ % 2;
+    if (src->drawn != NULL)
+        return osc_cuda_draw(device, dst, src, first, n);
     size_t size = osc_dtype_size(src->dtype);
     char *staging = (char *)device->staging + half * CUDA_STAGING;
     OSC_CUDA_TRY(cudaEventSynchronize(device->staged[half]), "waiting for a staging buffer");

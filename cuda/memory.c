@@ -5,19 +5,6 @@
 
 #include <string.h>
 
-/* Room left for what a run allocates when its hooks are known: accumulators of an
- * observer, hits, scores. */
-enum { SPARE = 1 << 30 };
-
-bool osc_cuda_keeps(osc_device *device, size_t bytes)
-{
-    size_t free_bytes = 0, all = 0;
-    size_t spare = SPARE + device->limits.tokens * device->limits.widest * sizeof(osc_hit);
-    if (cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
-        return false;
-    return free_bytes > spare && bytes < free_bytes - spare;
-}
-
 /* A copy from pageable memory has left it when the call returns. */
 osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes)
 {

@@ -91,6 +91,7 @@ static osc_status parse(compare_cell *cell, const json_t *row, const measure_ide
     OSC_TRY(osc_json_get_double(&m->result.perplexity, row, "perplexity"));
     OSC_TRY(osc_json_get_size(&m->weight_bytes, row, "weight_bytes"));
     OSC_TRY(osc_json_get_size(&m->linear_bytes, row, "linear_bytes"));
+    OSC_TRY(osc_json_get_size(&m->peak_bytes, row, "peak_bytes"));
     OSC_TRY(osc_json_get_double(&cell->columns, row, "columns_16bit"));
     OSC_TRY(osc_json_get_double(&cell->values, row, "values_16bit"));
     cell->threshold = isnan(cell->columns) ? NAN : INFINITY;   /* infinity is null in JSON */

@@ -30,6 +30,7 @@ static measurement describe(const run_input *input, const osc_session *session)
         .protocol = corpus->protocol, .sequences = corpus->count, .length = corpus->length,
         .bos = corpus->bos, .weight_bytes = osc_session_weight_bytes(session),
         .linear_bytes = osc_session_linear_bytes(session),
+        .peak_bytes = osc_session_peak_bytes(session),
     };
     snprintf(m.model, sizeof m.model, "%s", osc_model_name(input->model));
     snprintf(m.scheme, sizeof m.scheme, "%s", osc_session_scheme(session));
@@ -63,7 +64,7 @@ osc_status measure(measurement *m, const run_input *input, const char *scheme,
 json_t *measure_json(const measurement *m)
 {
     size_t name = strcspn(m->scheme, ":");
-    return json_pack("{s:o, s:s%, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i, s:I, s:I}",
+    return json_pack("{s:o, s:s%, s:s, s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:i, s:I, s:I, s:I}",
                      "model", json_out_text(m->model),
                      "scheme", m->scheme, name,
                      "options", m->scheme[name] == ':' ? m->scheme + name + 1 : "",
@@ -76,7 +77,8 @@ json_t *measure_json(const measurement *m)
                      "perplexity", json_out_number(m->result.perplexity),
                      "bos", (int)m->bos,
                      "weight_bytes", (json_int_t)m->weight_bytes,
-                     "linear_bytes", (json_int_t)m->linear_bytes);
+                     "linear_bytes", (json_int_t)m->linear_bytes,
+                     "peak_bytes", (json_int_t)m->peak_bytes);
 }
 
 osc_status measure_identify(measure_identity *identity, const run_input *input,

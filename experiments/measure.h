@@ -12,7 +12,7 @@ typedef struct {
     osc_protocol   protocol;
     size_t         sequences, length;
     int32_t        bos;
-    size_t         weight_bytes, linear_bytes;   /* as the session holds them (session.h) */
+    size_t         weight_bytes, linear_bytes, peak_bytes;   /* of the session (session.h) */
 } measurement;
 
 /* Runs the input's whole corpus.  `hooks` may be NULL.  OSC_STOP between two chunks

@@ -37,6 +37,8 @@ int run_check_options(const cli_command *command, const run_options *o)
     const osc_backend *backend;
     if (o->backend != NULL && osc_backend_find(&backend, o->backend) != OSC_OK)
         return cli_usage(command, "--backend: %s", osc_error());
+    if (o->devices != NULL && osc_session_check_devices(o->devices) != OSC_OK)
+        return cli_usage(command, "--devices: %s", osc_error());
     return CLI_DONE;
 }
 
@@ -163,10 +165,11 @@ osc_session_options run_session_options(const run_input *input, const char *sche
         .threads = o->threads,
         .longest = input->corpus->longest,
         .chunk = o->chunk,
+        .devices = o->devices,
+        .memory = (size_t)(o->memory * 1e9),
         .allow_nonfinite = o->allow_nonfinite,
         .progress = cli_progress(),
         .label = label,
-        .memory = (size_t)(o->memory * 1e9),
     };
 }
 

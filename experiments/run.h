@@ -20,6 +20,7 @@ typedef struct {
     const char *backend;                     /* NULL: default */
     size_t      threads, chunk;              /* 0: default */
     bool        allow_nonfinite;
+    const char *devices;                     /* NULL: device 0 */
     double      memory;                      /* 10^9 bytes; 0: what is available */
 } run_options;
 
@@ -55,8 +56,10 @@ typedef struct {
       "(default: as many as fit in 64 MiB)", &(o).chunk, 1, INT32_MAX },                       \
     { "allow-nonfinite", 0, CLI_SWITCH, NULL, "go on although a weight is NaN or infinite",    \
       &(o).allow_nonfinite, 0, 0 },                                                            \
-    { "memory", 0, CLI_NUMBER, "GB", "memory to use at most, in 10^9 bytes "                   \
-      "(default: what is free); results do not depend on it", &(o).memory, 1e-3, 1e6 }
+    { "devices", 0, CLI_TEXT, "LIST", "devices of the backend: 0,1 gives each half of the "    \
+      "blocks (default: 0)", &(o).devices, 0, 0 },                                             \
+    { "memory", 0, CLI_NUMBER, "GB", "memory to use at most, of a GPU its own, in 10^9 "        \
+      "bytes (default: what is free); results do not depend on it", &(o).memory, 1e-3, 1e6 }
 
 /* A row for commands that can tell what they would take (dry_run.h). */
 #define RUN_DRY_ROW(target)                                                                    \

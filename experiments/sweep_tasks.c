@@ -43,6 +43,7 @@ static const sweep_key common_keys[] = {
     { "schemes", CLI_LIST, 0, 0, check_scheme },
     { "tokenizer", CLI_TEXT, 0, 0, NULL },
     { "backend", CLI_TEXT, 0, 0, check_backend },
+    { "devices", CLI_TEXT, 0, 0, osc_session_check_devices },
     { "threads", CLI_SIZE, 1, 4096, NULL },
     { "chunk", CLI_SIZE, 1, INT32_MAX, NULL },
     { "memory", CLI_NUMBER, 1e-3, 1e6, NULL },

@@ -4,7 +4,7 @@ libosc_a_SOURCES = %D%/base/alloc.c %D%/base/alloc.h %D%/base/digest.c %D%/base/
   %D%/base/json.h %D%/base/lock.c %D%/base/lock.h %D%/base/mapping.c %D%/base/memory.c \
   %D%/base/memory.h %D%/base/mix.h %D%/base/progress.h %D%/base/spec.c %D%/base/spec.h \
   %D%/base/status.c %D%/base/status.h %D%/base/suggest.c %D%/base/suggest.h %D%/osc.h \
-  %D%/tensor/tensor.c %D%/tensor/tensor.h
+  %D%/tensor/drawn.h %D%/tensor/tensor.c %D%/tensor/tensor.h
 
 include %D%/backend/local.mk
 include %D%/quant/local.mk

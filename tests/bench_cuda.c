@@ -1,6 +1,7 @@
 /* The CUDA backend: every operation of a block at the shapes of an OPT model, or
- * whole models given as arguments (checkpoint directories), 8 sequences of 2048 random
- * ids, alone and recording.  Medians of wall clock around work that is waited for. */
+ * whole models given as arguments (checkpoints, synth:...), 8 sequences of 2048 random
+ * ids, alone and recording; with devices=0,1 on several GPUs, with memory=GB in so much
+ * memory.  Medians of wall clock around work that is waited for. */
 #include <config.h>
 #include "bench.h"
 
@@ -15,6 +16,8 @@ enum { RUNS = 5, REPEATS = 20, T = 2048, SEQUENCES = 8 };
 
 static const osc_backend *cuda;
 static osc_device *gpu;
+static const char *devices;      /* of whole models */
+static double memory;            /* 10^9 bytes for them; 0: what is free */
 
 static void must(osc_status status)
 {
@@ -284,10 +287,13 @@ static void report_model(const char *what, const osc_session *session, const osc
 {
     printf("{\"bench\": \"%s\", \"backend\": \"cuda\", \"kernel\": \"%s\", \"shape\": \"%s\", "
            "\"median_us\": %.1f, \"tokens_per_s\": %.0f, \"weight_mib\": %.1f, "
-           "\"buffer_mib\": %.1f, \"ratio\": %.3f%s}\n", what, osc_session_scheme(session),
+           "\"buffer_mib\": %.1f, \"peak_mib\": %.1f, \"devices\": \"%s\", \"memory_gb\": %g, "
+           "\"ratio\": %.3f%s}\n", what, osc_session_scheme(session),
            osc_model_name(model), 1e6 * seconds, tokens / seconds,
            (double)osc_session_weight_bytes(session) / 0x1p20,
-           (double)osc_session_buffer_bytes(session) / 0x1p20, baseline / seconds, more);
+           (double)osc_session_buffer_bytes(session) / 0x1p20,
+           (double)osc_session_peak_bytes(session) / 0x1p20, devices != NULL ? devices : "0",
+           memory, baseline / seconds, more);
     fflush(stdout);
 }
 
@@ -372,6 +378,8 @@ static void bench_model(const char *path, const char *scheme)
     const osc_config *config = osc_model_config(model);
     size_t length = config->positions < T ? config->positions : T;
     osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length };
+    options.devices = devices;
+    options.memory = (size_t)(memory * 1e9);
     double start = bench_now();
     must(osc_session_open(&session, model, &options));
     double opening = bench_now() - start, tokens = (double)(SEQUENCES * length);
@@ -402,7 +410,12 @@ int main(int argc, char **argv)
         char *scheme = strchr(argv[i], '@');     /* DIR or DIR@SCHEME */
         if (scheme != NULL)
             *scheme++ = '\0';
-        bench_model(argv[i], scheme);
+        if (strncmp(argv[i], "devices=", 8) == 0)     /* of the models behind it */
+            devices = argv[i] + 8;
+        else if (strncmp(argv[i], "memory=", 7) == 0)
+            memory = strtod(argv[i] + 7, NULL);
+        else
+            bench_model(argv[i], scheme);
     }
     return 0;
 }

@@ -127,6 +127,11 @@ check_PROGRAMS += %D%/test_layers
 %C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_layers_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_stages
+%C%_test_stages_SOURCES = %D%/test_stages.c %D%/run.h
+%C%_test_stages_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_stages_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_synth
 %C%_test_synth_SOURCES = %D%/test_synth.c %D%/files.h %D%/paths.h %D%/run.h
 %C%_test_synth_CFLAGS  = $(TEST_CFLAGS)

@@ -838,7 +838,7 @@ START_TEST(test_no_memory)
     void *data;
     open_both(_i);
     ck_assert_int_eq(cuda->alloc(gpu, &data, (size_t)1 << 46), OSC_ENOMEM);
-    ck_assert_ptr_nonnull(strstr(osc_error(), "out of device memory"));
+    ck_assert_ptr_nonnull(strstr(osc_error(), "out of memory on GPU 0"));
     ck_assert(!cuda->keeps(gpu, (size_t)1 << 46));
     must(cuda->alloc(gpu, &data, 0));      /* the error is not seen again */
     cuda->release(gpu, data);
@@ -851,26 +851,27 @@ END_TEST
 enum { SEQUENCES = 6, LENGTH = 200 };
 
 static void run_model(double *nll, const osc_model *model, const osc_corpus *corpus,
-                      size_t *weight_bytes)
+                      size_t memory, size_t *weight_bytes)
 {
     osc_session *session;
-    osc_session_options options = { .backend = "cuda", .longest = LENGTH, .chunk = 2 };
+    osc_session_options options = { .backend = "cuda", .longest = LENGTH, .chunk = 2,
+                                    .memory = memory };
     must(osc_session_open(&session, model, &options));
     for (size_t i = 0; i < SEQUENCES; i += 2)
         must(osc_session_run(session, corpus, i, 2, NULL, nll + i * LENGTH));
     *weight_bytes = osc_session_weight_bytes(session);
+    ck_assert_uint_gt(osc_session_peak_bytes(session), *weight_bytes);
+    ck_assert(memory == 0 || osc_session_peak_bytes(session) <= memory);
     osc_session_close(session);
 }
 
-/* With little free memory the blocks' weights take turns in two buffers: the same bits. */
+/* With little memory the blocks' weights take turns in two buffers: the same bits. */
 START_TEST(test_turns)
 {
     static int32_t ids[SEQUENCES * LENGTH];
     static size_t offset[SEQUENCES + 1];
     static double resident[SEQUENCES * LENGTH], moving[SEQUENCES * LENGTH];
-    size_t all, two, piece = (size_t)1 << 34;
-    void *hog[256], *reserve;
-    size_t hogs = 0;
+    size_t all, two;
     osc_model *model;
     must(osc_model_open(&model, in_share("opt-mini-2m")));
     osc_corpus corpus = { .ids = ids, .offset = offset, .count = SEQUENCES, .longest = LENGTH,
@@ -879,21 +880,69 @@ START_TEST(test_turns)
         ids[i] = (int32_t)(i * 7919 % osc_model_config(model)->vocabulary);
     for (size_t i = 0; i <= SEQUENCES; i++)
         offset[i] = i * LENGTH;
-    run_model(resident, model, &corpus, &all);
-    must(osc_backend_find(&cuda, "cuda"));
-    must(cuda->open(&gpu, 1));
-    must(cuda->alloc(gpu, &reserve, (size_t)1 << 29));
-    for (; piece >= (size_t)1 << 26; piece /= 2)
-        while (hogs < 256 && cuda->alloc(gpu, &hog[hogs], piece) == OSC_OK)
-            hogs++;
-    cuda->release(gpu, reserve);
-    run_model(moving, model, &corpus, &two);
+    run_model(resident, model, &corpus, 0, &all);
+    run_model(moving, model, &corpus, (size_t)1 << 30, &two);
     ck_assert_uint_lt(two, all);
     ck_assert_int_eq(memcmp(resident, moving, sizeof moving), 0);
-    while (hogs > 0)
-        cuda->release(gpu, hog[--hogs]);
-    cuda->close(gpu);
     osc_model_close(model);
+}
+END_TEST
+
+/* Loads the tensor drawn by the device, and from its values in memory: the same bits. */
+static void check_drawn(osc_tensor tensor)
+{
+    size_t bytes = osc_tensor_count(&tensor) * osc_dtype_size(cuda->dtype), bad;
+    char *drawn = osc_alloc(bytes, 1), *read = osc_alloc(bytes, 1);
+    void *there;
+    must(cuda->alloc(gpu, &there, bytes));
+    must(cuda->load(gpu, there, &tensor, &bad));
+    ck_assert_uint_eq(bad, SIZE_MAX);
+    must(cuda->get(gpu, drawn, there, bytes));
+    tensor.drawn = NULL;
+    must(cuda->load(gpu, there, &tensor, &bad));
+    must(cuda->get(gpu, read, there, bytes));
+    ck_assert_int_eq(memcmp(drawn, read, bytes), 0);
+    cuda->release(gpu, there);
+    osc_free(drawn);
+    osc_free(read);
+}
+
+/* All but the first row and column, transposed. */
+static osc_tensor inner(osc_tensor t)
+{
+    t.data = (const char *)t.data + (t.stride[0] + t.stride[1]) * osc_dtype_size(t.dtype);
+    size_t rows = t.dim[0] - 1, width = t.dim[1] - 1, stride = t.stride[0];
+    t.dim[0] = width;
+    t.dim[1] = rows;
+    t.stride[0] = t.stride[1];
+    t.stride[1] = stride;
+    return t;
+}
+
+START_TEST(test_drawn)
+{
+    static const char *const dtypes[] = { "float16", "bfloat16", "float32" };
+    char path[256];
+    osc_model *model;
+    open_both(_i);
+    for (size_t d = 0; d < 3; d++) {
+        snprintf(path, sizeof path, "synth:opt-125m,num_hidden_layers=1,seed=5,outliers=2,dtype=%s",
+                 dtypes[d]);
+        must(osc_model_open(&model, path));
+        for (osc_block_slot slot = 0; slot < OSC_BLOCK_SLOTS; slot++) {
+            const osc_stored *stored = osc_model_block(model, 0, slot);
+            if (stored == NULL)
+                continue;
+            osc_store_need(osc_model_store(model), &stored->tensor);
+            ck_assert_int_eq(stored->tensor.drawn == NULL,   /* values of their own */
+                             strstr(stored->name, "layer_norm") != NULL);
+            check_drawn(stored->tensor);
+            if (stored->tensor.ndim == 2)
+                check_drawn(inner(stored->tensor));
+        }
+        osc_model_close(model);
+    }
+    close_both();
 }
 END_TEST
 
@@ -987,6 +1036,7 @@ int main(void)
     tcase_set_timeout(models, 300);
     tcase_add_test(models, test_turns);
     tcase_add_test(models, test_score);
+    tcase_add_loop_test(models, test_drawn, 0, TYPES);
     suite_add_tcase(suite, models);
     return run_here(suite);
 }

@@ -110,14 +110,31 @@ struct osc_backend {
                                                     name: "cuda:dtype=bf16" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
     bool        host;    /* alloc() gives host memory: the host may read and write it */
+    bool        draws;   /* load and codes_load make generated tensors (osc_tensor.drawn)
+                            themselves: their values need not be in memory */
     unsigned    attends;                         /* OSC_ATTENDS_... bits */
 
     osc_status (*open)(osc_device **device, size_t threads);
+    /* The device of this number from 0, where there are several; the host as often as it is
+     * wanted.  OSC_ENOTFOUND if there are not so many. */
+    osc_status (*open_at)(osc_device **device, size_t threads, size_t index);
+    /* To be called before calls for another device than the last that was opened or selected. */
+    osc_status (*select)(osc_device *device);
+    /* Copies `bytes` from what the work of `from` issued so far leaves at `src` to `dst` of the
+     * device `to`, for the work that it gets from now on.  `from` may only write to `src`
+     * again after a call in the other direction, which may be of 0 bytes. */
+    osc_status (*hand_over)(osc_device *to, void *dst, osc_device *from, const void *src,
+                            size_t bytes);
     void       (*close)(osc_device *device);
     size_t     (*threads)(const osc_device *device);
 
     osc_status (*alloc)(osc_device *device, void **data, size_t bytes);
     void       (*release)(osc_device *device, void *data);
+    /* From now on `alloc` fails with OSC_ENOMEM where more than `bytes` would be in use, and
+     * `keeps` reckons with no more.  NULL: this backend cannot be limited. */
+    void       (*limit)(osc_device *device, size_t bytes);
+    /* The most bytes of alloc and plan that were in use at a time.  NULL: not counted. */
+    size_t     (*peak_bytes)(const osc_device *device);
     osc_status (*plan)(osc_device *device, const osc_limits *limits);
     size_t     (*scratch_bytes)(const osc_device *device);
     /* Whether a session should keep `bytes` of ready weights there for its whole life,

@@ -61,6 +61,29 @@ static osc_status cpu_open(osc_device **device, size_t threads)
     return OSC_OK;
 }
 
+/* All are the same processors and memory. */
+static osc_status cpu_open_at(osc_device **device, size_t threads, size_t index)
+{
+    (void)index;
+    return cpu_open(device, threads);
+}
+
+static osc_status cpu_select(osc_device *device)
+{
+    (void)device;
+    return OSC_OK;
+}
+
+static osc_status cpu_hand_over(osc_device *to, void *dst, osc_device *from, const void *src,
+                                size_t bytes)
+{
+    (void)to;
+    (void)from;
+    if (bytes > 0)
+        memcpy(dst, src, bytes);
+    return OSC_OK;
+}
+
 static size_t cpu_threads(const osc_device *device)
 {
     return (size_t)device->threads;
@@ -193,6 +216,9 @@ const osc_backend osc_backend_cpu = {
     .host = true,
     .attends = OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI | OSC_ATTENDS_PAST,
     .open = cpu_open,
+    .open_at = cpu_open_at,
+    .select = cpu_select,
+    .hand_over = cpu_hand_over,
     .close = cpu_close,
     .threads = cpu_threads,
     .alloc = cpu_alloc,

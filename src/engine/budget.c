@@ -71,7 +71,7 @@ static osc_status fail_room(const osc_session *s, size_t weights)
  * every id takes all weights: they stay in the form that few rows multiply. */
 static bool stays(const osc_session *s, size_t block, size_t stored, size_t room)
 {
-    size_t layers = s->config->layers;
+    size_t layers = s->end - s->begin;
     size_t beside = s->choice.coding.stored ? stored * layers : window_bytes(s);
     if (!s->backend->host)
         return s->backend->keeps(s->device, block * layers);
@@ -85,7 +85,7 @@ osc_status osc_session_budget(osc_session *s, size_t block, size_t stored)
     size_t used = s->weight_bytes + s->buffer_bytes, room = s->room > used ? s->room - used : 0;
     size_t store = osc_store_bytes(osc_model_store(s->model));
     s->stays = stays(s, block, stored, room);
-    size_t form = s->stays ? block * s->config->layers : block;
+    size_t form = s->stays ? block * (s->end - s->begin) : block;
     size_t left = room > form ? room - form : 0;
     s->window = (store > KEPT_MOST && !s->cached) || store > left;
     s->mapped_bytes = s->window ? window_bytes(s) : store;

@@ -66,14 +66,6 @@ static osc_status bring_residual(osc_session *s, const osc_residual_stats *own)
                            residual_cells(s, own) * sizeof *own->massive);
 }
 
-static osc_status return_residual(osc_session *s, const osc_residual_stats *own)
-{
-    OSC_TRY(s->backend->get(s->device, own->sumsq, s->pass.residual->sumsq,
-                            residual_cells(s, own) * sizeof *own->sumsq));
-    return s->backend->get(s->device, own->massive, s->pass.residual->massive,
-                           residual_cells(s, own) * sizeof *own->massive);
-}
-
 /* Doubles of one attention's mass. */
 static size_t cells(const osc_session *s)
 {
@@ -130,10 +122,53 @@ osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks)
                       sets * cells(s));
 }
 
+/* Elements [from, to) of an array that is `there` on the device. */
+static osc_status get_part(const osc_session *s, void *own, const void *there, size_t size,
+                           size_t from, size_t to)
+{
+    return s->backend->get(s->device, (char *)own + from * size,
+                           (const char *)there + from * size, (to - from) * size);
+}
+
+/* Of the blocks of this device. */
+static osc_status return_stats(const osc_session *s, osc_column_stats *own,
+                               const osc_column_stats *there)
+{
+    size_t from = s->begin * own->width, to = s->end * own->width;
+    if (s->before == NULL && s->next == NULL)
+        return s->backend->get(s->device, own->sum, there->sum,
+                               osc_column_stats_bytes(s->config->layers, own->width));
+    OSC_TRY(get_part(s, own->min, there->min, sizeof *own->min, from, to));
+    OSC_TRY(get_part(s, own->max, there->max, sizeof *own->max, from, to));
+    OSC_TRY(get_part(s, own->sum, there->sum, sizeof *own->sum, from, to));
+    OSC_TRY(get_part(s, own->sumsq, there->sumsq, sizeof *own->sumsq, from, to));
+    OSC_TRY(get_part(s, own->sum4, there->sum4, sizeof *own->sum4, from, to));
+    OSC_TRY(get_part(s, own->count_ge, there->count_ge, sizeof *own->count_ge, from, to));
+    return get_part(s, own->histogram, there->histogram, sizeof *own->histogram,
+                    s->begin * OSC_HISTOGRAM_BINS, s->end * OSC_HISTOGRAM_BINS);
+}
+
+static osc_status return_mass(const osc_session *s, double *own, const double *there, size_t sets)
+{
+    size_t heads = s->config->heads;
+    for (size_t set = 0; own != NULL && set < sets; set++)
+        OSC_TRY(get_part(s, own + set * cells(s), there + set * cells(s), sizeof *own,
+                         s->begin * heads, s->end * heads));
+    return OSC_OK;
+}
+
+/* The first state is the first block's input; of the others each is a block's output. */
+static osc_status return_residual(const osc_session *s, osc_residual_stats *own)
+{
+    size_t from = (s->begin == 0 ? 0 : s->begin + 1) * own->width;
+    size_t to = (s->end + 1) * own->width;
+    OSC_TRY(get_part(s, own->sumsq, s->pass.residual->sumsq, sizeof *own->sumsq, from, to));
+    return get_part(s, own->massive, s->pass.residual->massive, sizeof *own->massive, from, to);
+}
+
 osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks)
 {
     osc_observer *observer = osc_hooks_observer(hooks);
-    size_t mass = cells(s) * sizeof(double);
     if (observer == NULL || s->backend->host)
         return OSC_OK;
     osc_top1_stats *top1 = osc_observer_top1(observer);
@@ -142,13 +177,11 @@ osc_status osc_session_return_observer(osc_session *s, const osc_hooks *hooks)
     for (size_t p = 0; p < OSC_POINT_COUNT; p++) {
         osc_column_stats *own = osc_observer_stats(observer, (osc_point)p, 0);
         if (own != NULL)
-            OSC_TRY(s->backend->get(s->device, own->sum, s->pass.stats[p]->sum,
-                                    osc_column_stats_bytes(s->config->layers, own->width)));
+            OSC_TRY(return_stats(s, own, s->pass.stats[p]));
     }
-    if (s->pass.top1 != NULL)
-        OSC_TRY(s->backend->get(s->device, top1->mass, s->pass.top1, mass));
-    if (s->pass.top1_without != NULL)
-        OSC_TRY(s->backend->get(s->device, top1->without, s->pass.top1_without,
-                                osc_observer_get_options(observer)->without_sets * mass));
-    return OSC_OK;
+    if (top1 == NULL)
+        return OSC_OK;
+    OSC_TRY(return_mass(s, top1->mass, s->pass.top1, 1));
+    return return_mass(s, top1->without, s->pass.top1_without,
+                       osc_observer_get_options(observer)->without_sets);
 }

@@ -11,6 +11,8 @@
 #include "engine/model.h"
 #include "quant/scheme.h"
 
+typedef struct osc_session osc_session;
+
 /* The linear layers of a block, in the order of OSC_W_Q ... OSC_W_FC2. */
 enum { OSC_LINEARS = OSC_W_FC2 - OSC_W_Q + 1 };
 
@@ -19,6 +21,7 @@ typedef struct {
     const osc_config  *config;
     const osc_backend *backend;
     osc_device        *device;
+    osc_session       *session;      /* whose pass this is */
     const osc_hooks   *hooks;        /* may be NULL */
 
     /* the sequence */

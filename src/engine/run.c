@@ -51,7 +51,7 @@ void osc_session_tell(const osc_session *s, const osc_corpus *corpus, size_t fir
                       size_t steps)
 {
     size_t ids = corpus->offset[first + count] - corpus->offset[first];
-    size_t all = (s->config->layers + 1) * count;   /* the head counts like a block */
+    size_t all = (s->end - s->begin + 1) * count;   /* the head counts like a block */
     size_t done = (size_t)((double)ids * (double)steps / (double)all);
     osc_progress_tick(s->progress, s->label, corpus->offset[first] - corpus->offset[0] + done,
                       corpus->offset[corpus->count] - corpus->offset[0]);
@@ -59,15 +59,21 @@ void osc_session_tell(const osc_session *s, const osc_corpus *corpus, size_t fir
 
 typedef osc_status (*part)(osc_pass *pass);
 
-static osc_status run_part(osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
-                           int layer, part run)
+/* Sequences of a chunk, counted from its first, that go through a part together. */
+typedef struct {
+    const osc_corpus *corpus;
+    size_t first, count;        /* the chunk's */
+    size_t from, to;
+} wave;
+
+static osc_status run_part(osc_session *s, const wave *w, int layer, part run)
 {
     s->pass.layer = layer;
-    for (size_t i = 0; i < count; i++) {
-        select_sequence(s, corpus, first, i);
+    for (size_t i = w->from; i < w->to; i++) {
+        select_sequence(s, w->corpus, w->first, i);
         OSC_TRY(run(&s->pass));
-        if (layer >= 0)
-            osc_session_tell(s, corpus, first, count, (size_t)layer * count + i + 1);
+        if (layer >= 0 && s->before == NULL)
+            osc_session_tell(s, w->corpus, w->first, w->count, ++s->done);
     }
     return OSC_OK;
 }
@@ -85,26 +91,31 @@ static void forget_table(const osc_session *s, osc_model_slot slot)
         osc_session_forget(s, osc_model_once(s->model, slot));
 }
 
-osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size_t first,
-                                  size_t count)
+static osc_status run_embed(osc_session *s, const wave *w)
 {
-    const osc_arch *arch = osc_model_arch(s->model);
-    s->pass.first = 0;
-    s->pass.keys = s->pass.k = s->k;
-    s->pass.values = s->pass.v = s->v;
     osc_session_need_table(s, OSC_W_EMBED);
     osc_session_need_table(s, OSC_W_POSITION);
     for (size_t layer = 0; layer < OSC_AHEAD; layer++)
-        osc_session_expect(s, layer);
-    OSC_TRY(run_part(s, corpus, first, count, -1, arch->embed));
+        osc_session_expect(s, s->begin + layer);
+    OSC_TRY(run_part(s, w, -1, osc_model_arch(s->model)->embed));
     forget_table(s, OSC_W_EMBED);
     forget_table(s, OSC_W_POSITION);
-    for (size_t layer = 0; layer < s->config->layers; layer++) {
+    return OSC_OK;
+}
+
+osc_status osc_session_run_part(osc_session *s, const osc_corpus *corpus, size_t first,
+                                size_t count, size_t from, size_t to)
+{
+    const osc_arch *arch = osc_model_arch(s->model);
+    wave w = { corpus, first, count, from, to };
+    if (s->before == NULL)
+        OSC_TRY(run_embed(s, &w));
+    for (size_t layer = s->begin; layer < s->end; layer++) {
         OSC_TRY(osc_session_enter_block(s, layer, s->longest));
-        OSC_TRY(run_part(s, corpus, first, count, (int)layer, arch->block_pass));
+        OSC_TRY(run_part(s, &w, (int)layer, arch->block_pass));
         OSC_TRY(osc_session_leave_block(s, layer));
     }
-    return run_part(s, corpus, first, count, -1, arch->finish);
+    return s->next == NULL ? run_part(s, &w, -1, arch->finish) : OSC_OK;
 }
 
 osc_model_slot osc_session_head_slot(const osc_session *s)
@@ -204,21 +215,55 @@ static osc_status collect_nll(const osc_session *s, const osc_corpus *corpus, si
     return OSC_OK;
 }
 
-static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
-                            double *nll)
+osc_status osc_session_bring_hooks(osc_session *s, const osc_hooks *hooks)
 {
-    const osc_hooks *hooks = s->pass.hooks;
-    OSC_TRY(own_for_hooks(s, hooks));
-    OSC_TRY(osc_session_bring_observer(s, hooks));
-    OSC_TRY(osc_session_run_blocks(s, corpus, first, count));
-    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
-        OSC_TRY(start_rows(s, corpus, first, count));
-        OSC_TRY(run_heads(s, corpus, first, count));
+    for (; s != NULL; s = s->next) {
+        OSC_TRY(osc_session_select(s));
+        s->pass.hooks = hooks;
+        s->pass.first = 0;
+        s->pass.keys = s->pass.k = s->k;
+        s->pass.values = s->pass.v = s->v;
+        s->done = 0;
+        OSC_TRY(own_for_hooks(s, hooks));
+        OSC_TRY(osc_session_bring_observer(s, hooks));
     }
-    OSC_TRY(s->backend->settle(s->device, true));
-    OSC_TRY(osc_session_return_observer(s, hooks));
+    return OSC_OK;
+}
+
+/* In the order of the blocks. */
+static osc_status return_observers(osc_session *s, const osc_hooks *hooks)
+{
+    for (; s != NULL; s = s->next) {
+        OSC_TRY(osc_session_select(s));
+        OSC_TRY(s->backend->settle(s->device, true));
+        OSC_TRY(osc_session_return_observer(s, hooks));
+    }
+    return OSC_OK;
+}
+
+static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
+                            const osc_hooks *hooks, double *nll)
+{
+    osc_session *last = osc_session_last(s);
+    OSC_TRY(osc_session_bring_hooks(s, hooks));
+    OSC_TRY(osc_session_run_stages(s, corpus, first, count));
+    OSC_TRY(osc_session_select(last));
+    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
+        OSC_TRY(start_rows(last, corpus, first, count));
+        OSC_TRY(run_heads(last, corpus, first, count));
+    }
+    OSC_TRY(return_observers(s, hooks));
     OSC_TRY(osc_store_check(osc_model_store(s->model)));
-    return nll == NULL ? OSC_OK : collect_nll(s, corpus, first, count, nll);
+    OSC_TRY(osc_session_select(last));
+    return nll == NULL ? OSC_OK : collect_nll(last, corpus, first, count, nll);
+}
+
+void osc_session_drop_reports(osc_session *s)
+{
+    for (; s != NULL; s = s->next) {
+        osc_session_select(s);
+        s->backend->settle(s->device, false);
+    }
 }
 
 osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
@@ -229,16 +274,12 @@ osc_status osc_session_run(osc_session *session, const osc_corpus *corpus,
         return osc_fail(OSC_EINVAL, "run of sequences %zu to %zu of up to %zu ids: this session "
                         "takes %zu of up to %zu ids at once", first, first + count,
                         corpus->longest, session->chunk, session->longest);
-    session->pass.hooks = hooks;
-    session->pass.first = 0;
-    session->pass.keys = session->pass.k = session->k;
-    session->pass.values = session->pass.v = session->v;
-    osc_status status = run_chunk(session, corpus, first, count, nll);
+    osc_status status = run_chunk(session, corpus, first, count, hooks, nll);
     if (status != OSC_OK) {
-        session->backend->settle(session->device, false);
+        osc_session_drop_reports(session);
         return status;
     }
-    osc_session_tell(session, corpus, first, count, (session->config->layers + 1) * count);
+    osc_session_tell(session, corpus, first, count, (session->end - session->begin + 1) * count);
     return OSC_OK;
 }
 

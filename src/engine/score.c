@@ -56,11 +56,13 @@ static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t fir
                             const int32_t *targets)
 {
     size_t rows;
-    s->pass.hooks = NULL;
-    OSC_TRY(osc_session_bring_observer(s, NULL));
-    OSC_TRY(osc_session_run_blocks(s, corpus, first, count));
-    OSC_TRY(pack_rows(s, &rows, targets, corpus->offset[first + count] - corpus->offset[first]));
-    return rows > 0 ? run_rows(s, pad_rows(s, rows)) : s->backend->settle(s->device, true);
+    osc_session *last = osc_session_last(s);
+    OSC_TRY(osc_session_bring_hooks(s, NULL));
+    OSC_TRY(osc_session_run_stages(s, corpus, first, count));
+    OSC_TRY(osc_session_select(last));
+    OSC_TRY(pack_rows(last, &rows, targets, corpus->offset[first + count] - corpus->offset[first]));
+    return rows > 0 ? run_rows(last, pad_rows(last, rows))
+                    : last->backend->settle(last->device, true);
 }
 
 /* A NaN among the logits makes their sum NaN. */
@@ -92,10 +94,10 @@ osc_status osc_session_score(osc_session *s, const osc_corpus *corpus, size_t fi
                         s->chunk, s->longest);
     osc_status status = run_chunk(s, corpus, first, count, targets);
     if (status != OSC_OK) {
-        s->backend->settle(s->device, false);
+        osc_session_drop_reports(s);
         return status;
     }
-    collect(s, corpus, first, count, targets, score);
-    osc_session_tell(s, corpus, first, count, (s->config->layers + 1) * count);
+    collect(osc_session_last(s), corpus, first, count, targets, score);
+    osc_session_tell(s, corpus, first, count, (s->end - s->begin + 1) * count);
     return OSC_OK;
 }

@@ -37,12 +37,18 @@ osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, si
                     stored->name, bad);
 }
 
+void osc_session_need(const osc_session *s, const osc_stored *stored)
+{
+    if (stored->tensor.drawn == NULL || !s->backend->draws)
+        osc_store_need(osc_model_store(s->model), &stored->tensor);
+}
+
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored)
 {
     size_t bad;
     if (s->predicting)
         return OSC_OK;
-    osc_store_need(osc_model_store(s->model), &stored->tensor);
+    osc_session_need(s, stored);
     OSC_TRY(s->backend->load(s->device, dst, &stored->tensor, &bad));
     return osc_session_finite(s, stored, bad);
 }
@@ -53,13 +59,26 @@ void osc_session_forget(const osc_session *s, const osc_stored *stored)
         osc_store_forget(osc_model_store(s->model), &stored->tensor);
 }
 
+/* What this session's device uses: the embedding comes before the first block, the head
+ * behind the last. */
+static const osc_stored *used_once(const osc_session *s, osc_model_slot slot)
+{
+    bool first = s->begin == 0, last = s->end == s->config->layers, used = last;
+    if (slot == OSC_W_POSITION || slot == OSC_W_PROJECT_IN || slot == OSC_W_EMBED_NORM
+        || slot == OSC_B_EMBED_NORM)
+        used = first;
+    if (slot == OSC_W_EMBED)
+        used = first || (last && s->config->tied_head);
+    return used ? osc_model_once(s->model, slot) : NULL;
+}
+
 /* Rows that are looked up: as stored where the backend reads host memory. */
 static osc_status load_tables(osc_session *s)
 {
     static const osc_model_slot slots[] = { OSC_W_EMBED, OSC_W_POSITION, OSC_W_HEAD };
     size_t size = osc_dtype_size(s->backend->dtype);
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
-        const osc_stored *stored = osc_model_once(s->model, slots[i]);
+        const osc_stored *stored = used_once(s, slots[i]);
         if (stored == NULL)
             continue;
         s->pass.table[slots[i]] = stored->tensor;
@@ -84,7 +103,7 @@ static osc_status load_once(osc_session *s)
                                             OSC_W_EMBED_NORM, OSC_B_EMBED_NORM,
                                             OSC_W_FINAL_NORM, OSC_B_FINAL_NORM, OSC_B_HEAD };
     for (size_t i = 0; i < sizeof slots / sizeof *slots; i++) {
-        const osc_stored *stored = osc_model_once(s->model, slots[i]);
+        const osc_stored *stored = used_once(s, slots[i]);
         if (stored == NULL)
             continue;
         OSC_TRY(osc_session_own(s, &s->pass.once[slots[i]], osc_tensor_count(&stored->tensor),
@@ -162,7 +181,7 @@ static size_t usual_chunk(const osc_session *s)
     return fit > 0 ? fit : 1;
 }
 
-static osc_status set_up(osc_session *s, const osc_session_options *options)
+static osc_status choose(osc_session *s, const osc_session_options *options)
 {
     if (options->longest < 1 || options->longest > s->config->positions)
         return osc_fail(OSC_EINVAL, "sequences of %zu ids, but %s has %zu positions",
@@ -172,9 +191,16 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
                         CHUNK_MOST);
     OSC_TRY(osc_backend_find(&s->backend, options->backend));
     OSC_TRY(osc_model_suits(s->model, s->backend));
-    OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
-    OSC_TRY(s->backend->open(&s->device, options->threads));
-    osc_session_count_room(s, options->memory);
+    return osc_scheme_parse(&s->choice, options->scheme);
+}
+
+static osc_status set_up(osc_session *s, const osc_session_options *options, size_t device)
+{
+    OSC_TRY(choose(s, options));
+    OSC_TRY(s->backend->open_at(&s->device, options->threads, device));
+    osc_session_count_room(s, s->backend->host ? options->memory : 0);
+    if (options->memory > 0 && s->backend->limit != NULL)
+        s->backend->limit(s->device, options->memory);
     s->longest = options->longest;
     s->cached = options->cached;
     s->chunk = options->chunk > 0 ? options->chunk : s->cached ? 1 : usual_chunk(s);
@@ -185,6 +211,7 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     s->pass.config = s->config;
     s->pass.backend = s->backend;
     s->pass.device = s->device;
+    s->pass.session = s;
     OSC_TRY(plan(s));
     OSC_TRY(load_once(s));
     OSC_TRY(own_activations(s));
@@ -193,16 +220,21 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     return osc_session_own_weights(s);   /* last: in what memory is left */
 }
 
-static osc_status create(osc_session **session, const osc_model *model,
-                         const osc_session_options *options, bool predicting)
+/* Blocks begin .. end-1 on a device, behind those of `before`. */
+static osc_status open_part(osc_session **session, const osc_model *model,
+                            const osc_session_options *options, osc_session *before,
+                            size_t device, size_t begin, size_t end, bool predicting)
 {
     osc_session *made = osc_alloc(1, sizeof *made);
     if (made == NULL)
         return OSC_ENOMEM;
     made->model = model;
     made->config = osc_model_config(model);
+    made->before = before;
+    made->begin = begin;
+    made->end = end;
     made->predicting = predicting;
-    osc_status status = set_up(made, options);
+    osc_status status = set_up(made, options, device);
     if (status == OSC_OK)
         status = osc_store_check(osc_model_store(model));
     if (status != OSC_OK) {
@@ -213,30 +245,61 @@ static osc_status create(osc_session **session, const osc_model *model,
     return OSC_OK;
 }
 
+/* The blocks in equal shares, in the order of the devices. */
+static osc_status open_chain(osc_session **session, const osc_model *model,
+                             const osc_session_options *options, bool predicting)
+{
+    osc_session *first = NULL, *before = NULL, **place = &first;
+    size_t device[OSC_DEVICES], count, layers = osc_model_config(model)->layers;
+    OSC_TRY(osc_session_parse_devices(device, &count, options->devices));
+    if (count > layers)
+        return osc_fail(OSC_EINVAL, "%zu devices for %zu blocks", count, layers);
+    if (count > 1 && options->cached)
+        return osc_fail(OSC_EUNSUP, "a cache of keys and values lives on one device, not on %zu",
+                        count);
+    for (size_t i = 0; i < count; i++) {
+        osc_status status = open_part(place, model, options, before, device[i],
+                                      layers * i / count, layers * (i + 1) / count, predicting);
+        if (status != OSC_OK) {
+            osc_session_close(first);
+            return status;
+        }
+        before = *place;
+        place = &before->next;
+    }
+    *session = first;
+    return OSC_OK;
+}
+
 osc_status osc_session_open(osc_session **session, const osc_model *model,
                             const osc_session_options *options)
 {
-    return create(session, model, options, false);
+    return open_chain(session, model, options, false);
 }
 
 osc_status osc_session_predict(osc_session_needs *needs, const osc_model *model,
                                const osc_session_options *options)
 {
-    osc_session *s;
-    OSC_TRY(create(&s, model, options, true));
+    osc_session *first;
+    OSC_TRY(open_chain(&first, model, options, true));
     *needs = (osc_session_needs){
-        .chunk = s->chunk, .weights = s->weight_bytes, .linear = s->linear_bytes,
-        .activations = s->buffer_bytes, .mapped = s->mapped_bytes, .stays = s->stays,
-        .reads_again = osc_session_reads_stored(s) || !s->stays,
+        .chunk = first->chunk, .weights = osc_session_weight_bytes(first),
+        .linear = osc_session_linear_bytes(first), .activations = osc_session_buffer_bytes(first),
+        .stays = true, .reads_again = osc_session_reads_stored(first),
     };
-    osc_session_close(s);
+    for (const osc_session *s = first; s != NULL; s = s->next) {
+        needs->mapped = s->mapped_bytes > needs->mapped ? s->mapped_bytes : needs->mapped;
+        needs->stays = needs->stays && s->stays;
+    }
+    needs->reads_again = needs->reads_again || !needs->stays;
+    osc_session_close(first);
     return OSC_OK;
 }
 
-void osc_session_close(osc_session *session)
+static void close_part(osc_session *session)
 {
-    if (session == NULL)
-        return;
+    if (session->device != NULL)
+        session->backend->select(session->device);
     if (session->step.graph != NULL)
         session->backend->graph_free(session->device, session->step.graph);
     for (size_t i = 0; i < session->owned_count; i++)
@@ -253,6 +316,15 @@ void osc_session_close(osc_session *session)
     if (session->device != NULL)
         session->backend->close(session->device);
     osc_free(session);
+}
+
+void osc_session_close(osc_session *session)
+{
+    while (session != NULL) {
+        osc_session *next = session->next;
+        close_part(session);
+        session = next;
+    }
 }
 
 size_t osc_session_chunk(const osc_session *session)
@@ -282,15 +354,35 @@ size_t osc_session_threads(const osc_session *session)
 
 size_t osc_session_weight_bytes(const osc_session *session)
 {
-    return session->weight_bytes;
+    size_t bytes = 0;
+    for (const osc_session *s = session; s != NULL; s = s->next)
+        bytes += s->weight_bytes;
+    return bytes;
 }
 
 size_t osc_session_linear_bytes(const osc_session *session)
 {
-    return session->linear_bytes;
+    size_t bytes = 0;
+    for (const osc_session *s = session; s != NULL; s = s->next)
+        bytes += s->linear_bytes;
+    return bytes;
 }
 
 size_t osc_session_buffer_bytes(const osc_session *session)
 {
-    return session->buffer_bytes;
+    size_t bytes = 0;
+    for (const osc_session *s = session; s != NULL; s = s->next)
+        bytes += s->buffer_bytes;
+    return bytes;
+}
+
+size_t osc_session_peak_bytes(const osc_session *session)
+{
+    size_t most = 0;
+    for (const osc_session *s = session; s != NULL; s = s->next) {
+        size_t bytes = s->backend->peak_bytes != NULL ? s->backend->peak_bytes(s->device)
+                                                      : s->weight_bytes + s->buffer_bytes;
+        most = bytes > most ? bytes : most;
+    }
+    return most;
 }

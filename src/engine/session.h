@@ -20,16 +20,22 @@ typedef struct {
     const char *scheme;           /* NULL: "none"; "llm-int8:threshold=6" */
     size_t      threads;          /* 0: all processors */
     size_t      longest;          /* ids of the longest sequence of any run */
-    size_t      memory;           /* bytes that this program may have in all, on the host;
-                                     0: what is available now, as far as possible */
+    size_t      memory;           /* bytes at most: that this program may have in all, or of a
+                                     device's memory where the backend is not the host's; 0: what
+                                     is available now, as far as possible */
     size_t      chunk;            /* sequences per chunk; 0: about 8192 ids, at most 64 MiB;
                                      32768 and 1 GiB where the backend is not the host's */
     bool        cached;           /* for osc_decode (decode.h): keep keys, values and the weights
                                      of all blocks; `chunk` then is 1 by default */
+    const char *devices;          /* NULL or one: a session on it (default "0"); several, "0,1":
+                                     each gets its part of the blocks */
     bool        allow_nonfinite;  /* go on although a weight is NaN or infinite */
     const osc_progress *progress; /* told of ids done, of all ids of the corpus; may be NULL */
     const char *label;            /* what the progress is called; NULL: "forward pass" */
 } osc_session_options;
+
+/* OSC_EINVAL if `text` is no list of devices.  One may be there twice, to try things out. */
+osc_status osc_session_check_devices(const char *text);
 
 /* `model` must outlive the session.  If the scheme's weights are smaller than the
  * stored ones and there is memory for them (and, where the scheme multiplies by stored
@@ -75,6 +81,8 @@ size_t osc_session_weight_bytes(const osc_session *session);
 size_t osc_session_linear_bytes(const osc_session *session);
 /* Bytes of activations and scratch. */
 size_t osc_session_buffer_bytes(const osc_session *session);
+/* The most bytes in use on a device so far: of several, on the one with most. */
+size_t osc_session_peak_bytes(const osc_session *session);
 
 /* Runs sequences first .. first+count-1 of the corpus (count at most
  * osc_session_chunk) as one chunk.  Each sequence is one call of every linear

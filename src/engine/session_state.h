@@ -59,6 +59,12 @@ struct osc_session {
     size_t             longest;     /* tokens of a sequence */
     size_t             chunk;       /* sequences of a chunk */
 
+    size_t       begin, end;        /* the blocks of this session's device: all, or if there are
+                                       several devices a part */
+    osc_session *next;              /* whose blocks come behind these, owned, or NULL (stages.c) */
+    osc_session *before;            /* whose next this is, or NULL */
+    size_t       done;              /* of the chunk: blocks times sequences */
+
     osc_pass     pass;              /* buffers of one sequence, weights of one block */
     void        *resid;             /* [rows, H], rows as osc_session_rows says */
     void        *k, *v;             /* [longest, KV*D] of a sequence that runs without a cache */
@@ -135,17 +141,41 @@ static inline void *row_of(const osc_session *s, void *buffer, size_t row, size_
     return (char *)buffer + row * width * osc_dtype_size(s->backend->dtype);
 }
 
-/* Parts of a run (run.c).  All blocks, after which head_in has the rows of the chunk ... */
-osc_status osc_session_run_blocks(osc_session *s, const osc_corpus *corpus, size_t first,
-                                  size_t count);
+/* Parts of a run (run.c).  Binds the hooks on every device of a chain (below) ... */
+osc_status osc_session_bring_hooks(osc_session *s, const osc_hooks *hooks);
+/* ... has sequences first + from .. first + to - 1 of the chunk that starts at `first` go
+ * through the blocks of this session's device, with the embedding before the first block and
+ * what comes behind the last, after which head_in has their rows ... */
+osc_status osc_session_run_part(osc_session *s, const osc_corpus *corpus, size_t first,
+                                size_t count, size_t from, size_t to);
 /* ... of which first_row .. first_row+rows-1 go through the whole head with their lse and
  * targets; `logits` [rows, V] may be NULL. */
 osc_status osc_session_run_head(osc_session *s, size_t first_row, size_t rows, float *logits);
 /* -log softmax(logits)[target] = max + log(sum of exp(logit - max)) - logit. */
 double osc_session_nll(const osc_row_lse *row);
-/* `steps` of the chunk's steps (a sequence through a block) are done. */
+/* After a failure: what is on its way to observers is not reported. */
+void osc_session_drop_reports(osc_session *s);
+/* Of the blocks of this device times the sequences of the chunk, `steps` are done. */
 void osc_session_tell(const osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
                       size_t steps);
+
+/* Devices of "0,1" in their order; of NULL, device 0. */
+enum { OSC_DEVICES = 16 };
+osc_status osc_session_parse_devices(size_t device[OSC_DEVICES], size_t *count,
+                                     const char *text);
+
+/* A session on several devices is a chain of sessions, one for each (stages.c). */
+/* The one of the last blocks, which computes the logits. */
+osc_session *osc_session_last(osc_session *s);
+/* Has the devices of earlier blocks report what observers are still to get: of a sequence,
+ * hits come block by block. */
+osc_status osc_session_report_before(const osc_session *s);
+/* The next calls are for the device of `s`. */
+osc_status osc_session_select(const osc_session *s);
+/* The chunk through the blocks of the whole chain: while a device is at some sequences,
+ * the one before it is at the next. */
+osc_status osc_session_run_stages(osc_session *s, const osc_corpus *corpus, size_t first,
+                                  size_t count);
 
 /* Gives the pass the accumulators of the observer bound to `hooks`, and brings back
  * what a run added (mirror.c). */
@@ -166,6 +196,9 @@ osc_status osc_session_step(osc_session *s, size_t position, int32_t id, osc_ses
 /* Keys, values and logits (decode.c). */
 osc_status osc_session_own_cache(osc_session *s);
 
+/* Before a stored tensor is loaded: makes the values of a generated one, unless the backend
+ * draws them itself. */
+void osc_session_need(const osc_session *s, const osc_stored *stored);
 /* Loads a stored tensor into device memory and refuses NaN and infinity. */
 osc_status osc_session_load(const osc_session *s, void *dst, const osc_stored *stored);
 

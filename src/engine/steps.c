@@ -2,10 +2,14 @@
 #include "engine/steps.h"
 
 #include "engine/observer.h"
+#include "engine/session_state.h"
 
 static osc_status pass_hits_on(const osc_hits_route *route, const osc_hit *hits, size_t count)
 {
-    const osc_observer_options *options = osc_observer_get_options(route->user);
+    const osc_session *s = route->user;
+    const osc_observer_options *options =
+        osc_observer_get_options(osc_hooks_observer(s->pass.hooks));
+    OSC_TRY(osc_session_report_before(s));
     return options->on_hits(options->user, (osc_point)route->point, route->layer,
                             route->sequence, hits, count);
 }
@@ -14,7 +18,7 @@ static osc_status observe(const osc_pass *pass, osc_observer *observer, osc_poin
                           const void *values, size_t rows, size_t width)
 {
     const osc_observer_options *options = osc_observer_get_options(observer);
-    osc_hits_route route = { .sink = pass_hits_on, .user = observer, .point = point,
+    osc_hits_route route = { .sink = pass_hits_on, .user = pass->session, .point = point,
                              .layer = (size_t)pass->layer, .sequence = pass->sequence };
     bool hits = (options->hits >> point & 1u) && options->on_hits != NULL;
     return pass->backend->observe(pass->device, &pass->stats[point][pass->layer], values, rows,

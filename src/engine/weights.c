@@ -105,7 +105,7 @@ static osc_status fill(osc_session *s, osc_block_weights *block, size_t layer)
         if (stored == NULL)
             continue;
         block->linear[l].layer = layer;
-        osc_store_need(osc_model_store(s->model), &stored->tensor);
+        osc_session_need(s, stored);
         OSC_TRY(s->choice.scheme->prepare(&block->linear[l], s->backend, s->device,
                                           &stored->tensor, &bad));
         OSC_TRY(osc_session_finite(s, stored, bad));
@@ -140,7 +140,7 @@ void osc_session_expect(const osc_session *s, size_t layer)
 {
     if (s->ran && !s->window)
         return;
-    if (layer < s->config->layers && (s->resident == NULL || osc_session_reads_stored(s)))
+    if (layer < s->end && (s->resident == NULL || osc_session_reads_stored(s)))
         expect_block(s, layer);
     if (layer == s->config->layers && s->backend->host)
         expect(s, osc_model_once(s->model, osc_session_head_slot(s)));
@@ -167,11 +167,11 @@ static osc_status make_resident(osc_session *s)
     s->resident = osc_alloc(s->config->layers, sizeof *s->resident);
     if (s->resident == NULL)
         return OSC_ENOMEM;
-    for (size_t layer = 0; layer < s->config->layers; layer++) {
+    for (size_t layer = s->begin; layer < s->end; layer++) {
         OSC_TRY(own_block(s, &s->resident[layer], layer));
         if (s->predicting)
             continue;
-        if (layer + 1 < s->config->layers)
+        if (layer + 1 < s->end)
             expect_block(s, layer + 1);
         OSC_TRY(fill(s, &s->resident[layer], layer));
         forget_block(s, layer);
@@ -256,7 +256,7 @@ osc_status osc_session_enter_block(osc_session *s, size_t layer, size_t rows)
     bool few = s->as_stored != NULL && rows <= OSC_FEW_ROWS;
     if (s->resident == NULL && s->ready != layer && !(few && s->checked))
         OSC_TRY(fill_turn(s, layer));   /* which also checks that all are finite */
-    s->checked = s->checked || layer + 1 == s->config->layers;
+    s->checked = s->checked || layer + 1 == s->end;
     if (few || (s->choice.coding.stored && s->backend->host))
         need_stored(s, layer);
     const osc_block_weights *block = few ? &s->as_stored[layer]
@@ -272,9 +272,9 @@ osc_status osc_session_leave_block(osc_session *s, size_t layer)
 {
     if (osc_session_reads_stored(s))
         forget_block(s, layer);
-    s->ran = s->ran || layer + 1 == s->config->layers;
+    s->ran = s->ran || layer + 1 == s->end;
     if (s->resident != NULL || s->turns == 1)
         return OSC_OK;
     OSC_TRY(s->backend->used(s->device, (unsigned)(layer % s->turns)));
-    return layer + 1 < s->config->layers ? fill_turn(s, layer + 1) : OSC_OK;
+    return layer + 1 < s->end ? fill_turn(s, layer + 1) : OSC_OK;
 }

@@ -10,12 +10,12 @@
 #include "base/mix.h"
 
 static const size_t PAGE = 4096;                        /* tensors begin at multiples of it */
+static const float UNIT = 0x1.bb67aep-16f;              /* sqrt(3) / 2^16: drawn.h */
 
 struct part {
-    float        constant, deviation;
-    osc_planted *planted;       /* [planted_count] */
+    osc_drawn    drawn;
+    osc_planted *planted;       /* [planted_count] on top of it */
     size_t       planted_count;
-    uint64_t     key;           /* of the tensor's stream of numbers */
     size_t       at, count;     /* byte offset; elements */
     bool         made;
 };
@@ -37,15 +37,6 @@ static uint64_t key_of(uint64_t seed, const char *name)
     return osc_mix64(seed ^ hash);
 }
 
-/* Element `i` in units of 2^-16 sqrt(3) standard deviations: four 16-bit numbers,
- * each uniform, less their mean.  Integers, so that it is the same everywhere. */
-static int32_t draw(uint64_t key, size_t i)
-{
-    uint64_t bits = osc_random_at(key, i);
-    return (int32_t)((bits & 0xffff) + (bits >> 16 & 0xffff) + (bits >> 32 & 0xffff)
-                     + (bits >> 48)) - 2 * 0xffff;
-}
-
 static void put(const osc_region *region, void *to, size_t i, float value)
 {
     switch (region->dtype) {
@@ -57,12 +48,11 @@ static void put(const osc_region *region, void *to, size_t i, float value)
 
 static void make(const osc_region *region, const struct part *part)
 {
+    const osc_drawn *d = &part->drawn;
     void *to = region->data + part->at;
-    float unit = part->deviation * 0x1.bb67aep-16f;   /* sqrt(3) / 2^16 */
     #pragma omp parallel for schedule(static)
     for (size_t i = 0; i < part->count; i++)
-        put(region, to, i, part->deviation > 0.0f ? (float)draw(part->key, i) * unit
-                                                     : part->constant);
+        put(region, to, i, d->unit > 0.0f ? (float)osc_draw(d->key, i) * d->unit : d->constant);
     for (size_t i = 0; i < part->planted_count; i++)
         put(region, to, part->planted[i].index, part->planted[i].value);
 }
@@ -89,9 +79,11 @@ static osc_status lay_out(osc_region *region, uint64_t seed, const osc_recipe *r
             || __builtin_mul_overflow(count, size, &bytes)
             || __builtin_add_overflow(region->reserved, bytes + PAGE, &end))
             return osc_fail(OSC_EINVAL, "tensor %s is too large", recipe[i].name);
-        *part = (struct part){ .constant = recipe[i].constant, .deviation = recipe[i].deviation,
-                               .key = key_of(seed, recipe[i].name), .at = region->reserved,
-                               .count = count };
+        part->drawn = (osc_drawn){ .key = key_of(seed, recipe[i].name),
+                                   .constant = recipe[i].constant,
+                                   .unit = recipe[i].deviation * UNIT };
+        part->at = region->reserved;
+        part->count = count;
         OSC_TRY(copy_planted(part, &recipe[i]));
         region->bytes += bytes;
         region->reserved = end / PAGE * PAGE;
@@ -107,6 +99,8 @@ static osc_status reserve(osc_region *region)
         return osc_fail(OSC_ENOMEM, "out of memory: address space for %zu bytes of weights",
                         region->reserved);
     region->data = data;
+    for (size_t i = 0; i < region->count; i++)
+        region->part[i].drawn.first = region->data + region->part[i].at;
     return OSC_OK;
 }
 
@@ -144,6 +138,12 @@ void osc_region_free(osc_region *region)
 const void *osc_region_data(const osc_region *region, size_t index)
 {
     return region->data + region->part[index].at;
+}
+
+const osc_drawn *osc_region_drawn(const osc_region *region, size_t index)
+{
+    const struct part *part = &region->part[index];
+    return part->planted_count == 0 ? &part->drawn : NULL;
 }
 
 size_t osc_region_bytes(const osc_region *region)

@@ -13,6 +13,8 @@ osc_status osc_region_create(osc_region **region, uint64_t seed, osc_dtype dtype
                              const osc_recipe *recipe, size_t count);
 void osc_region_free(osc_region *region);
 const void *osc_region_data(const osc_region *region, size_t index);
+/* How the elements of recipe `index` come about; NULL if some have values of their own. */
+const osc_drawn *osc_region_drawn(const osc_region *region, size_t index);
 /* Bytes of all tensors. */
 size_t osc_region_bytes(const osc_region *region);
 

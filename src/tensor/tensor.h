@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "base/status.h"
+#include "tensor/drawn.h"
 
 typedef enum {
     OSC_F32, OSC_F16, OSC_BF16,             /* what engines compute with or store */
@@ -29,6 +30,7 @@ typedef struct {
     size_t      ndim;
     size_t      dim[OSC_MAX_DIMS];
     size_t      stride[OSC_MAX_DIMS];   /* in elements; row-major when contiguous */
+    const osc_drawn *drawn;             /* of a generated tensor that needs no reading, else NULL */
 } osc_tensor;
 
 /* A contiguous row-major view. */
