@@ -14,13 +14,18 @@ static osc_status open_bf16(osc_device **device, size_t threads)
     return osc_cuda_open(device, threads, OSC_BF16);
 }
 
+/* In the order of osc_cuda_kernels. */
+static const char *const kernels[] = { CUDA_KERNELS, NULL };
+
 #define CUDA_BACKEND(text, type, opener)         \
     {                                            \
         .name = "cuda",                          \
         .spec = text,                            \
         .dtype = type,                           \
+        .kernels = kernels,                      \
         .open = opener,                          \
         .close = osc_cuda_close,                 \
+        .choose = osc_cuda_codes_choose,         \
         .threads = osc_cuda_threads,             \
         .alloc = osc_cuda_alloc,                 \
         .release = osc_cuda_release,             \

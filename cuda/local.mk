@@ -20,7 +20,7 @@ libosc_a_SOURCES += %D%/device.h %D%/device.c %D%/backend.h %D%/backend.c \
   %D%/attend_steps.cu %D%/observe.cu \
   %D%/codes.h %D%/codes.c %D%/codes_view.c %D%/codes_lt.c \
   %D%/codes.cuh %D%/codes_x.cuh %D%/codes_x.cu %D%/codes_w.cu %D%/codes_scale.cu \
-  %D%/codes_few.cu %D%/wgmma.cuh %D%/codes_wgmma.cu %D%/codes_q8.cu
+  %D%/codes_pair.cu %D%/codes_few.cu %D%/wgmma.cuh %D%/codes_wgmma.cu %D%/codes_q8.cu
 
 # Run by hand, with arguments: it takes minutes.
 EXTRA_PROGRAMS += %D%/bench_codes
@@ -31,4 +31,4 @@ CLEANFILES     += %D%/bench_codes
 -include %D%/$(DEPDIR)/*.cu.Po
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po
 endif
-EXTRA_DIST += %D%/check_device.sh
+EXTRA_DIST += %D%/check_device.sh %D%/linear_table.sh

@@ -84,11 +84,16 @@ struct osc_backend {
     const char *spec;                            /* with what sets it apart from others of that
                                                     name: "cuda:dtype=bf16" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
+    const char *const *kernels;                  /* for products of codes, ends with NULL;
+                                                    NULL: there is no choice */
     bool        host;    /* alloc() gives host memory: the host may read and write it */
     unsigned    attends;                         /* OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI */
 
     osc_status (*open)(osc_device **device, size_t threads);
     void       (*close)(osc_device *device);
+    /* Products of codes use the kernel of this number in `kernels` where it fits.  NULL
+     * if there is no choice. */
+    void       (*choose)(osc_device *device, size_t kernel);
     size_t     (*threads)(const osc_device *device);
 
     osc_status (*alloc)(osc_device *device, void **data, size_t bytes);
@@ -214,8 +219,12 @@ struct osc_backend {
 /* The table of backends; ends with NULL.  The first is the default. */
 extern const osc_backend *const osc_backends[];
 /* By name, NULL for the default, and where a backend computes in several types by
- * "name:dtype=TYPE", TYPE one of fp16, bf16 and fp32: "cuda:dtype=bf16".  OSC_EINVAL
- * names the valid ones. */
+ * "name:dtype=TYPE", TYPE one of fp16, bf16 and fp32: "cuda:dtype=bf16".  With
+ * "kernel=NAME" open() takes that kernel for products of codes where it fits, in place
+ * of the fastest.  OSC_EINVAL names the valid ones. */
 osc_status osc_backend_find(const osc_backend **backend, const char *name);
+/* Opens the device of a backend that was found by this name. */
+osc_status osc_backend_open(const osc_backend *backend, const char *name, osc_device **device,
+                            size_t threads);
 
 #endif

@@ -162,7 +162,7 @@ static osc_status set_up(osc_session *s, const osc_session_options *options)
     OSC_TRY(osc_backend_find(&s->backend, options->backend));
     OSC_TRY(osc_model_suits(s->model, s->backend));
     OSC_TRY(osc_scheme_parse(&s->choice, options->scheme));
-    OSC_TRY(s->backend->open(&s->device, options->threads));
+    OSC_TRY(osc_backend_open(s->backend, options->backend, &s->device, options->threads));
     s->longest = options->longest;
     s->chunk = options->chunk > 0 ? options->chunk : usual_chunk(s);
     s->allow_nonfinite = options->allow_nonfinite;
