@@ -24,6 +24,9 @@ static osc_status open_bf16_at(osc_device **device, size_t threads, size_t index
     return osc_cuda_open(device, threads, index, OSC_BF16);
 }
 
+/* In the order of osc_cuda_kernels. */
+static const char *const kernels[] = { CUDA_KERNELS, NULL };
+
 #define CUDA_BACKEND(text, type, opener)         \
     {                                            \
         .name = "cuda",                          \
@@ -31,6 +34,7 @@ static osc_status open_bf16_at(osc_device **device, size_t threads, size_t index
         .dtype = type,                           \
         .draws = true,                           \
         .attends = OSC_ATTENDS_GROUPS | OSC_ATTENDS_ALIBI | OSC_ATTENDS_PAST, \
+        .kernels = kernels,                      \
         .open = opener,                          \
         .open_at = opener##_at,                  \
         .select = osc_cuda_select,               \
@@ -38,6 +42,7 @@ static osc_status open_bf16_at(osc_device **device, size_t threads, size_t index
         .limit = osc_cuda_limit,                 \
         .peak_bytes = osc_cuda_peak_bytes,       \
         .close = osc_cuda_close,                 \
+        .choose = osc_cuda_codes_choose,         \
         .threads = osc_cuda_threads,             \
         .alloc = osc_cuda_alloc,                 \
         .release = osc_cuda_release,             \

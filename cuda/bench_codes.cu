@@ -327,10 +327,11 @@ typedef struct {
     double error;
 } entry;
 
-static void add_kernel(osc_device *device, const layer *l, const osc_cuda_kernel *kernel,
+static void add_kernel(osc_device *device, const layer *l, size_t index,
                        std::vector<replay> *all, std::vector<entry> *names)
 {
-    ok(osc_cuda_codes_choose(device, kernel->name));
+    const osc_cuda_kernel *kernel = osc_cuda_kernels[index];
+    osc_cuda_codes_choose(device, index);
     all->push_back(capture(device, l, [&](size_t s) { linear(device, l, s); }));
     linear(device, l, 0);
     names->push_back({ "llm-int8", kernel->name, error_of(device, l) });
@@ -426,7 +427,7 @@ static void time_layer(osc_device *device, layer *l, const char *only, bool sche
         osc_cuda_layer p = product_of(l, 0);
         const osc_cuda_kernel *kernel = osc_cuda_kernels[i];
         if (kernel->fits(device, &p) && (only == NULL || strstr(only, kernel->name) != NULL))
-            add_kernel(device, l, kernel, &all, &names);
+            add_kernel(device, l, i, &all, &names);
     }
     all.push_back(capture(device, l, [&](size_t s) {
         osc_cuda_layer p = product_of(l, s);
@@ -435,7 +436,7 @@ static void time_layer(osc_device *device, layer *l, const char *only, bool sche
     names.push_back({ "coding x", "code", 0.0 });
     all.push_back(capture(device, l, [&](size_t s) { multiply_raw(device, l, &codes, sum, s); }));
     names.push_back({ "int8 sums", "cublaslt", 0.0 });
-    ok(osc_cuda_codes_choose(device, NULL));
+    osc_cuda_codes_choose(device, SIZE_MAX);
     if (schemes)
         owned = add_schemes(device, l, &all, &names);
     std::vector<double> us = medians(device, all);

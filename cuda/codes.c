@@ -10,6 +10,10 @@
 
 /* --- kernels -------------------------------------------------------------------------- */
 
+static const osc_cuda_kernel pair = {
+    .name = "few-dp4a", .fits = osc_cuda_pair_fits, .multiply = osc_cuda_pair_multiply,
+    .codes = true,
+};
 static const osc_cuda_kernel few = {
     .name = "few-mma", .fits = osc_cuda_few_fits, .multiply = osc_cuda_few_multiply,
     .codes = true,
@@ -21,35 +25,20 @@ static const osc_cuda_kernel igemm = {
     .name = "cublaslt", .fits = osc_cuda_igemm_fits, .multiply = osc_cuda_igemm_multiply,
 };
 
-const osc_cuda_kernel *const osc_cuda_kernels[] = { &few, &wgmma, &igemm, NULL };
+const osc_cuda_kernel *const osc_cuda_kernels[] = { &pair, &few, &wgmma, &igemm, NULL };
+enum { KERNELS = sizeof osc_cuda_kernels / sizeof *osc_cuda_kernels - 1 };
 
-osc_status osc_cuda_codes_choose(osc_device *device, const char *name)
+void osc_cuda_codes_choose(osc_device *device, size_t kernel)
 {
-    const char *names[4] = { NULL };
-    size_t count = 0;
-    if (name == NULL) {
-        device->codes->kernel = NULL;
-        return OSC_OK;
-    }
-    for (; osc_cuda_kernels[count] != NULL; count++) {
-        names[count] = osc_cuda_kernels[count]->name;
-        if (strcmp(name, names[count]) == 0) {
-            device->codes->kernel = names[count];
-            return OSC_OK;
-        }
-    }
-    return osc_fail(OSC_ENOTFOUND, "no kernel '%s' for products of codes: %s, %s or %s", name,
-                    names[0], names[1], names[2]);
+    device->kernel = kernel;
 }
 
 /* The chosen kernel where it fits, else the first that does; the last always does. */
 const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p)
 {
-    const char *name = device->codes->kernel;
     size_t best = 0;
-    for (size_t i = 0; osc_cuda_kernels[i] != NULL && name != NULL; i++)
-        if (strcmp(name, osc_cuda_kernels[i]->name) == 0 && osc_cuda_kernels[i]->fits(device, p))
-            return osc_cuda_kernels[i];
+    if (device->kernel < KERNELS && osc_cuda_kernels[device->kernel]->fits(device, p))
+        return osc_cuda_kernels[device->kernel];
     while (!osc_cuda_kernels[best]->fits(device, p))
         best++;
     return osc_cuda_kernels[best];
@@ -57,8 +46,8 @@ const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_c
 
 const char *osc_cuda_codes_kernel(const osc_device *device)
 {
-    if (device->codes != NULL && device->codes->kernel != NULL)
-        return device->codes->kernel;
+    if (device->kernel < KERNELS)
+        return osc_cuda_kernels[device->kernel]->name;
     return device->codes != NULL && device->hopper && device->codes->encode != NULL
          ? wgmma.name : igemm.name;
 }
@@ -132,6 +121,7 @@ static osc_status own_all(osc_device *device, osc_cuda_codes *c)
         { (void **)&c->found, 2 * (words + k) * sizeof *c->found },
         { (void **)&c->range, 4 * sizeof *c->range },
         { (void **)&c->meeting, sizeof *c->meeting },
+        { &c->told, (size_t)device->processors * CODES_TOLD },
         { (void **)&c->range_w, 2 * sizeof *c->range_w },
         { (void **)&c->slice, CODES_SLICE },
     };
@@ -147,12 +137,16 @@ osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
 {
     osc_cuda_codes *c = osc_alloc(1, sizeof *c);
     enum cudaDriverEntryPointQueryResult found;
+    int shared;
     if (c == NULL)
         return OSC_ENOMEM;
     osc_cuda_codes_close(device);
     device->codes = c;
     c->tokens = limits->tokens;
     c->widest = limits->widest;
+    OSC_CUDA_TRY(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerMultiprocessor,
+                                        device->index), "asking for the shared memory");
+    c->shared = (size_t)shared;
     if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &c->encode, 12000,
                                          cudaEnableDefault, &found) != cudaSuccess
         || found != cudaDriverEntryPointSuccess) {

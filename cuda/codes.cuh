@@ -43,6 +43,46 @@ static osc_status launch_after(osc_device *device, const char *what, void (*kern
     return OSC_OK;
 }
 
+/* --- copies and messages --------------------------------------------------------------------- */
+
+/* From memory to shared memory, without registers; copies_arrived() waits for a
+ * thread's own. */
+static __device__ __forceinline__ void copy16(void *shared, const void *from)
+{
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;"
+                 :: "r"((unsigned)__cvta_generic_to_shared(shared)), "l"(from) : "memory");
+}
+
+static __device__ __forceinline__ void copy4(void *shared, const void *from)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;"
+                 :: "r"((unsigned)__cvta_generic_to_shared(shared)), "l"(from) : "memory");
+}
+
+static __device__ __forceinline__ void copies_arrived()
+{
+    asm volatile("cp.async.wait_all;" ::: "memory");
+}
+
+/* 16 bytes that other CTAs see at once or not at all. */
+static __device__ __forceinline__ void store_whole(uint4 *to, uint4 v)
+{
+    asm volatile("{ .reg .b128 v;\n.reg .b64 low, high;\nmov.b64 low, {%1, %2};\n"
+                 "mov.b64 high, {%3, %4};\nmov.b128 v, {low, high};\n"
+                 "st.relaxed.gpu.global.b128 [%0], v; }"
+                 :: "l"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
+}
+
+static __device__ __forceinline__ uint4 load_whole(const uint4 *from)
+{
+    uint4 v;
+    asm volatile("{ .reg .b128 v;\n.reg .b64 low, high;\n"
+                 "ld.relaxed.gpu.global.b128 v, [%4];\nmov.b128 {low, high}, v;\n"
+                 "mov.b64 {%0, %1}, low;\nmov.b64 {%2, %3}, high; }"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
+    return v;
+}
+
 /* --- 16-bit values as ordered integers -------------------------------------------------- */
 
 template <typename T> struct bits16;

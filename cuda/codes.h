@@ -2,7 +2,7 @@
  *
  * A linear layer is two kernels: one codes x (codes_x.cu), one multiplies and applies
  * scales, outlier columns, bias and activation to the sums while they are in
- * registers; up to FEW_ROWS rows one kernel does both.  Outlier columns are found on
+ * registers; up to PAIR_ROWS rows one kernel does both.  Outlier columns are found on
  * the device, their list and count stay there, and no call waits for the device.
  *
  * The list has no bound, but only the first CODES_SIDE columns are laid side by side
@@ -22,8 +22,10 @@ enum {
     CODES_CHUNK = 16,       /* outlier columns of one matrix instruction */
     CODES_CHUNKS = 8,
     CODES_SIDE = CODES_CHUNK * CODES_CHUNKS,
+    CODES_TOLD = 64,        /* bytes that CTAs of a multiprocessor tell the others */
     CODES_SLICE = 32 << 20, /* bytes of sums between cuBLASLt and codes_scale.cu */
-    FEW_ROWS = 8            /* rows that are multiplied by codes_few.cu */
+    PAIR_ROWS = 2,          /* rows that are multiplied by codes_pair.cu */
+    FEW_ROWS = 8            /* ... and by codes_few.cu */
 };
 
 static inline size_t osc_cuda_round_up(size_t value, size_t unit)
@@ -57,10 +59,10 @@ typedef struct {
 osc_cuda_weight osc_cuda_code_weight(const void *memory, const osc_coding *coding, size_t n,
                                      size_t k);
 
-/* Where CTAs of one kernel meet, and how often each pair of buffers was used; zero at
- * first. */
+/* Where CTAs of one kernel meet, how often each pair of buffers was used, and how often
+ * CTAs told each other their columns; zero at first. */
 typedef struct {
-    unsigned arrived, epoch, calls[3];
+    unsigned arrived, epoch, calls[3], round;
 } osc_cuda_meeting;
 
 /* Scratch of a product: codes of x and all that belongs to them. */
@@ -77,10 +79,11 @@ typedef struct osc_cuda_codes {
     uint32_t *found;             /* two sets of bits of removed columns, then [2][K] peaks */
     int32_t  *range;             /* [2][2] extremes of the tensor, as keys */
     osc_cuda_meeting *meeting;
+    void     *told;              /* 32 bytes for each CTA: its columns, and the round */
     int32_t  *range_w;           /* [2] the same of a weight that is being coded */
     int32_t  *slice;             /* CODES_SLICE bytes */
-    const char *kernel;          /* chosen by name, or NULL */
     size_t    tokens, widest;
+    size_t    shared;            /* bytes of shared memory of a multiprocessor */
     void     *encode;            /* cuTensorMapEncodeTiled, NULL if there is none */
     struct osc_cuda_igemm *igemm;   /* cuBLASLt's plans (codes_lt.c) */
 } osc_cuda_codes;
@@ -106,13 +109,9 @@ typedef struct {
     bool        codes;
 } osc_cuda_kernel;
 
-/* Best first; ends with NULL. */
+/* Best first, in the order of CUDA_KERNELS; ends with NULL. */
 extern const osc_cuda_kernel *const osc_cuda_kernels[];
 const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p);
-/* Every product from now on uses this kernel where it fits; NULL: the best one.
- * OSC_ENOTFOUND names the valid ones. */
-osc_status osc_cuda_codes_choose(osc_device *device, const char *name);
-
 /* codes_x.cu: codes x into device->codes; with `side` also what belongs to w. */
 osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side);
 
@@ -134,9 +133,11 @@ osc_status osc_cuda_q8_load(osc_device *device, void *dst, const void *values, o
                             unsigned long long *bad);
 osc_status osc_cuda_q8_multiply(osc_device *device, const osc_cuda_layer *p, const void *blocks);
 
-/* codes_wgmma.cu, codes_few.cu, codes_scale.cu */
+/* codes_wgmma.cu, codes_pair.cu, codes_few.cu, codes_scale.cu */
 bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_layer *p);
 osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_layer *p);
+bool osc_cuda_pair_fits(const osc_device *device, const osc_cuda_layer *p);
+osc_status osc_cuda_pair_multiply(osc_device *device, const osc_cuda_layer *p);
 bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_layer *p);
 osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_layer *p);
 /* y from sums [rows, count] for rows first .. first+count-1 of codes of w. */

@@ -2,8 +2,7 @@
  * what it costs.  A CTA takes 16 outputs at a time, its warps share K.  In the matrix
  * instruction m16n8k32 codes of w are the 16 rows and those of x the 8 columns; the
  * order of K is free as long as both have the same, so every lane reads 16 neighbouring
- * codes.  For one or two aligned rows every CTA
- * codes x itself. */
+ * codes. */
 #include <config.h>
 #include "cuda/codes_x.cuh"
 
@@ -13,9 +12,7 @@ enum {
     RESIDENT = 4,             /* CTAs of a multiprocessor */
     OUTPUTS = 16,             /* of one CTA at a time */
     BLOCK = 64,               /* codes of a row in two matrix instructions */
-    STEPS = 4,                /* blocks whose codes a warp has asked for at once */
-    FUSED_ROWS = 2,
-    FUSED_BYTES = 64 << 10    /* of codes of x in shared memory */
+    STEPS = 4                 /* blocks whose codes a warp has asked for at once */
 };
 
 struct call {
@@ -31,8 +28,6 @@ struct call {
     unsigned     rows, n, k, groups;
     unsigned     run;         /* blocks of a step, up to STEPS */
     osc_act      act;
-    osc_remove   remove;
-    float        threshold;
 };
 
 /* What a CTA knows of x. */
@@ -99,150 +94,7 @@ static __device__ __forceinline__ void multiply_step(int (&d)[4], const step &s,
     }
 }
 
-/* --- coding x, every CTA for itself --------------------------------------------------- */
-
-static __device__ __forceinline__ unsigned padding8(unsigned i, unsigned k)
-{
-    return i + 8 <= k ? 0 : i >= k ? 0xffu : 0xffu << (k - i) & 0xffu;
-}
-
-/* Bits of removed columns among eight. */
-template <typename T>
-static __device__ __forceinline__ unsigned removed_of(const call &a, const uint4 (&x)[FUSED_ROWS],
-                                                      const uint32_t *bits, unsigned i)
-{
-    if (a.remove == OSC_REMOVE_FIXED)
-        return removed8(bits, i);
-    if (a.remove != OSC_REMOVE_ABSOLUTE)
-        return 0;
-    uint4 most = make_uint4(0, 0, 0, 0);
-#pragma unroll
-    for (unsigned t = 0; t < FUSED_ROWS; t++)
-        larger8<T>(&most, x[t]);
-    return reach8<T>(most, a.threshold) & ~padding8(i, a.k);
-}
-
-/* Rows of x from column i on; rows that are not there are zeros. */
-template <typename T>
-static __device__ __forceinline__ void load_rows(uint4 (&x)[FUSED_ROWS], const call &a, unsigned i)
-{
-#pragma unroll
-    for (unsigned t = 0; t < FUSED_ROWS; t++)
-        x[t] = t < a.rows ? load8<true>((const T *)a.x + (size_t)t * a.k, i, a.k)
-                          : make_uint4(0, 0, 0, 0);
-}
-
-/* Removed columns and extremes of rows in one pass: a thread has all rows of its
- * columns.  Leaves the extremes of each warp in `part`. */
-template <typename T, bool ZERO>
-static __device__ void look_at_x(const call &a, uint32_t *bits, extremes (*part)[WARPS])
-{
-    extremes e[FUSED_ROWS];
-#pragma unroll
-    for (unsigned t = 0; t < FUSED_ROWS; t++)
-        e[t] = no_extremes<ZERO>();
-    for (unsigned i = threadIdx.x * 8; i < a.w.stride; i += THREADS * 8) {
-        uint4 x[FUSED_ROWS];
-        load_rows<T>(x, a, i);
-        unsigned removed = removed_of<T>(a, x, bits, i);
-        reinterpret_cast<uint8_t *>(bits)[i / 8] = (uint8_t)removed;
-#pragma unroll
-        for (unsigned t = 0; t < FUSED_ROWS; t++)
-            extend<ZERO>(&e[t], without<ZERO>(x[t], removed), removed | padding8(i, a.k));
-    }
-#pragma unroll
-    for (unsigned t = 0; t < FUSED_ROWS; t++) {
-        e[t] = warp_extremes<ZERO>(e[t]);
-        if (threadIdx.x % 32 == 0)
-            part[t][threadIdx.x / 32] = e[t];
-    }
-}
-
-template <typename T, bool ZERO>
-static __device__ code_scale scale_from(const extremes *part)
-{
-    int32_t low, high;
-    extremes e = part[0];
-    for (unsigned i = 1; i < WARPS; i++) {
-        if (ZERO)
-            e.low = (unsigned)min((int)e.low, (int)part[i].low);
-        e.high = ZERO ? (unsigned)max((int)e.high, (int)part[i].high) : max(e.high, part[i].high);
-    }
-    float_keys<T, ZERO>(&low, &high, e);
-    return scale_of(low, high, ZERO);
-}
-
-/* Sums of codes and of removed values of the row over the block. */
-static __device__ void add_up(facts *f, unsigned t, int sum, float gone, code_scale s,
-                              unsigned kept)
-{
-    __shared__ int sums[WARPS];
-    __shared__ float values[WARPS];
-    sum = __reduce_add_sync(~0u, sum);
-    for (unsigned d = 16; d > 0; d /= 2)
-        gone += __shfl_xor_sync(~0u, gone, d);
-    __syncthreads();
-    if (threadIdx.x % 32 == 0) {
-        sums[threadIdx.x / 32] = sum;
-        values[threadIdx.x / 32] = gone;
-    }
-    __syncthreads();
-    if (threadIdx.x != 0)
-        return;
-    for (unsigned i = 1; i < WARPS; i++) {
-        sum += sums[i];
-        gone += values[i];
-    }
-    f->kept[t] = (double)(isnan(s.scale) ? 0 : sum) - (double)kept * s.zero;
-    f->outliers[t] = gone;
-}
-
-template <typename T, bool ZERO>
-static __device__ void code_row(const call &a, facts *f, int8_t *code, unsigned t,
-                                const uint32_t *bits, code_scale s)
-{
-    int sum = 0;
-    float gone = 0.0f;
-    for (unsigned i = threadIdx.x * 8; i < a.w.stride; i += THREADS * 8) {
-        uint4 x = load8<true>((const T *)a.x + (size_t)t * a.k, i, a.k);
-        unsigned removed = removed8(bits, i) | padding8(i, a.k);
-        uint2 q = code8<T, ZERO>(without<ZERO>(x, removed), removed, s, &sum, &gone);
-        *reinterpret_cast<uint2 *>(code + t * a.w.stride + i) = isnan(s.scale) ? make_uint2(0, 0)
-                                                                               : q;
-    }
-    if (threadIdx.x == 0) {
-        f->inverse[t] = __fdiv_rn(1.0f, s.scale);
-        f->zero[t] = (double)s.zero;
-    }
-    if (ZERO)
-        add_up(f, t, sum, gone, s, a.k - f->removed);
-}
-
-template <typename T, bool ZERO>
-static __device__ void code_x(const call &a, facts *f, int8_t *code, uint32_t *bits)
-{
-    __shared__ extremes part[FUSED_ROWS][WARPS];
-    unsigned words = bit_words(a.k);
-    for (unsigned w = threadIdx.x; w < words; w += THREADS)
-        bits[w] = 0;
-    __syncthreads();
-    if (a.remove == OSC_REMOVE_FIXED) {
-        for (unsigned i = threadIdx.x; i < a.w.columns[0]; i += THREADS)
-            atomicOr(&bits[a.w.columns[1 + i] / 32], 1u << a.w.columns[1 + i] % 32);
-        __syncthreads();
-    }
-    look_at_x<T, ZERO>(a, bits, part);
-    __syncthreads();
-    if (threadIdx.x < 32) {
-        unsigned count = list_columns(f->list, CODES_SIDE, NULL, bits, words);
-        if (threadIdx.x == 0)
-            f->removed = count;
-    }
-    if (ZERO)
-        __syncthreads();       /* f->removed */
-    for (unsigned t = 0; t < a.rows; t++)
-        code_row<T, ZERO>(a, f, code, t, bits, scale_from<T, ZERO>(part[t]));
-}
+/* --- what is known of x --------------------------------------------------------------- */
 
 /* What codes_x.cu found. */
 static __device__ void take_facts(const call &a, facts *f)
@@ -281,36 +133,22 @@ static __device__ __forceinline__ float removed_weight(const call &a, unsigned r
     return (float)a.w.code[(size_t)row * a.w.stride + column];
 }
 
-/* The next removed column after the listed ones; `bits` where x was coded here. */
-static __device__ unsigned later_column(const call &a, const facts *f, const uint32_t *bits,
-                                        unsigned i, unsigned before)
-{
-    if (bits == NULL)
-        return a.columns[1 + i];
-    unsigned column = before + 1;
-    while ((bits[column / 32] >> column % 32 & 1) == 0)
-        column++;
-    return column;
-}
-
 /* x_O w_O^T for row t of x and a row of codes of w; *gone: sum of codes of w there. */
 template <typename T, bool ZERO>
-static __device__ float removed_part(const call &a, const facts *f, const uint32_t *bits,
-                                     unsigned row, unsigned t, int *gone)
+static __device__ float removed_part(const call &a, const facts *f, unsigned row, unsigned t,
+                                     int *gone)
 {
     const int8_t *code = a.w.code + (size_t)row * a.w.stride;
     float sum = 0.0f;
-    unsigned count = min(f->removed, (unsigned)CODES_SIDE), column = 0;
+    unsigned count = min(f->removed, (unsigned)CODES_SIDE);
 #pragma unroll 8
     for (unsigned i = 0; i < count; i++) {
         sum = fmaf(f->side[t][i], removed_weight<T>(a, row, f->list[i]), sum);
         if (ZERO)
             *gone += code[f->list[i]];
     }
-    if (f->removed > count)
-        column = f->list[count - 1];
     for (unsigned i = count; i < f->removed; i++) {
-        column = later_column(a, f, bits, i, column);
+        unsigned column = a.columns[1 + i];
         sum = fmaf(to_float(reinterpret_cast<const T *>(a.x)[(size_t)t * a.k + column]),
                    removed_weight<T>(a, row, column), sum);
         if (ZERO)
@@ -348,20 +186,19 @@ static __device__ void finish(const call &a, const facts *f, unsigned output, un
 
 /* One group of outputs; the first step of its codes is in `s`. */
 template <typename T, bool ZERO>
-static __device__ void do_group(const call &a, facts *f, const int8_t *code_x,
-                                const uint32_t *bits, unsigned group, step &s)
+static __device__ void do_group(const call &a, facts *f, unsigned group, step &s)
 {
     unsigned warp = threadIdx.x / 32, lane = threadIdx.x % 32, blocks;
     unsigned mine = threadIdx.x / FEW_ROWS, t = threadIdx.x % FEW_ROWS;
     unsigned row = group * OUTPUTS + mine, output = osc_cuda_code_row(row);
     bool in = mine < OUTPUTS && t < a.rows && output < a.n;
     int d[4] = { 0, 0, 0, 0 }, gone = 0;
-    float side = in && a.sum == NULL ? removed_part<T, ZERO>(a, f, bits, row, t, &gone) : 0.0f;
+    float side = in && a.sum == NULL ? removed_part<T, ZERO>(a, f, row, t, &gone) : 0.0f;
     blocks = (unsigned)(a.w.stride + BLOCK - 1) / BLOCK;
     for (unsigned block = warp * a.run; block < blocks; block += a.run * WARPS) {
         if (block != warp * a.run)
             load_step(&s, a, group, block);
-        multiply_step(d, s, a, code_x, block);
+        multiply_step(d, s, a, a.code_x, block);
     }
     int32_t *part = f->part[warp] + lane / 4 * FEW_ROWS + lane % 4 * 2;
     part[0] = d[0];
@@ -379,48 +216,30 @@ static __device__ void do_group(const call &a, facts *f, const int8_t *code_x,
     __syncthreads();
 }
 
-template <typename T, bool ZERO, bool FUSED>
+template <typename T, bool ZERO>
 static __global__ void __launch_bounds__(THREADS, RESIDENT)
 few_kernel(const __grid_constant__ call a)
 {
-    extern __shared__ __align__(16) int8_t code[];
     __shared__ facts f;
-    uint32_t *bits = FUSED ? reinterpret_cast<uint32_t *>(code + a.rows * a.w.stride) : NULL;
     step s;
     load_step(&s, a, blockIdx.x, threadIdx.x / 32 * a.run);   /* needs nothing before */
     after_last_kernel();
     let_next_kernel();
-    if (FUSED)
-        code_x<T, ZERO>(a, &f, code, bits);
-    else
-        take_facts(a, &f);
+    take_facts(a, &f);
     __syncthreads();
     take_side<T>(a, &f);
     for (unsigned group = blockIdx.x; group < a.groups; group += gridDim.x)
-        do_group<T, ZERO>(a, &f, FUSED ? code : a.code_x, bits, group, s);
+        do_group<T, ZERO>(a, &f, group, s);
 }
 
 /* --- launching ------------------------------------------------------------------------ */
 
-static bool codes_itself(const osc_cuda_layer *p)
-{
-    return p->rows <= FUSED_ROWS && rows_aligned(p->x, p->k) && p->sum == NULL
-        && p->rows * p->w.stride <= FUSED_BYTES
-        && p->coding.x == OSC_SHARE_ROW && p->coding.remove != OSC_REMOVE_RATIO
-        && p->coding.remove != OSC_REMOVE_TOP;
-}
-
-template <typename T, bool ZERO, bool FUSED>
+template <typename T, bool ZERO>
 static osc_status launch_kernel(osc_device *device, const call &a)
 {
     unsigned most = (unsigned)(RESIDENT * device->processors);
-    size_t shared = FUSED ? a.rows * a.w.stride + bit_words(a.k) * sizeof(uint32_t) : 0;
-    if (FUSED)
-        OSC_CUDA_TRY(cudaFuncSetAttribute(few_kernel<T, ZERO, FUSED>,
-                                          cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                          (int)(FUSED_BYTES + 4096)), "taking shared memory");
-    return launch_after(device, "multiplying codes of few rows", few_kernel<T, ZERO, FUSED>,
-                        a.groups < most ? a.groups : most, THREADS, shared, a);
+    return launch_after(device, "multiplying codes of few rows", few_kernel<T, ZERO>,
+                        a.groups < most ? a.groups : most, THREADS, 0, a);
 }
 
 template <typename T>
@@ -447,15 +266,10 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
     a.run = (unsigned)((p->w.stride + BLOCK * WARPS - 1) / (BLOCK * WARPS));
     a.run = a.run < (unsigned)STEPS ? a.run : (unsigned)STEPS;
     a.act = p->act;
-    a.remove = p->coding.remove;
-    a.threshold = p->coding.threshold;
-    if (codes_itself(p))
-        return p->coding.zeropoint ? launch_kernel<T, true, true>(device, a)
-                                   : launch_kernel<T, false, true>(device, a);
     if (p->sum == NULL)
         OSC_TRY(osc_cuda_code_x(device, p, false));
-    return p->coding.zeropoint ? launch_kernel<T, true, false>(device, a)
-                               : launch_kernel<T, false, false>(device, a);
+    return p->coding.zeropoint ? launch_kernel<T, true>(device, a)
+                               : launch_kernel<T, false>(device, a);
 }
 
 bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_layer *p)

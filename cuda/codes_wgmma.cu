@@ -4,9 +4,11 @@
  * A CTA is a producer warp, which copies tiles of codes into a ring of stages in shared
  * memory, and two warpgroups that multiply 64 rows of x each by BN outputs.  CTAs go
  * from tile to tile, neighbours in x first, so that codes of w come from device memory
- * once; CLUSTER CTAs with neighbouring rows of x share their copies of w.  After the
- * codes of a tile come chunks of removed columns as 16-bit floats: by then the sums
- * have become floats, and the matrix units add x_O w_O^T to them in place. */
+ * once; CLUSTER CTAs with neighbouring rows of x share their copies of w.
+ *
+ * The end of a tile keeps a warpgroup from multiplying for as short as possible: its
+ * sums become 16-bit outputs in registers, half as many as the sums, and these are
+ * stored between the products of the next tile. */
 #include <config.h>
 #include "cuda/codes.cuh"
 #include "cuda/wgmma.cuh"
@@ -18,7 +20,6 @@ enum {
     GROUP = 128,                   /* threads of a warpgroup */
     BM = 128,
     DEPTH = 128,                   /* codes of a row in one stage */
-    CHUNK_BYTES = 2 * CODES_CHUNK,
     BAND = 16,                     /* tiles of rows that are done before the next ones */
     SHARED = 232448                /* bytes that a CTA can have */
 };
@@ -30,7 +31,7 @@ struct call {
     const int32_t *zero_w, *kept_w, *zero_x;
     const double *kept_x;
     const uint32_t *columns;
-    const uint16_t *stored;
+    const uint16_t *stored, *side_x, *side_w;
     const int8_t *code_w;
     int32_t     *sum;
     unsigned     rows, n, k, stride, panel_rows, act;
@@ -39,35 +40,35 @@ struct call {
 };
 
 struct maps {
-    CUtensorMap x, w, side_x, side_w;
+    CUtensorMap x, w;
+};
+
+/* What a warpgroup needs at the end of its tile. */
+template <int BN> struct columns {
+    uint16_t side_w[BN][CODES_CHUNK], side_x[BM / 2][CODES_CHUNK];   /* the first chunk */
+    float    inverse[BN], bias[BN];
+    int32_t  zero[BN], kept[BN];
 };
 
 template <int BN> struct shape {
     enum {
         A_BYTES = BM * DEPTH, B_BYTES = BN * DEPTH, BYTES = A_BYTES + B_BYTES,
         STAGES = BN == 256 ? 4 : BN == 192 ? 5 : 6,
-        SIDE_BYTES = (BM + BN) * CHUNK_BYTES,
-        COLUMN_BYTES = 5 * 4 * BN,             /* of one warpgroup */
-        SHARED_BYTES = STAGES * BYTES + 2 * COLUMN_BYTES + 2 * STAGES * 8
+        PIECES = BN / 32,                      /* of a row of outputs, each of 32 */
+        SHARED_BYTES = STAGES * BYTES + 2 * (int)sizeof(columns<BN>) + 2 * STAGES * 8
     };
     static_assert((int)SHARED_BYTES <= (int)SHARED, "stages must fit");
 };
 
 #if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
-/* Where a warpgroup finds what belongs to the outputs of its tile: 1 / scale is applied
- * before the removed columns are added if these are as stored, after if they are codes;
- * the other factor is 1. */
-template <int BN> struct columns {
-    float   before[BN], after[BN], bias[BN];
-    int32_t zero[BN], kept[BN];
-};
-
-/* The same on its way: a thread loads every GROUP-th output. */
-template <int BN> struct column_part {
-    enum { COUNT = (BN + GROUP - 1) / GROUP };
-    float   inverse[COUNT], bias[COUNT];
-    int32_t zero[COUNT], kept[COUNT];
+/* Outputs of a tile that have still to be stored: of two rows, eight neighbours in
+ * every piece. */
+template <int BN> struct outputs {
+    uint16_t *line;                /* the first, in the upper row */
+    unsigned  output;              /* its index */
+    unsigned  rows;                /* bit 0: the upper row is there, bit 1: the lower */
+    unsigned  word[shape<BN>::PIECES][2][4];
 };
 
 /* A position in the ring of stages, and the parity of its current use. */
@@ -103,41 +104,42 @@ static __device__ __forceinline__ unsigned chunk_count(const call &a)
 
 /* --- the producer --------------------------------------------------------------------- */
 
+/* Codes of w of one stage: this CTA's share of them, for all of the cluster. */
+template <int BN, int CLUSTER>
+static __device__ __forceinline__ void fetch_w(const maps &m, char *stage, uint64_t *full,
+                                               unsigned block, unsigned output, unsigned rank)
+{
+    const uint16_t all = (1 << CLUSTER) - 1;
+    const unsigned share = BN / CLUSTER;
+    char *to = stage + shape<BN>::A_BYTES + rank * share * DEPTH;
+    barrier_expect(full, shape<BN>::BYTES);
+    if (CLUSTER == 1)
+        copy_2d(to, &m.w, full, (int)(block * DEPTH), (int)output);
+    else
+        copy_2d_to(to, &m.w, full, (int)(block * DEPTH), (int)(output + rank * share), all);
+}
+
+/* The first stages' codes of w do not wait for the kernel before. */
 template <int BN, int CLUSTER>
 static __device__ void produce(const call &a, const maps &m, char *stages, uint64_t *full,
                                uint64_t *empty, unsigned rank, unsigned first, unsigned step)
 {
     typedef shape<BN> S;
-    const uint16_t all = (1 << CLUSTER) - 1;
-    const unsigned share = BN / CLUSTER;
     cursor<S::STAGES> at = { 0, 1 };
-    unsigned blocks = (a.stride + DEPTH - 1) / DEPTH;
+    unsigned blocks = (a.stride + DEPTH - 1) / DEPTH, early = min(blocks, (unsigned)S::STAGES);
+    unsigned output = tile_at<BN, CLUSTER>(a, first, rank).output;
+    for (unsigned b = 0; b < early; b++)
+        fetch_w<BN, CLUSTER>(m, stages + b * S::BYTES, &full[b], b, output, rank);
     after_last_kernel();
-    unsigned chunks = a.sum != NULL ? 0 : chunk_count(a);
     for (unsigned i = first; i < a.row_tiles * a.output_tiles; i += step) {
         tile t = tile_at<BN, CLUSTER>(a, i, rank);
-        int mine = (int)(t.output + rank * share);
         for (unsigned b = 0; b < blocks; b++, at.next()) {
             char *stage = stages + at.stage * S::BYTES;
-            barrier_wait(&empty[at.stage], at.parity);
-            barrier_expect(&full[at.stage], S::BYTES);
+            if (i != first || b >= early) {
+                barrier_wait(&empty[at.stage], at.parity);
+                fetch_w<BN, CLUSTER>(m, stage, &full[at.stage], b, t.output, rank);
+            }
             copy_2d(stage, &m.x, &full[at.stage], (int)(b * DEPTH), (int)t.row);
-            char *to = stage + S::A_BYTES + rank * share * DEPTH;
-            if (CLUSTER == 1)
-                copy_2d(to, &m.w, &full[at.stage], (int)(b * DEPTH), mine);
-            else
-                copy_2d_to(to, &m.w, &full[at.stage], (int)(b * DEPTH), mine, all);
-        }
-        for (unsigned c = 0; c < chunks; c++, at.next()) {
-            char *stage = stages + at.stage * S::BYTES;
-            barrier_wait(&empty[at.stage], at.parity);
-            barrier_expect(&full[at.stage], S::SIDE_BYTES);
-            copy_3d(stage, &m.side_x, &full[at.stage], 0, (int)t.row, (int)c);
-            char *to = stage + S::A_BYTES + rank * share * CHUNK_BYTES;
-            if (CLUSTER == 1)
-                copy_3d(to, &m.side_w, &full[at.stage], 0, mine, (int)c);
-            else
-                copy_3d_to(to, &m.side_w, &full[at.stage], 0, mine, (int)c, all);
         }
     }
 }
@@ -169,52 +171,91 @@ static __device__ __forceinline__ float element(const void *at, size_t i)
                  : to_float(reinterpret_cast<const __half *>(at)[i]);
 }
 
-/* The loads are issued before a tile's product and their values used after it. */
-template <int BN, bool ZERO, bool BRAIN>
-static __device__ __forceinline__ void load_columns(column_part<BN> &c, const call &a,
-                                                    unsigned first)
-{
-#pragma unroll
-    for (unsigned i = 0; i < column_part<BN>::COUNT; i++) {
-        unsigned j = min(first + i * GROUP + threadIdx.x % GROUP, a.n - 1);
-        c.inverse[i] = a.inverse_w[j];
-        c.bias[i] = a.bias != NULL ? element<BRAIN>(a.bias, j) : 0.0f;
-        c.zero[i] = ZERO ? a.zero_w[j] : 0;
-        c.kept[i] = ZERO ? a.kept_w[j] : 0;
-    }
-}
-
+/* Starts copies of what the tile's end needs; they arrive during its product. */
 template <int BN, bool ZERO>
-static __device__ __forceinline__ void put_columns(columns<BN> *to, const column_part<BN> &c,
-                                                   bool scaled)
+static __device__ __forceinline__ void copy_columns(columns<BN> *to, const call &a, unsigned row,
+                                                    unsigned output, bool side)
 {
+    const uint4 *w = reinterpret_cast<const uint4 *>(a.side_w) + (size_t)output * 2;
+    const uint4 *x = reinterpret_cast<const uint4 *>(a.side_x) + (size_t)row * 2;
+    unsigned thread = threadIdx.x % GROUP;
 #pragma unroll
-    for (unsigned i = 0; i < column_part<BN>::COUNT; i++) {
-        unsigned at = i * GROUP + threadIdx.x % GROUP;
-        if (at >= BN)
-            continue;
-        to->before[at] = scaled ? c.inverse[i] : 1.0f;
-        to->after[at] = scaled ? 1.0f : c.inverse[i];
-        to->bias[at] = c.bias[i];
+    for (unsigned i = thread; i < BN; i += GROUP) {
+        unsigned j = min(output + i, a.n - 1);
+        copy4(&to->inverse[i], &a.inverse_w[j]);
         if (ZERO) {
-            to->zero[at] = c.zero[i];
-            to->kept[at] = c.kept[i];
+            copy4(&to->zero[i], &a.zero_w[j]);
+            copy4(&to->kept[i], &a.kept_w[j]);
         }
     }
+    if (!side)
+        return;
+#pragma unroll
+    for (unsigned i = thread; i < 2 * BN; i += GROUP)
+        copy16(&to->side_w[i / 2][i % 2 * 8], w + min(i, (a.panel_rows - output) * 2 - 1));
+    if (row < a.rows)
+        copy16(&to->side_x[thread / 2][thread % 2 * 8], x + min(thread, (a.rows - row) * 2 - 1));
 }
 
-/* Sums of codes of one tile: all stages of it, each given back one later. */
+/* The bias is loaded before a tile's product and put in place after it. */
+template <int BN, bool BRAIN>
+static __device__ __forceinline__ void load_bias(float (&b)[BN / GROUP + 1], const call &a,
+                                                 unsigned output)
+{
+#pragma unroll
+    for (unsigned i = 0; i * GROUP < BN; i++) {
+        unsigned j = min(output + i * GROUP + threadIdx.x % GROUP, a.n - 1);
+        b[i] = a.bias != NULL ? element<BRAIN>(a.bias, j) : 0.0f;
+    }
+}
+
+template <int BN>
+static __device__ __forceinline__ void put_bias(columns<BN> *to, const float (&b)[BN / GROUP + 1])
+{
+#pragma unroll
+    for (unsigned i = 0; i * GROUP < BN; i++)
+        if (i * GROUP + threadIdx.x % GROUP < BN)
+            to->bias[i * GROUP + threadIdx.x % GROUP] = b[i];
+}
+
+/* Stores one piece; `piece` is a constant where this is inlined. */
+template <int BN>
+static __device__ __forceinline__ void store_piece(const outputs<BN> &y, const call &a,
+                                                   unsigned piece)
+{
+    uint16_t *to = y.line + piece * 32;
+    const unsigned (*word)[4] = y.word[piece];
+    if (y.output + piece * 32 >= a.n)
+        return;
+    if (y.rows & 1)
+        *reinterpret_cast<uint4 *>(to) = make_uint4(word[0][0], word[0][1], word[0][2],
+                                                    word[0][3]);
+    if (y.rows & 2)
+        *reinterpret_cast<uint4 *>(to + (size_t)8 * a.n) = make_uint4(word[1][0], word[1][1],
+                                                                      word[1][2], word[1][3]);
+}
+
+/* The same with a piece that is known when the kernel runs: registers have no index. */
+template <int BN>
+static __device__ __forceinline__ void store_next(const outputs<BN> &y, const call &a,
+                                                  unsigned piece)
+{
+#pragma unroll
+    for (unsigned i = 0; i < shape<BN>::PIECES; i++)
+        if (piece == i)
+            store_piece<BN>(y, a, i);
+}
+
+/* Sums of codes of one tile: all stages of it, each given back one later.  Stores the
+ * outputs of the tile before meanwhile. */
 template <int BN, int CLUSTER>
-static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const call &a,
-                                                const char *stages, uint64_t *full,
-                                                uint64_t *empty, cursor<shape<BN>::STAGES> *at,
-                                                unsigned group)
+static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const outputs<BN> &before,
+                                                const call &a, const char *stages,
+                                                uint64_t *full, uint64_t *empty,
+                                                cursor<shape<BN>::STAGES> *at, unsigned group)
 {
     typedef shape<BN> S;
     unsigned blocks = (a.stride + DEPTH - 1) / DEPTH, last = 0;
-#pragma unroll
-    for (unsigned i = 0; i < BN / 2; i++)
-        sum[i] = 0;
     for (unsigned b = 0; b < blocks; b++) {
         const char *stage = stages + at->stage * S::BYTES;
         uint64_t left = tile_descriptor(stage + group * (BM / 2 * DEPTH), DEPTH);
@@ -223,8 +264,10 @@ static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const call &
         wgmma_fence();
 #pragma unroll
         for (unsigned i = 0; i < DEPTH / 32; i++)
-            wgmma<BN>::codes(sum, left + 2 * i, right + 2 * i);
+            wgmma<BN>::codes(sum, left + 2 * i, right + 2 * i, b + i > 0);
         wgmma_commit();
+        if (b < S::PIECES)
+            store_next<BN>(before, a, b);
         if (b > 0) {
             wgmma_wait<1>();
             release<CLUSTER>(&empty[last]);
@@ -232,53 +275,10 @@ static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const call &
         last = at->stage;
         at->next();
     }
+    for (unsigned b = blocks; b < S::PIECES; b++)
+        store_next<BN>(before, a, b);
     wgmma_wait<0>();
     release<CLUSTER>(&empty[last]);
-}
-
-/* Adds the removed columns that lie side by side. */
-template <int BN, int CLUSTER, bool BRAIN>
-static __device__ __forceinline__ void add_side(float (&y)[BN / 2], const call &a,
-                                                const char *stages, uint64_t *full,
-                                                uint64_t *empty, cursor<shape<BN>::STAGES> *at,
-                                                unsigned group, unsigned chunks)
-{
-    typedef shape<BN> S;
-    for (unsigned c = 0; c < chunks; c++, at->next()) {
-        const char *stage = stages + at->stage * S::BYTES;
-        uint64_t left = tile_descriptor(stage + group * (BM / 2 * CHUNK_BYTES), CHUNK_BYTES);
-        uint64_t right = tile_descriptor(stage + S::A_BYTES, CHUNK_BYTES);
-        barrier_wait(&full[at->stage], at->parity);
-        wgmma_fence();
-        if (BRAIN)
-            wgmma<BN>::brains(y, left, right);
-        else
-            wgmma<BN>::halves(y, left, right);
-        wgmma_commit();
-        wgmma_wait<0>();
-        release<CLUSTER>(&empty[at->stage]);
-    }
-}
-
-/* The removed columns beyond those, one by one. */
-template <int BN, bool BRAIN>
-static __device__ void add_rest(float (&y)[BN / 2], const call &a, unsigned row, unsigned output)
-{
-    unsigned lane = threadIdx.x % 4;
-    for (unsigned i = CODES_SIDE; i < a.columns[0]; i++) {
-        size_t column = a.columns[1 + i];
-        float x0 = row < a.rows ? element<BRAIN>(a.x, (size_t)row * a.k + column) : 0.0f;
-        float x1 = row + 8 < a.rows ? element<BRAIN>(a.x, (size_t)(row + 8) * a.k + column) : 0.0f;
-#pragma unroll
-        for (unsigned j = 0; j < BN / 4; j++) {
-            size_t at = output + j / 2 * 8 + lane * 2 + j % 2;
-            float w = at >= a.panel_rows ? 0.0f
-                    : a.stored != NULL ? element<BRAIN>(a.stored, column * a.panel_rows + at)
-                    : (float)a.code_w[at * a.stride + column];
-            y[j / 2 * 4 + j % 2] += x0 * w;
-            y[j / 2 * 4 + j % 2 + 2] += x1 * w;
-        }
-    }
 }
 
 /* What a thread knows of one of its two rows. */
@@ -302,33 +302,79 @@ static __device__ __forceinline__ row_facts facts_of(const call &a, unsigned row
     return f;
 }
 
-/* The eight neighbouring outputs in registers 4 (4 g + j) + half * 2 + e. */
-#define AT(g, half, i) (4 * (4 * (g) + (i) / 2) + (half) * 2 + (i) % 2)
+/* Four neighbouring removed columns, 4 (lane % 4) .., of both rows: the order of
+ * columns is free as long as w has the same. */
+struct side_rows {
+    uint2 upper, lower;
+};
 
-/* Sums to floats. */
-template <int BN, bool ZERO>
-static __device__ __forceinline__ void scale_sums(float (&y)[BN / 2], const int (&sum)[BN / 2],
-                                                  const row_facts (&f)[2], const columns<BN> &c)
+static __device__ __forceinline__ side_rows load_side(const call &a, unsigned row, unsigned chunk)
+{
+    const uint16_t *from = a.side_x + ((size_t)chunk * a.rows + row) * CODES_CHUNK
+                         + threadIdx.x % 4 * 4;
+    side_rows x = { make_uint2(0, 0), make_uint2(0, 0) };
+    if (row < a.rows)
+        x.upper = *reinterpret_cast<const uint2 *>(from);
+    if (row + 8 < a.rows)
+        x.lower = *reinterpret_cast<const uint2 *>(from + 8 * CODES_CHUNK);
+    return x;
+}
+
+/* d += x w^T over a chunk, for 16 rows and 8 outputs. */
+template <bool BRAIN>
+static __device__ __forceinline__ void add_chunk(float (&d)[4], const side_rows &x, uint2 w)
+{
+    if (BRAIN)
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, "
+            "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+            : "r"(x.upper.x), "r"(x.lower.x), "r"(x.upper.y), "r"(x.lower.y), "r"(w.x), "r"(w.y));
+    else
+        asm("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, "
+            "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
+            : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+            : "r"(x.upper.x), "r"(x.lower.x), "r"(x.upper.y), "r"(x.lower.y), "r"(w.x), "r"(w.y));
+}
+
+/* Adds the later chunks of removed columns to a piece of outputs. */
+template <bool BRAIN>
+static __device__ __noinline__ void add_chunks(float (&d)[4][4], const call &a, unsigned row,
+                                               unsigned output, unsigned chunks)
+{
+    unsigned lane = threadIdx.x % 32;
+    for (unsigned c = 1; c < chunks; c++) {
+        side_rows x = load_side(a, row, c);
+#pragma unroll
+        for (unsigned j = 0; j < 4; j++) {
+            unsigned at = output + j * 8 + lane / 4;
+            uint2 w = make_uint2(0, 0);
+            if (at < a.panel_rows)
+                w = *reinterpret_cast<const uint2 *>(
+                    a.side_w + ((size_t)c * a.panel_rows + at) * CODES_CHUNK + lane % 4 * 4);
+            add_chunk<BRAIN>(d[j], x, w);
+        }
+    }
+}
+
+/* The removed columns beyond all chunks, one by one. */
+template <bool BRAIN>
+static __device__ __noinline__ void add_rest(float (&d)[4][4], const call &a, unsigned row,
+                                             unsigned output)
 {
     unsigned lane = threadIdx.x % 4;
+    for (unsigned i = CODES_SIDE; i < a.columns[0]; i++) {
+        size_t column = a.columns[1 + i];
+        float x0 = row < a.rows ? element<BRAIN>(a.x, (size_t)row * a.k + column) : 0.0f;
+        float x1 = row + 8 < a.rows ? element<BRAIN>(a.x, (size_t)(row + 8) * a.k + column) : 0.0f;
 #pragma unroll
-    for (unsigned g = 0; g < BN / 32; g++) {
-        float w[8];
-        const float4 *from = reinterpret_cast<const float4 *>(c.before + g * 32 + lane * 8);
-        *reinterpret_cast<float4 *>(w) = from[0];
-        *reinterpret_cast<float4 *>(w + 4) = from[1];
-#pragma unroll
-        for (unsigned half = 0; half < 2; half++)
-#pragma unroll
-            for (unsigned i = 0; i < 8; i++) {
-                float value = (float)sum[AT(g, half, i)];
-                if (ZERO) {
-                    unsigned at = g * 32 + lane * 8 + i;
-                    double exact = (double)sum[AT(g, half, i)] - f[half].zero * (double)c.kept[at];
-                    value = (float)(exact - (double)c.zero[at] * f[half].kept);
-                }
-                y[AT(g, half, i)] = value * f[half].inverse * w[i];
-            }
+        for (unsigned j = 0; j < 8; j++) {
+            size_t at = output + j / 2 * 8 + lane * 2 + j % 2;
+            float w = at >= a.panel_rows ? 0.0f
+                    : a.stored != NULL ? element<BRAIN>(a.stored, column * a.panel_rows + at)
+                    : (float)a.code_w[at * a.stride + column];
+            d[j / 2][j % 2] += x0 * w;
+            d[j / 2][j % 2 + 2] += x1 * w;
+        }
     }
 }
 
@@ -346,50 +392,110 @@ static __device__ __forceinline__ unsigned pack2(float low, float high, unsigned
     return word;
 }
 
-/* y = act(y * after + bias), rounded and stored. */
-template <int BN, bool ZERO, bool BRAIN, bool WIDE>
-static __device__ __forceinline__ void store_tile(const float (&y)[BN / 2], const call &a,
-                                                  const row_facts (&f)[2], const columns<BN> &c,
-                                                  unsigned row, unsigned output, bool scaled)
+/* The eight neighbouring outputs of a piece are in registers 4 (4 piece + j) + half * 2 + e. */
+#define AT(piece, half, i) (4 * (4 * (piece) + (i) / 2) + (half) * 2 + (i) % 2)
+
+/* What a tile's sums become outputs with. */
+struct tile_facts {
+    row_facts row[2];
+    unsigned  at_row, output, removed, chunks;
+};
+
+/* x_O w_O^T of a piece, added to `d`. */
+template <int BN, bool BRAIN>
+static __device__ __forceinline__ void add_side(float (&d)[4][4], const call &a,
+                                                const tile_facts &t, const columns<BN> &c,
+                                                unsigned piece)
+{
+    unsigned lane = threadIdx.x % 32, k = lane % 4 * 4;
+    unsigned row = threadIdx.x % GROUP / 32 * 16 + lane / 4;
+    if (t.chunks == 0)
+        return;
+    side_rows x = { *reinterpret_cast<const uint2 *>(&c.side_x[row][k]),
+                    *reinterpret_cast<const uint2 *>(&c.side_x[row + 8][k]) };
+#pragma unroll
+    for (unsigned j = 0; j < 4; j++)
+        add_chunk<BRAIN>(d[j], x, *reinterpret_cast<const uint2 *>(
+                             &c.side_w[piece * 32 + j * 8 + lane / 4][k]));
+    if (t.chunks == 1)
+        return;
+    float more[4][4] = {};         /* in memory, unlike d */
+    add_chunks<BRAIN>(more, a, t.at_row, t.output + piece * 32, t.chunks);
+    if (t.removed > CODES_SIDE)
+        add_rest<BRAIN>(more, a, t.at_row, t.output + piece * 32);
+#pragma unroll
+    for (unsigned i = 0; i < 16; i++)
+        d[i / 4][i % 4] += more[i / 4][i % 4];
+}
+
+/* One output from its sum.  `side` is the removed columns' part; where these are as
+ * stored (SCALED) it has the bias in it. */
+template <int BN, bool ZERO, bool SCALED>
+static __device__ __forceinline__ float output_of(int sum, float side, const row_facts &f,
+                                                  const columns<BN> &c, unsigned at, float w,
+                                                  float bias)
+{
+    float value = (float)sum;
+    if (ZERO) {
+        double exact = (double)sum - f.zero * (double)c.kept[at];
+        value = (float)(exact - (double)c.zero[at] * f.kept);
+    }
+    value *= f.inverse;
+    if (SCALED)
+        return fmaf(value, w, side);
+    if (ZERO)
+        side -= (float)c.zero[at] * f.outliers;
+    return fmaf(value + side, w, bias);
+}
+
+/* y = act((sums + x_O w_O^T) * scales + bias), rounded. */
+template <int BN, bool ZERO, bool BRAIN, bool SCALED>
+static __device__ __forceinline__ void make_outputs(outputs<BN> *y, const int (&sum)[BN / 2],
+                                                    const call &a, const tile_facts &t,
+                                                    const columns<BN> &c)
 {
     const unsigned infinite = BRAIN ? 0xff80ff80u : 0xfc00fc00u;
     unsigned lane = threadIdx.x % 4, least = a.act == OSC_ACT_RELU ? 0 : infinite;
-    uint16_t *line = reinterpret_cast<uint16_t *>(a.y) + (size_t)row * a.n + output + lane * 8;
 #pragma unroll
-    for (unsigned g = 0; g < BN / 32; g++) {
-        float w[8], b[8];
+    for (unsigned g = 0; g < shape<BN>::PIECES; g++) {
+        float w[8], b[8], side[4][4];
         unsigned at = g * 32 + lane * 8;
-        *reinterpret_cast<float4 *>(w) = *reinterpret_cast<const float4 *>(c.after + at);
-        *reinterpret_cast<float4 *>(w + 4) = *reinterpret_cast<const float4 *>(c.after + at + 4);
+        *reinterpret_cast<float4 *>(w) = *reinterpret_cast<const float4 *>(c.inverse + at);
+        *reinterpret_cast<float4 *>(w + 4) = *reinterpret_cast<const float4 *>(c.inverse + at + 4);
         *reinterpret_cast<float4 *>(b) = *reinterpret_cast<const float4 *>(c.bias + at);
         *reinterpret_cast<float4 *>(b + 4) = *reinterpret_cast<const float4 *>(c.bias + at + 4);
 #pragma unroll
+        for (unsigned i = 0; i < 16; i++)
+            side[i / 4][i % 4] = SCALED ? b[i / 4 * 2 + i % 2] : 0.0f;
+        add_side<BN, BRAIN>(side, a, t, c, g);
+#pragma unroll
         for (unsigned half = 0; half < 2; half++) {
-            unsigned word[4];
             float v[8];
 #pragma unroll
-            for (unsigned i = 0; i < 8; i++) {
-                float value = y[AT(g, half, i)];
-                if (ZERO && !scaled)
-                    value -= (float)c.zero[at + i] * f[half].outliers;
-                v[i] = fmaf(value, w[i], b[i]);
-            }
+            for (unsigned i = 0; i < 8; i++)
+                v[i] = output_of<BN, ZERO, SCALED>(sum[AT(g, half, i)],
+                                                   side[i / 2][half * 2 + i % 2], t.row[half], c,
+                                                   at + i, w[i], b[i]);
 #pragma unroll
             for (unsigned i = 0; i < 4; i++)
-                word[i] = pack2<BRAIN>(v[2 * i], v[2 * i + 1], least);
-            uint16_t *to = line + (size_t)half * 8 * a.n + g * 32;
-            if (row + half * 8 >= a.rows || output + at >= a.n)
-                continue;
-            if (WIDE) {
-                *reinterpret_cast<uint4 *>(to) = make_uint4(word[0], word[1], word[2], word[3]);
-            } else {
-#pragma unroll
-                for (unsigned i = 0; i < 8; i++)
-                    if (output + at + i < a.n)
-                        to[i] = (uint16_t)(word[i / 2] >> i % 2 * 16);
-            }
+                y->word[g][half][i] = pack2<BRAIN>(v[2 * i], v[2 * i + 1], least);
         }
     }
+}
+
+/* Stores a tile whose rows of y are not aligned. */
+template <int BN>
+static __device__ void store_narrow(const outputs<BN> &y, const call &a)
+{
+#pragma unroll
+    for (unsigned g = 0; g < shape<BN>::PIECES; g++)
+#pragma unroll
+        for (unsigned half = 0; half < 2; half++)
+#pragma unroll
+            for (unsigned i = 0; i < 8; i++)
+                if ((y.rows >> half & 1) && y.output + g * 32 + i < a.n)
+                    y.line[(size_t)half * 8 * a.n + g * 32 + i] =
+                        (uint16_t)(y.word[g][half][i / 2] >> i % 2 * 16);
 }
 
 template <int BN>
@@ -409,6 +515,25 @@ static __device__ void store_sums(const int (&sum)[BN / 2], const call &a, unsig
             }
 }
 
+/* The tile's outputs, from its sums. */
+template <int BN, bool ZERO, bool BRAIN>
+static __device__ __forceinline__ void finish_tile(outputs<BN> *y, const int (&sum)[BN / 2],
+                                                   const call &a, const tile_facts &t,
+                                                   const columns<BN> &c)
+{
+    y->output = t.output + threadIdx.x % 4 * 8;
+    y->line = reinterpret_cast<uint16_t *>(a.y) + (size_t)t.at_row * a.n + y->output;
+    y->rows = (t.at_row < a.rows ? 1 : 0) | (t.at_row + 8 < a.rows ? 2 : 0);
+    if (a.stored != NULL || t.removed == 0)
+        make_outputs<BN, ZERO, BRAIN, true>(y, sum, a, t, c);
+    else
+        make_outputs<BN, ZERO, BRAIN, false>(y, sum, a, t, c);
+    if (a.wide)
+        return;
+    store_narrow<BN>(*y, a);
+    y->rows = 0;
+}
+
 template <int BN, int CLUSTER, bool ZERO, bool BRAIN>
 static __device__ void consume(const call &a, const char *stages, columns<BN> *c, uint64_t *full,
                                uint64_t *empty, unsigned group, unsigned rank, unsigned first,
@@ -416,34 +541,35 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
 {
     cursor<shape<BN>::STAGES> at = { 0, 0 };
     unsigned thread = threadIdx.x % GROUP;
+    int sum[BN / 2] = { 0 };
+    outputs<BN> y = {};
+    tile_facts t;
     after_last_kernel();
-    unsigned removed = a.columns[0], chunks = chunk_count(a);
-    bool scaled = a.stored != NULL || removed == 0;
+    t.removed = a.columns[0];
+    t.chunks = chunk_count(a);
     for (unsigned i = first; i < a.row_tiles * a.output_tiles; i += step) {
-        tile t = tile_at<BN, CLUSTER>(a, i, rank);
-        unsigned row = t.row + group * (BM / 2) + thread / 32 * 16 + thread % 32 / 4;
-        int sum[BN / 2];
-        float y[BN / 2];
-        column_part<BN> part;
-        load_columns<BN, ZERO, BRAIN>(part, a, t.output);
-        const row_facts f[2] = { facts_of<ZERO>(a, row), facts_of<ZERO>(a, row + 8) };
-        multiply<BN, CLUSTER>(sum, a, stages, full, empty, &at, group);
-        group_sync(group);    /* all have read the columns of the last tile */
-        put_columns<BN, ZERO>(c, part, scaled);
+        tile now = tile_at<BN, CLUSTER>(a, i, rank);
+        float bias[BN / GROUP + 1];
+        unsigned row = now.row + group * (BM / 2);
+        t.at_row = row + thread / 32 * 16 + thread % 32 / 4;
+        t.output = now.output;
+        copy_columns<BN, ZERO>(c, a, row, t.output, t.chunks > 0);
+        load_bias<BN, BRAIN>(bias, a, t.output);
+        t.row[0] = facts_of<ZERO>(a, t.at_row);
+        t.row[1] = facts_of<ZERO>(a, t.at_row + 8);
+        multiply<BN, CLUSTER>(sum, y, a, stages, full, empty, &at, group);
+        put_bias<BN>(c, bias);
+        copies_arrived();
         group_sync(group);
-        if (a.sum != NULL) {
-            store_sums<BN>(sum, a, row, t.output);
-        } else {
-            scale_sums<BN, ZERO>(y, sum, f, *c);
-            add_side<BN, CLUSTER, BRAIN>(y, a, stages, full, empty, &at, group, chunks);
-            if (removed > CODES_SIDE)
-                add_rest<BN, BRAIN>(y, a, row, t.output);
-            if (a.wide)
-                store_tile<BN, ZERO, BRAIN, true>(y, a, f, *c, row, t.output, scaled);
-            else
-                store_tile<BN, ZERO, BRAIN, false>(y, a, f, *c, row, t.output, scaled);
-        }
+        if (a.sum != NULL)
+            store_sums<BN>(sum, a, t.at_row, t.output);
+        else
+            finish_tile<BN, ZERO, BRAIN>(&y, sum, a, t, *c);
+        group_sync(group);    /* all have read the columns */
     }
+#pragma unroll
+    for (unsigned g = 0; g < shape<BN>::PIECES; g++)
+        store_piece<BN>(y, a, g);
 }
 
 #endif
@@ -474,11 +600,11 @@ product_kernel(const __grid_constant__ call a, const __grid_constant__ maps m)
         cluster_sync();
     let_next_kernel();
     if (role == 0) {
-        asm volatile("setmaxnreg.dec.sync.aligned.u32 40;");
+        asm volatile("setmaxnreg.dec.sync.aligned.u32 24;");
         if (threadIdx.x == 0)
             produce<BN, CLUSTER>(a, m, shared, full, empty, rank, first, step);
     } else {
-        asm volatile("setmaxnreg.inc.sync.aligned.u32 232;");
+        asm volatile("setmaxnreg.inc.sync.aligned.u32 240;");
         consume<BN, CLUSTER, ZERO, BRAIN>(a, shared, c + (role - 1), full, empty, role - 1, rank,
                                           first, step);
     }
@@ -491,19 +617,15 @@ product_kernel(const __grid_constant__ call a, const __grid_constant__ maps m)
 
 typedef PFN_cuTensorMapEncodeTiled_v12000 encode_function;
 
-/* Rows of `bytes` bytes in `count` rows and `planes` planes; boxes of `box` rows. */
-static osc_status make_map(const osc_device *device, CUtensorMap *map, const void *data,
-                           bool halves, size_t width, size_t count, size_t planes, unsigned inner,
-                           unsigned box)
+/* Codes in `count` rows of `width`; boxes of `box` rows. */
+static osc_status make_map(const osc_device *device, CUtensorMap *map, const void *codes,
+                           size_t width, size_t count, unsigned box)
 {
-    size_t size = halves ? 2 : 1;
-    const cuuint64_t dim[3] = { width, count, planes };
-    const cuuint64_t stride[2] = { width * size, width * size * count };
-    const cuuint32_t boxes[3] = { inner, box, 1 }, step[3] = { 1, 1, 1 };
+    const cuuint64_t dim[2] = { width, count }, stride[1] = { width };
+    const cuuint32_t boxes[2] = { DEPTH, box }, step[2] = { 1, 1 };
     CUresult result = ((encode_function)device->codes->encode)(
-        map, halves ? CU_TENSOR_MAP_DATA_TYPE_UINT16 : CU_TENSOR_MAP_DATA_TYPE_UINT8,
-        planes > 1 ? 3 : 2, (void *)data, dim, stride, boxes, step, CU_TENSOR_MAP_INTERLEAVE_NONE,
-        halves ? CU_TENSOR_MAP_SWIZZLE_32B : CU_TENSOR_MAP_SWIZZLE_128B,
+        map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, (void *)codes, dim, stride, boxes, step,
+        CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
         CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
     if (result != CUDA_SUCCESS)
         return osc_fail(OSC_EDEVICE, "CUDA: describing %zu x %zu codes for copies: error %d",
@@ -527,6 +649,8 @@ static call call_of(const osc_device *device, const osc_cuda_layer *p)
     a.kept_x = c->kept;
     a.columns = c->columns;
     a.stored = p->w.stored;
+    a.side_x = c->side_x;
+    a.side_w = c->side_w;
     a.code_w = p->w.code;
     a.sum = p->sum;
     a.rows = (unsigned)p->rows;
@@ -548,12 +672,8 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
     maps m;
     a.row_tiles = (unsigned)((p->rows + BM * CLUSTER - 1) / (BM * CLUSTER));
     a.output_tiles = (unsigned)((p->n + BN - 1) / BN);
-    OSC_TRY(make_map(device, &m.x, c->code, false, w->stride, p->rows, 1, DEPTH, BM));
-    OSC_TRY(make_map(device, &m.w, w->code, false, w->stride, w->rows, 1, DEPTH, BN / CLUSTER));
-    OSC_TRY(make_map(device, &m.side_x, c->side_x, true, CODES_CHUNK, p->rows, CODES_CHUNKS,
-                     CODES_CHUNK, BM));
-    OSC_TRY(make_map(device, &m.side_w, c->side_w, true, CODES_CHUNK, w->rows, CODES_CHUNKS,
-                     CODES_CHUNK, BN / CLUSTER));
+    OSC_TRY(make_map(device, &m.x, c->code, w->stride, p->rows, BM));
+    OSC_TRY(make_map(device, &m.w, w->code, w->stride, w->rows, BN / CLUSTER));
 
     const size_t shared = shape<BN>::SHARED_BYTES;
     OSC_CUDA_TRY(cudaFuncSetAttribute(product_kernel<BN, CLUSTER, ZERO, BRAIN>,

@@ -1,15 +1,16 @@
 /* Coding x: which columns are removed, scales of rows, the codes, and the removed
  * columns of x and w side by side.  One kernel; where the columns or the scale depend
- * on all rows its CTAs, which are all resident, meet in between, and read their rows
- * a second time from a cache. */
+ * on all rows its CTAs, which are all resident, exchange what they found in between.
+ * Rows wait for that in shared memory, those that find no room there in a cache. */
 #include <config.h>
 #include "cuda/codes_x.cuh"
 
 enum {
     THREADS = 512,
     WARPS = THREADS / 32,
-    RESIDENT = 2,            /* CTAs of a multiprocessor */
-    HELD = 4                 /* vectors of a row that a lane holds in registers */
+    RESIDENT = 2,            /* CTAs of a multiprocessor, one where there is little to do */
+    LITTLE = 6 << 20,        /* bytes of x */
+    STATIC_BYTES = 8 << 10   /* of shared memory that a CTA needs besides what it is given */
 };
 
 template <typename T, bool ALIGNED> struct call {
@@ -21,10 +22,36 @@ template <typename T, bool ALIGNED> struct call {
     float     threshold;
     unsigned  top;
     unsigned  block_rows;    /* rows of one CTA */
+    unsigned  kept_rows;     /* of these, in shared memory */
     unsigned  row_warps;     /* warps that work on one row */
     osc_cuda_weight w;
     osc_cuda_codes  c;
 };
+
+/* The dynamic shared memory of a CTA: rows of x [kept_rows, k], bits of removed columns,
+ * as many that this CTA found. */
+template <typename T> struct room {
+    T        *rows;
+    uint32_t *bits, *mine;
+};
+
+template <typename T, bool ALIGNED>
+static __device__ __forceinline__ room<T> my_room(const call<T, ALIGNED> &a)
+{
+    extern __shared__ uint4 memory[];
+    T *rows = reinterpret_cast<T *>(memory);
+    uint32_t *bits = reinterpret_cast<uint32_t *>(rows + (size_t)a.kept_rows * a.k);
+    return { rows, bits, bits + bit_words(a.k) };
+}
+
+/* Row t of x, the local-th of this CTA. */
+template <typename T, bool ALIGNED>
+static __device__ __forceinline__ const T *row_of(const call<T, ALIGNED> &a, const room<T> &m,
+                                                  unsigned t)
+{
+    unsigned local = t - blockIdx.x * a.block_rows;
+    return local < a.kept_rows ? m.rows + (size_t)local * a.k : a.x + (size_t)t * a.k;
+}
 
 /* --- meeting -------------------------------------------------------------------------------- */
 
@@ -101,31 +128,150 @@ static __device__ void for_peaks(const call<T, ALIGNED> &a, F sink)
     }
 }
 
-/* Columns with |x| >= threshold. */
+/* --- columns with |x| >= threshold ------------------------------------------------------------ */
+
+/* What a CTA tells the others: its columns, as long as they are few. */
+enum { TOLD = 12, EACH = 6, NO_COLUMN = 0xffff, TOO_MANY = 0xfffe };
+
+struct finds {
+    unsigned count, many;              /* many: a CTA has more than it can tell */
+    uint16_t column[TOLD];
+};
+
+/* Bits of eight columns from i on. */
+static __device__ __forceinline__ void note(uint32_t *bits, finds *f, unsigned i, unsigned reached)
+{
+    unsigned fresh = reached << i % 32;
+    fresh &= ~atomicOr(&bits[i / 32], fresh);
+    for (; fresh != 0; fresh &= fresh - 1) {
+        unsigned at = atomicAdd(&f->count, 1);
+        if (at < TOLD)
+            f->column[at] = (uint16_t)(i / 32 * 32 + (unsigned)__ffs((int)fresh) - 1);
+    }
+}
+
 template <typename T, bool ALIGNED>
-static __device__ void remove_above(const call<T, ALIGNED> &a, uint32_t *bits, unsigned words)
+static __device__ __forceinline__ void look8(const call<T, ALIGNED> &a, uint32_t *bits, finds *f,
+                                             uint4 v, unsigned i)
+{
+    unsigned most = larger2(larger2(larger2(larger2(0, v.x, T()), v.y, T()), v.z, T()), v.w, T());
+    float low = bits16<T>::value(most & 0xffff), high = bits16<T>::value(most >> 16);
+    if (low < a.threshold && high < a.threshold)
+        return;
+    uint4 size = make_uint4(0, 0, 0, 0);
+    larger8<T>(&size, v);
+    unsigned reached = reach8<T>(size, a.threshold);
+    i = i % a.k;
+    reached &= a.k - i < 8 ? (1u << (a.k - i)) - 1 : 0xffu;
+    if (reached != 0)
+        note(bits, f, i, reached);
+}
+
+/* Brings this CTA's rows to shared memory and finds its columns; a thread looks at what
+ * it brings. */
+template <typename T, bool ALIGNED>
+static __device__ void look_at_rows(const call<T, ALIGNED> &a, const room<T> &m, finds *f)
+{
+    unsigned first = min(blockIdx.x * a.block_rows, a.rows);
+    unsigned last = min(first + a.block_rows, a.rows), vectors = (a.k + 7) / 8;
+    unsigned kept = min(a.kept_rows, last - first) * (a.k / 8);
+    const uint4 *from = reinterpret_cast<const uint4 *>(a.x + (size_t)first * a.k);
+    uint4 *to = reinterpret_cast<uint4 *>(m.rows);
+    for (unsigned v = threadIdx.x; v < kept; v += THREADS)
+        copy16(to + v, from + v);
+    for (unsigned t = first + a.kept_rows; t < last; t++)
+#pragma unroll 4
+        for (unsigned v = threadIdx.x; v < vectors; v += THREADS)
+            look8(a, m.mine, f, load8<ALIGNED>(a.x + (size_t)t * a.k, v * 8, a.k), v * 8);
+    copies_arrived();
+#pragma unroll 4
+    for (unsigned v = threadIdx.x; v < kept; v += THREADS)
+        look8(a, m.mine, f, to[v], v * 8);
+}
+
+/* A CTA's columns are in two pieces of 16 bytes, each with the number of the round: one
+ * that reads the number has the columns too. */
+static __device__ void tell(uint4 *told, const finds *f, unsigned round, bool many)
+{
+    uint16_t c[EACH];
+    unsigned part = threadIdx.x;
+    if (part >= TOLD / EACH)
+        return;
+    for (unsigned i = 0; i < EACH; i++)
+        c[i] = part * EACH + i < f->count ? f->column[part * EACH + i] : (uint16_t)NO_COLUMN;
+    if (many)
+        c[0] = TOO_MANY;
+    store_whole(told + blockIdx.x * (TOLD / EACH) + part,
+                make_uint4(round, c[0] | (unsigned)c[1] << 16, c[2] | (unsigned)c[3] << 16,
+                           c[4] | (unsigned)c[5] << 16));
+}
+
+/* Sets the bit of each lane's column, NO_COLUMN for none: most CTAs tell of the same
+ * columns, and a bit is set once for a warp. */
+static __device__ void set_bit(uint32_t *bits, unsigned column)
+{
+    unsigned same = __match_any_sync(~0u, column);
+    if (column < TOO_MANY && threadIdx.x % 32 == (unsigned)__ffs((int)same) - 1)
+        atomicOr(&bits[column / 32], 1u << column % 32);
+}
+
+static __device__ void hear(const uint4 *told, finds *f, uint32_t *bits, unsigned round)
+{
+    unsigned pieces = gridDim.x * (TOLD / EACH);
+    for (unsigned first = 0; first < pieces; first += THREADS) {
+        unsigned p = first + threadIdx.x;
+        uint4 v = make_uint4(round, ~0u, ~0u, ~0u);
+        while (p < pieces && (v = load_whole(told + p)).x != round)
+            ;
+        __syncwarp();
+        if ((v.y & 0xffff) == TOO_MANY)
+            atomicExch(&f->many, 1);
+        const unsigned word[3] = { v.y, v.z, v.w };
+#pragma unroll
+        for (unsigned i = 0; i < EACH; i++)
+            if (__any_sync(~0u, (word[i / 2] >> i % 2 * 16 & 0xffff) < TOO_MANY))
+                set_bit(bits, word[i / 2] >> i % 2 * 16 & 0xffff);
+    }
+}
+
+/* Merges any number of columns in memory. */
+template <typename T, bool ALIGNED>
+static __device__ void merge_bits(const call<T, ALIGNED> &a, const room<T> &m, unsigned words)
 {
     unsigned *calls = &a.c.meeting->calls[0];
     uint32_t *found = a.c.found + turn(calls) * bit_words(a.c.widest);
     uint32_t *other = a.c.found + (1 - turn(calls)) * bit_words(a.c.widest);
     for (unsigned w = threadIdx.x; w < words; w += THREADS)
-        bits[w] = 0;
-    __syncthreads();
-    for_peaks(a, [&](unsigned i, uint4 most) {
-        unsigned reached = reach8<T>(most, a.threshold);
-        reached &= a.k - i < 8 ? (1u << (a.k - i)) - 1 : 0xffu;
-        if (reached != 0)
-            atomicOr(&bits[i / 32], reached << i % 32);
-    });
-    __syncthreads();
-    for (unsigned w = threadIdx.x; w < words; w += THREADS)
-        if (bits[w] != 0)
-            atomicOr(&found[w], bits[w]);
+        if (m.mine[w] != 0)
+            atomicOr(&found[w], m.mine[w]);
     meet(a.c.meeting, calls);
     for (unsigned w = threadIdx.x; w < words; w += THREADS)
-        bits[w] = w < (a.k + 31) / 32 ? *(volatile uint32_t *)&found[w] : 0;
+        m.bits[w] = w < (a.k + 31) / 32 ? *(volatile uint32_t *)&found[w] : 0;
     fill(other, 0u, bit_words(a.c.widest));
 }
+
+template <typename T, bool ALIGNED>
+static __device__ void remove_above(const call<T, ALIGNED> &a, const room<T> &m, unsigned words)
+{
+    __shared__ finds f;
+    unsigned round = *(volatile unsigned *)&a.c.meeting->round + 1;
+    for (unsigned w = threadIdx.x; w < words; w += THREADS)
+        m.bits[w] = m.mine[w] = 0;
+    if (threadIdx.x == 0)
+        f.count = f.many = 0;
+    __syncthreads();
+    look_at_rows(a, m, &f);
+    __syncthreads();
+    tell((uint4 *)a.c.told, &f, round, f.count > TOLD || a.k > TOO_MANY);
+    hear((const uint4 *)a.c.told, &f, m.bits, round);
+    __syncthreads();
+    if (f.many)
+        merge_bits(a, m, words);
+    if (blockIdx.x == 0 && threadIdx.x == 0)
+        a.c.meeting->round = round;
+}
+
+/* --- the rules that compare columns ------------------------------------------------------- */
 
 /* Bits of the columns for which keep(peak) holds; peaks are bits of floats. */
 template <typename F>
@@ -199,7 +345,6 @@ static __device__ void remove_top(uint32_t *bits, uint32_t *ties, const uint32_t
         add_first(bits, ties, words, equal);
 }
 
-/* The rules that compare columns. */
 template <typename T, bool ALIGNED>
 static __device__ void remove_by_rank(const call<T, ALIGNED> &a, uint32_t *bits, unsigned words)
 {
@@ -225,26 +370,26 @@ static __device__ void remove_by_rank(const call<T, ALIGNED> &a, uint32_t *bits,
 }
 
 template <typename T, bool ALIGNED>
-static __device__ void find_removed(const call<T, ALIGNED> &a, uint32_t *bits, unsigned words)
+static __device__ void find_removed(const call<T, ALIGNED> &a, const room<T> &m, unsigned words)
 {
     if (a.remove == OSC_REMOVE_ABSOLUTE) {
-        remove_above(a, bits, words);
+        remove_above(a, m, words);
     } else if (a.remove == OSC_REMOVE_RATIO || a.remove == OSC_REMOVE_TOP) {
-        remove_by_rank(a, bits, words);
+        remove_by_rank(a, m.bits, words);
     } else {
         for (unsigned w = threadIdx.x; w < words; w += THREADS)
-            bits[w] = 0;
+            m.bits[w] = 0;
         __syncthreads();
         unsigned count = a.remove == OSC_REMOVE_FIXED ? a.w.columns[0] : 0;
         for (unsigned i = threadIdx.x; i < count; i += THREADS)
-            atomicOr(&bits[a.w.columns[1 + i] / 32], 1u << a.w.columns[1 + i] % 32);
+            atomicOr(&m.bits[a.w.columns[1 + i] / 32], 1u << a.w.columns[1 + i] % 32);
     }
     __syncthreads();
 }
 
 /* --- rows ----------------------------------------------------------------------------- */
 
-/* The warps of one row: lanes of a row hold vectors lane, lane + lanes, ... */
+/* The warps of one row: lanes of a row take vectors lane, lane + lanes, ... */
 struct team {
     unsigned lane, lanes, index, count, warps;
 };
@@ -281,33 +426,16 @@ static __device__ __forceinline__ unsigned team_reduce(const team &t, unsigned v
     return value;
 }
 
-/* HELD vectors of a row from column `from` on. */
-template <typename T, bool ALIGNED>
-static __device__ __forceinline__ void take(uint4 held[HELD], const call<T, ALIGNED> &a,
-                                            const T *row,
-                                            const team &t, unsigned from)
-{
-#pragma unroll
-    for (unsigned j = 0; j < HELD; j++)
-        held[j] = load8<ALIGNED>(row, from + (j * t.lanes + t.lane) * 8, a.k);
-}
-
-/* Extremes of a row's kept values over the team; `held` keeps its last vectors. */
+/* Extremes of a row's kept values over the team. */
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ extremes row_extremes(uint4 held[HELD], const call<T, ALIGNED> &a, const T *row,
-                                        const team &t, const uint32_t *bits)
+static __device__ extremes row_extremes(const call<T, ALIGNED> &a, const T *row, const team &t,
+                                        const uint32_t *bits)
 {
     extremes e = no_extremes<ZERO>();
-    for (unsigned from = 0; from < a.k; from += HELD * t.lanes * 8) {
-        take(held, a, row, t, from);
-#pragma unroll
-        for (unsigned j = 0; j < HELD; j++) {
-            unsigned i = from + (j * t.lanes + t.lane) * 8;
-            if (i >= a.k)
-                continue;
-            held[j] = without<ZERO>(held[j], removed8(bits, i));
-            extend<ZERO>(&e, held[j], removed8(bits, i));
-        }
+#pragma unroll 4
+    for (unsigned i = t.lane * 8; i < a.k; i += t.lanes * 8) {
+        unsigned removed = removed8(bits, i);
+        extend<ZERO>(&e, without<ZERO>(load8<ALIGNED>(row, i, a.k), removed), removed);
     }
     e = warp_extremes<ZERO>(e);
     if (ZERO)
@@ -319,28 +447,20 @@ static __device__ extremes row_extremes(uint4 held[HELD], const call<T, ALIGNED>
 }
 
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ void code_row(uint4 held[HELD], const call<T, ALIGNED> &a, unsigned row,
-                                const team &t,
+static __device__ void code_row(const call<T, ALIGNED> &a, const T *x, unsigned row, const team &t,
                                 const uint32_t *bits, code_scale s, unsigned removed)
 {
-    const T *x = a.x + (size_t)row * a.k;
-    bool nan = isnan(s.scale), whole = a.k <= HELD * t.lanes * 8;
+    bool nan = isnan(s.scale);
     int sum = 0;
     float gone = 0.0f;
-    for (unsigned from = 0; from < a.stride; from += HELD * t.lanes * 8) {
-        if (!whole)
-            take(held, a, x, t, from);
-#pragma unroll
-        for (unsigned j = 0; j < HELD; j++) {
-            unsigned i = from + (j * t.lanes + t.lane) * 8;
-            if (i >= a.stride)
-                continue;
-            uint4 v = without<ZERO>(held[j], removed8(bits, i));
-            uint2 q = code8<T, ZERO>(v, removed8(bits, i), s, &sum, &gone);
-            if (nan)
-                q = make_uint2(0, 0);
-            *reinterpret_cast<uint2 *>(a.c.code + (size_t)row * a.stride + i) = q;
-        }
+#pragma unroll 4
+    for (unsigned i = t.lane * 8; i < a.stride; i += t.lanes * 8) {
+        unsigned out = removed8(bits, i);
+        uint4 v = without<ZERO>(load8<ALIGNED>(x, i, a.k), out);
+        uint2 q = code8<T, ZERO>(v, out, s, &sum, &gone);
+        if (nan)
+            q = make_uint2(0, 0);
+        *reinterpret_cast<uint2 *>(a.c.code + (size_t)row * a.stride + i) = q;
     }
     if (ZERO) {
         sum = (int)team_reduce(t, (unsigned)__reduce_add_sync(~0u, nan ? 0 : sum),
@@ -359,23 +479,14 @@ static __device__ void code_row(uint4 held[HELD], const call<T, ALIGNED> &a, uns
     }
 }
 
-/* The i-th removed column of a row, zero where there is none. */
+/* The first CODES_SIDE removed columns of a row, zeros up to a whole chunk. */
 template <typename T, bool ALIGNED>
-static __device__ __forceinline__ T side_value(const call<T, ALIGNED> &a, unsigned row, unsigned i,
-                                               const uint32_t *list, unsigned count)
-{
-    return i < count ? a.x[(size_t)row * a.k + list[i]] : from_float<T>(0.0f);
-}
-
-/* The first CODES_SIDE removed columns of a row, zeros up to a whole chunk; `ahead` is
- * this lane's first. */
-template <typename T, bool ALIGNED>
-static __device__ void side_row(const call<T, ALIGNED> &a, unsigned row, const team &t, T ahead,
+static __device__ void side_row(const call<T, ALIGNED> &a, const T *x, unsigned row, const team &t,
                                 const uint32_t *list, unsigned count)
 {
     unsigned whole = (count + CODES_CHUNK - 1) / CODES_CHUNK * CODES_CHUNK;
     for (unsigned i = t.lane; i < whole; i += t.lanes) {
-        T value = i < t.lanes ? ahead : side_value(a, row, i, list, count);
+        T value = i < count ? x[list[i]] : from_float<T>(0.0f);
         reinterpret_cast<T *>(a.c.side_x)[((size_t)(i / CODES_CHUNK) * a.rows + row) * CODES_CHUNK
                                           + i % CODES_CHUNK] = value;
     }
@@ -386,12 +497,11 @@ template <typename T, bool ALIGNED, bool ZERO>
 static __device__ void tensor_range(const call<T, ALIGNED> &a, const team &t, const uint32_t *bits,
                                     int32_t *low, int32_t *high)
 {
-    uint4 held[HELD];
     unsigned *calls = &a.c.meeting->calls[2];
     int32_t *range = a.c.range + 2 * turn(calls), *other = a.c.range + 2 * (1 - turn(calls));
     unsigned first = blockIdx.x * a.block_rows, last = min(first + a.block_rows, a.rows);
     for (unsigned row = first + t.index; row < last; row += t.count) {
-        extremes e = row_extremes<T, ALIGNED, ZERO>(held, a, a.x + (size_t)row * a.k, t, bits);
+        extremes e = row_extremes<T, ALIGNED, ZERO>(a, a.x + (size_t)row * a.k, t, bits);
         float_keys<T, ZERO>(low, high, e);
         if (t.lane == 0) {
             atomicMin(&range[0], *low);
@@ -408,29 +518,23 @@ static __device__ void tensor_range(const call<T, ALIGNED> &a, const team &t, co
 }
 
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ void code_rows(const call<T, ALIGNED> &a, const uint32_t *bits,
-                                 const uint32_t *list,
+static __device__ void code_rows(const call<T, ALIGNED> &a, const room<T> &m, const uint32_t *list,
                                  unsigned removed)
 {
     team t = my_team(a.row_warps);
-    uint4 held[HELD];
     int32_t low = 0, high = 0;
     if (a.tensor)
-        tensor_range<T, ALIGNED, ZERO>(a, t, bits, &low, &high);
+        tensor_range<T, ALIGNED, ZERO>(a, t, m.bits, &low, &high);
     unsigned first = blockIdx.x * a.block_rows, last = min(first + a.block_rows, a.rows);
-    unsigned count = min(removed, (unsigned)CODES_SIDE);
     for (unsigned row = first + t.index; row < last; row += t.count) {
-        const T *x = a.x + (size_t)row * a.k;
-        T ahead = side_value(a, row, t.lane, list, count);
-        if (a.tensor) {
-            take(held, a, x, t, 0);
-        } else {
-            extremes e = row_extremes<T, ALIGNED, ZERO>(held, a, x, t, bits);
+        const T *x = row_of(a, m, row);
+        if (!a.tensor) {
+            extremes e = row_extremes<T, ALIGNED, ZERO>(a, x, t, m.bits);
             float_keys<T, ZERO>(&low, &high, e);
         }
         code_scale s = removed == a.k ? code_scale{ 1.0f, 0 } : scale_of(low, high, ZERO);
-        code_row<T, ALIGNED, ZERO>(held, a, row, t, bits, s, removed);
-        side_row(a, row, t, ahead, list, count);
+        code_row<T, ALIGNED, ZERO>(a, x, row, t, m.bits, s, removed);
+        side_row(a, x, row, t, list, min(removed, (unsigned)CODES_SIDE));
     }
 }
 
@@ -486,8 +590,7 @@ static __device__ int kept_codes(const call<T, ALIGNED> &a, unsigned output, con
 /* Codes of rows, and the removed columns of w: those of a thread's first item are
  * under way meanwhile. */
 template <typename T, bool ALIGNED, bool ZERO>
-static __device__ void code_all(const call<T, ALIGNED> &a, const uint32_t *bits,
-                                const uint32_t *list,
+static __device__ void code_all(const call<T, ALIGNED> &a, const room<T> &m, const uint32_t *list,
                                 unsigned removed)
 {
     unsigned count = min(removed, (unsigned)CODES_SIDE);
@@ -497,7 +600,7 @@ static __device__ void code_all(const call<T, ALIGNED> &a, const uint32_t *bits,
     side_weights<T, ALIGNED> ahead;
     if (first < items)
         ahead.load(a, first, list, count);
-    code_rows<T, ALIGNED, ZERO>(a, bits, list, removed);
+    code_rows<T, ALIGNED, ZERO>(a, m, list, removed);
     for (unsigned i = first; i < items; i += step) {
         if (i != first)
             ahead.load(a, i, list, count);
@@ -505,53 +608,69 @@ static __device__ void code_all(const call<T, ALIGNED> &a, const uint32_t *bits,
     }
     if (ZERO && a.side)
         for (unsigned j = first; j < a.n; j += step)
-            a.c.kept_w[j] = kept_codes(a, j, list, removed, bits);
+            a.c.kept_w[j] = kept_codes(a, j, list, removed, m.bits);
 }
 
 template <typename T, bool ALIGNED, bool ZERO>
 static __global__ void __launch_bounds__(THREADS, RESIDENT)
 code_kernel(const __grid_constant__ call<T, ALIGNED> a)
 {
-    extern __shared__ uint32_t bits[];
     __shared__ uint32_t list[CODES_SIDE];
     __shared__ unsigned removed;
     unsigned words = bit_words(a.k);
+    room<T> m = my_room(a);
     after_last_kernel();
     let_next_kernel();
-    find_removed(a, bits, words);
+    find_removed(a, m, words);
     if (threadIdx.x < 32) {
         unsigned count = list_columns(list, CODES_SIDE,
-                                      blockIdx.x == 0 ? a.c.columns + 1 : NULL, bits, words);
+                                      blockIdx.x == 0 ? a.c.columns + 1 : NULL, m.bits, words);
         if (threadIdx.x == 0) {
             removed = count;
             if (blockIdx.x == 0)
                 a.c.columns[0] = count;
         }
+        __syncwarp();
+        remove_padding(m.bits, a.k, words);
     }
     __syncthreads();
-    remove_padding(bits, a.k, words);
-    __syncthreads();
-    code_all<T, ALIGNED, ZERO>(a, bits, list, removed);
+    code_all<T, ALIGNED, ZERO>(a, m, list, removed);
 }
 
 /* --- launching ------------------------------------------------------------------------ */
 
-static unsigned choose_warps(size_t k, size_t block_rows)
+/* Warps of a row: all of them work, and those of a row have barriers of their own. */
+static unsigned choose_warps(size_t block_rows)
 {
     unsigned warps = 1;
-    while (warps < WARPS && (warps * 32 * 8 * HELD < k || warps * block_rows < WARPS))
+    while (warps < WARPS && warps * block_rows < WARPS)
         warps *= 2;
     return warps;
+}
+
+/* Bytes of shared memory for a CTA's rows of x: as many as leave room for the others.
+ * Only the rule for a threshold brings them there. */
+static size_t room_for_rows(const osc_device *device, const osc_cuda_layer *p, size_t resident,
+                            size_t bits)
+{
+    size_t room = device->codes->shared / resident;
+    if (p->coding.remove != OSC_REMOVE_ABSOLUTE || !rows_aligned(p->x, p->k)
+        || room < STATIC_BYTES + bits)
+        return 0;
+    return room - STATIC_BYTES - bits;
 }
 
 template <typename T, bool ALIGNED>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p, bool side)
 {
     call<T, ALIGNED> a = {};
-    size_t blocks = (size_t)(RESIDENT * device->processors);
+    unsigned resident = p->rows * p->k * 2 <= LITTLE ? 1 : RESIDENT;
+    size_t blocks = (size_t)(resident * device->processors);
     size_t items = side ? p->w.rows / 128 : 0;
     items = p->rows > items ? p->rows : items;
     blocks = items < blocks ? items : blocks;
+    void (*kernel)(call<T, ALIGNED>) = p->coding.zeropoint ? code_kernel<T, ALIGNED, true>
+                                                           : code_kernel<T, ALIGNED, false>;
     a.side = side && (p->coding.remove != OSC_REMOVE_NONE || p->coding.zeropoint);
     a.x = (const T *)p->x;
     a.rows = (unsigned)p->rows;
@@ -564,12 +683,16 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p, bool side)
     a.threshold = p->coding.threshold;
     a.top = (unsigned)(p->coding.top < p->k ? p->coding.top : p->k);
     a.block_rows = (unsigned)((p->rows + blocks - 1) / blocks);
-    a.row_warps = choose_warps(p->k, a.block_rows);
+    size_t bits = 2 * bit_words(a.k) * sizeof(uint32_t);      /* at most 33 KiB */
+    size_t kept = room_for_rows(device, p, resident, bits) / (p->k * sizeof(T));
+    a.kept_rows = (unsigned)(kept < a.block_rows ? kept : a.block_rows);
+    a.row_warps = choose_warps(a.block_rows);
     a.w = p->w;
     a.c = *device->codes;
-    size_t shared = 2 * bit_words(a.k) * sizeof(uint32_t);   /* at most 33 KiB */
-    return launch_after(device, "coding x", p->coding.zeropoint ? code_kernel<T, ALIGNED, true>
-                        : code_kernel<T, ALIGNED, false>, (unsigned)blocks, THREADS, shared, a);
+    size_t shared = (size_t)a.kept_rows * p->k * sizeof(T) + bits;
+    OSC_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      (int)shared), "taking shared memory");
+    return launch_after(device, "coding x", kernel, (unsigned)blocks, THREADS, shared, a);
 }
 
 osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side)

@@ -120,6 +120,7 @@ osc_status osc_cuda_open(osc_device **device, size_t threads, size_t index, osc_
     if (made == NULL)
         return OSC_ENOMEM;
     made->dtype = dtype;
+    made->kernel = SIZE_MAX;
     made->threads = threads;
 #ifdef _OPENMP
     if (threads == 0)

@@ -80,6 +80,8 @@ struct osc_device {
     cudaStream_t watch;                   /* of the observers */
     struct osc_cuda_watch *watched;
     struct osc_cuda_codes *codes;         /* NULL unless limits.codes */
+    size_t       kernel;                  /* of CUDA_KERNELS, for products of codes; beyond
+                                             them: the best one */
 };
 
 /* Records "what: CUDA's text" and returns OSC_ENOMEM for a lack of memory, else
@@ -126,6 +128,11 @@ osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src,
 osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits);
 void osc_cuda_codes_close(osc_device *device);
 
+/* Names of the kernels for products of codes, best first, see codes.c. */
+#define CUDA_KERNELS "few-dp4a", "few-mma", "wgmma", "cublaslt"
+
+/* Every product from now on uses this kernel where it fits; SIZE_MAX: the best one. */
+void osc_cuda_codes_choose(osc_device *device, size_t kernel);
 const char *osc_cuda_codes_kernel(const osc_device *device);
 size_t osc_cuda_codes_bytes(const osc_coding *coding, size_t n, size_t k);
 osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *coding,

@@ -79,15 +79,6 @@ static __device__ __forceinline__ void copy_2d(void *to, const CUtensorMap *map,
                     "r"(row) : "memory");
 }
 
-static __device__ __forceinline__ void copy_3d(void *to, const CUtensorMap *map, uint64_t *barrier,
-                                               int i, int row, int plane)
-{
-    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes"
-                 " [%0], [%1, {%3, %4, %5}], [%2];"
-                 :: "r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), "r"(i),
-                    "r"(row), "r"(plane) : "memory");
-}
-
 /* The same into every CTA of the cluster whose bit is set in `ctas`. */
 static __device__ __forceinline__ void copy_2d_to(void *to, const CUtensorMap *map,
                                                   uint64_t *barrier, int i, int row, uint16_t ctas)
@@ -96,16 +87,6 @@ static __device__ __forceinline__ void copy_2d_to(void *to, const CUtensorMap *m
                  ".multicast::cluster [%0], [%1, {%3, %4}], [%2], %5;"
                  :: "r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), "r"(i),
                     "r"(row), "h"(ctas) : "memory");
-}
-
-static __device__ __forceinline__ void copy_3d_to(void *to, const CUtensorMap *map,
-                                                  uint64_t *barrier, int i, int row, int plane,
-                                                  uint16_t ctas)
-{
-    asm volatile("cp.async.bulk.tensor.3d.shared::cluster.global.mbarrier::complete_tx::bytes"
-                 ".multicast::cluster [%0], [%1, {%3, %4, %5}], [%2], %6;"
-                 :: "r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), "r"(i),
-                    "r"(row), "r"(plane), "h"(ctas) : "memory");
 }
 
 static __device__ __forceinline__ void map_prefetch(const CUtensorMap *map)
@@ -171,83 +152,41 @@ template <int PENDING> static __device__ __forceinline__ void wgmma_wait()
 template <int BN> struct wgmma;
 
 template <> struct wgmma<128> {
-    /* d += a b^T over 32 codes */
-    static __device__ __forceinline__ void codes(int32_t (&d)[64], uint64_t a, uint64_t b)
+    /* d = a b^T over 32 codes, with `add` added to d */
+    static __device__ __forceinline__ void codes(int32_t (&d)[64], uint64_t a, uint64_t b,
+                                                 bool add)
     {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 {"
-                     WGMMA_LIST_64 "}, %64, %65, 1;"
+        asm volatile("{ .reg .pred add;\nsetp.ne.b32 add, %66, 0;\n"
+                     "wgmma.mma_async.sync.aligned.m64n128k32.s32.s8.s8 {"
+                     WGMMA_LIST_64 "}, %64, %65, add; }"
                      : WGMMA_64("+r", d, 0)
-                     : "l"(a), "l"(b));
-    }
-    /* d += a b^T over 16 values */
-    static __device__ __forceinline__ void halves(float (&d)[64], uint64_t a, uint64_t b)
-    {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.f16.f16 {"
-                     WGMMA_LIST_64 "}, %64, %65, 1, 1, 1, 0, 0;"
-                     : WGMMA_64("+f", d, 0)
-                     : "l"(a), "l"(b));
-    }
-    /* d += a b^T over 16 values */
-    static __device__ __forceinline__ void brains(float (&d)[64], uint64_t a, uint64_t b)
-    {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32.bf16.bf16 {"
-                     WGMMA_LIST_64 "}, %64, %65, 1, 1, 1, 0, 0;"
-                     : WGMMA_64("+f", d, 0)
-                     : "l"(a), "l"(b));
+                     : "l"(a), "l"(b), "r"((int)add));
     }
 };
 
 template <> struct wgmma<192> {
-    /* d += a b^T over 32 codes */
-    static __device__ __forceinline__ void codes(int32_t (&d)[96], uint64_t a, uint64_t b)
+    /* d = a b^T over 32 codes, with `add` added to d */
+    static __device__ __forceinline__ void codes(int32_t (&d)[96], uint64_t a, uint64_t b,
+                                                 bool add)
     {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n192k32.s32.s8.s8 {"
-                     WGMMA_LIST_96 "}, %96, %97, 1;"
+        asm volatile("{ .reg .pred add;\nsetp.ne.b32 add, %98, 0;\n"
+                     "wgmma.mma_async.sync.aligned.m64n192k32.s32.s8.s8 {"
+                     WGMMA_LIST_96 "}, %96, %97, add; }"
                      : WGMMA_64("+r", d, 0), WGMMA_32("+r", d, 64)
-                     : "l"(a), "l"(b));
-    }
-    /* d += a b^T over 16 values */
-    static __device__ __forceinline__ void halves(float (&d)[96], uint64_t a, uint64_t b)
-    {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n192k16.f32.f16.f16 {"
-                     WGMMA_LIST_96 "}, %96, %97, 1, 1, 1, 0, 0;"
-                     : WGMMA_64("+f", d, 0), WGMMA_32("+f", d, 64)
-                     : "l"(a), "l"(b));
-    }
-    /* d += a b^T over 16 values */
-    static __device__ __forceinline__ void brains(float (&d)[96], uint64_t a, uint64_t b)
-    {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n192k16.f32.bf16.bf16 {"
-                     WGMMA_LIST_96 "}, %96, %97, 1, 1, 1, 0, 0;"
-                     : WGMMA_64("+f", d, 0), WGMMA_32("+f", d, 64)
-                     : "l"(a), "l"(b));
+                     : "l"(a), "l"(b), "r"((int)add));
     }
 };
 
 template <> struct wgmma<256> {
-    /* d += a b^T over 32 codes */
-    static __device__ __forceinline__ void codes(int32_t (&d)[128], uint64_t a, uint64_t b)
+    /* d = a b^T over 32 codes, with `add` added to d */
+    static __device__ __forceinline__ void codes(int32_t (&d)[128], uint64_t a, uint64_t b,
+                                                 bool add)
     {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 {"
-                     WGMMA_LIST_128 "}, %128, %129, 1;"
+        asm volatile("{ .reg .pred add;\nsetp.ne.b32 add, %130, 0;\n"
+                     "wgmma.mma_async.sync.aligned.m64n256k32.s32.s8.s8 {"
+                     WGMMA_LIST_128 "}, %128, %129, add; }"
                      : WGMMA_64("+r", d, 0), WGMMA_64("+r", d, 64)
-                     : "l"(a), "l"(b));
-    }
-    /* d += a b^T over 16 values */
-    static __device__ __forceinline__ void halves(float (&d)[128], uint64_t a, uint64_t b)
-    {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.f16.f16 {"
-                     WGMMA_LIST_128 "}, %128, %129, 1, 1, 1, 0, 0;"
-                     : WGMMA_64("+f", d, 0), WGMMA_64("+f", d, 64)
-                     : "l"(a), "l"(b));
-    }
-    /* d += a b^T over 16 values */
-    static __device__ __forceinline__ void brains(float (&d)[128], uint64_t a, uint64_t b)
-    {
-        asm volatile("wgmma.mma_async.sync.aligned.m64n256k16.f32.bf16.bf16 {"
-                     WGMMA_LIST_128 "}, %128, %129, 1, 1, 1, 0, 0;"
-                     : WGMMA_64("+f", d, 0), WGMMA_64("+f", d, 64)
-                     : "l"(a), "l"(b));
+                     : "l"(a), "l"(b), "r"((int)add));
     }
 };
 

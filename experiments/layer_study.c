@@ -68,7 +68,7 @@ static osc_status open_devices(layer_study *s, const run_options *options)
                           .widest = s->widest, .codes = true, .vocabulary = 1, .embed_width = 1 };
     OSC_TRY(osc_backend_find(&s->backend, options->backend));
     OSC_TRY(osc_backend_find(&s->host, "cpu"));
-    OSC_TRY(s->backend->open(&s->device, options->threads));
+    OSC_TRY(osc_backend_open(s->backend, options->backend, &s->device, options->threads, 0));
     OSC_TRY(s->backend->plan(s->device, &limits));
     return s->host->open(&s->host_device, options->threads);
 }

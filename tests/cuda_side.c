@@ -14,9 +14,9 @@ const char *cuda_kernel(size_t i)
     return osc_cuda_kernels[i] != NULL ? osc_cuda_kernels[i]->name : NULL;
 }
 
-osc_status cuda_choose(osc_device *device, const char *kernel)
+void cuda_choose(osc_device *device, size_t kernel)
 {
-    return osc_cuda_codes_choose(device, kernel);
+    osc_cuda_codes_choose(device, kernel);
 }
 
 bool cuda_graph_begin(osc_device *device)

@@ -11,7 +11,8 @@
 bool cuda_present(void);
 /* The i-th kernel for products of codes, NULL after the last. */
 const char *cuda_kernel(size_t i);
-osc_status cuda_choose(osc_device *device, const char *kernel);
+/* SIZE_MAX: the best one for each product. */
+void cuda_choose(osc_device *device, size_t kernel);
 
 /* Work between begin and end goes into a graph instead of to the device. */
 typedef struct cuda_graph cuda_graph;

@@ -668,6 +668,10 @@ START_TEST(test_find)
         { "cpu:dtype=fp16", "backend 'cpu' does not compute in fp16" },
         { "cpu:dtype=int3", "dtype is 'int3', expected fp32, fp16 or bf16" },
         { "cpu:type=fp32", "dtype" },
+        { "cpu:kernel=wgmma", "backend 'cpu' has no choice of kernels" },
+#ifdef HAVE_CUDA
+        { "cuda:kernel=dp4a", "(there is: few-dp4a, few-mma, wgmma, cublaslt)" },
+#endif
         { "", "" },
     };
     const osc_backend *found = NULL;

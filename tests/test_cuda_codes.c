@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/half.h"
 #include "coded_layer.h"
@@ -230,7 +231,7 @@ static void compare(const char *scheme, const numbers *a, osc_act act)
     for (size_t i = 0; cuda_kernel(i) != NULL; i++) {
         snprintf(what, sizeof what, "%s, %s, %s, %zu x %zu x %zu", scheme,
                  cuda_kernel(i), osc_dtype_name(a->dtype), a->rows, a->n, a->k);
-        done(cuda_choose(gpu.device, cuda_kernel(i)));
+        cuda_choose(gpu.device, i);
         if (views) {
             done(gpu.choice.scheme->view(&gpu.linear, gpu.cuda, gpu.device, &mine, gpu.x,
                                          a->rows));
@@ -242,7 +243,7 @@ static void compare(const char *scheme, const numbers *a, osc_act act)
                          + 0.1 * largest(a->x, a->rows * a->k));
         }
     }
-    done(cuda_choose(gpu.device, NULL));
+    cuda_choose(gpu.device, SIZE_MAX);
     device_close(&gpu);
     layer_close(&cpu);
     view_free(&mine);
@@ -302,6 +303,31 @@ START_TEST(test_extremes)
 }
 END_TEST
 
+/* Columns from a file, few rows and many. */
+START_TEST(test_fixed_columns)
+{
+    static const char *const forms[] = {
+        "llm-int8:columns=%s", "llm-int8:columns=%s,weights=int8", "llm-int8-zeropoint:columns=%s",
+    };
+    static const size_t rows[] = { 1, 2, 5, 140 };
+    char path[] = "columns-XXXXXX", scheme[128];
+    const char text[] = "blocks.3.fc1_in: 0 17 204 271\n";
+    int file = mkstemp(path);
+    ck_assert_int_ge(file, 0);
+    ck_assert_int_eq(write(file, text, strlen(text)), (ssize_t)strlen(text));
+    close(file);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
+            numbers a = numbers_new(OSC_F16, rows[j], 264, 272, 6 + i);
+            snprintf(scheme, sizeof scheme, forms[i], path);
+            compare(scheme, &a, OSC_ACT_RELU);
+            numbers_free(&a);
+        }
+    }
+    unlink(path);
+}
+END_TEST
+
 START_TEST(test_nonfinite_weights)
 {
     for (size_t s = 0; s < SCHEMES; s++) {
@@ -357,6 +383,39 @@ START_TEST(test_stored_forms)
 }
 END_TEST
 
+/* Products with one x share its codes; they are made anew when x has changed. */
+START_TEST(test_same_input)
+{
+    numbers a = numbers_new(OSC_F16, 200, 264, 320, 3), b = numbers_new(OSC_F16, 200, 264, 320, 4);
+    device_layer d, e;
+    float *want = osc_alloc(a.rows * a.n, 4), *y = osc_alloc(a.rows * a.n, 4);
+    uint16_t *half = osc_alloc(a.rows * a.n, 2);
+    device_open(&d, "llm-int8", &a);
+    device_open(&e, "llm-int8", &b);
+    for (size_t again = 0; again < 2; again++) {
+        for (size_t t = 0; t < a.rows && again == 1; t++)
+            b.x[t * a.k + 17] = 8.0f + (float)t;
+        numbers_round(&b);
+        done(e.cuda->put(e.device, e.x, b.x16, b.rows * b.k * 2));
+        device_apply(&e, want, &b, OSC_ACT_NONE);
+        done(e.cuda->put(e.device, d.x, b.x16, b.rows * b.k * 2));
+        done(d.choice.scheme->apply(&d.linear, d.cuda, d.device, d.y, d.x, OSC_ACT_NONE, a.rows));
+        done(e.choice.scheme->apply(&e.linear, e.cuda, e.device, e.y, d.x, OSC_ACT_NONE, a.rows));
+        done(e.cuda->get(e.device, half, e.y, a.rows * a.n * 2));
+        for (size_t i = 0; i < a.rows * a.n; i++)
+            y[i] = osc_f16_to_float(half[i]);
+        same_floats("same input", y, want, a.rows * a.n);
+    }
+    device_close(&d);
+    device_close(&e);
+    osc_free(want);
+    osc_free(y);
+    osc_free(half);
+    numbers_free(&a);
+    numbers_free(&b);
+}
+END_TEST
+
 /* A product captured into a graph finds its columns anew at every replay. */
 START_TEST(test_graph)
 {
@@ -404,10 +463,15 @@ int main(void)
     TCase *tc = tcase_create("schemes");
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, test_schemes, 0, SHAPES);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("values");      /* small enough for a sanitizer */
+    tcase_set_timeout(tc, 300);
     tcase_add_test(tc, test_activations);
     tcase_add_test(tc, test_extremes);
+    tcase_add_test(tc, test_fixed_columns);
     tcase_add_test(tc, test_nonfinite_weights);
     tcase_add_test(tc, test_stored_forms);
+    tcase_add_test(tc, test_same_input);
     tcase_add_test(tc, test_graph);
     suite_add_tcase(suite, tc);
     SRunner *runner = srunner_create(suite);

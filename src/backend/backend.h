@@ -109,6 +109,8 @@ struct osc_backend {
     const char *spec;                            /* with what sets it apart from others of that
                                                     name: "cuda:dtype=bf16" */
     osc_dtype   dtype;                           /* of activations and loaded weights */
+    const char *const *kernels;                  /* for products of codes, ends with NULL;
+                                                    NULL: there is no choice */
     bool        host;    /* alloc() gives host memory: the host may read and write it */
     bool        draws;   /* load and codes_load make generated tensors (osc_tensor.drawn)
                             themselves: their values need not be in memory */
@@ -126,6 +128,9 @@ struct osc_backend {
     osc_status (*hand_over)(osc_device *to, void *dst, osc_device *from, const void *src,
                             size_t bytes);
     void       (*close)(osc_device *device);
+    /* Products of codes use the kernel of this number in `kernels` where it fits.  NULL
+     * if there is no choice. */
+    void       (*choose)(osc_device *device, size_t kernel);
     size_t     (*threads)(const osc_device *device);
 
     osc_status (*alloc)(osc_device *device, void **data, size_t bytes);
@@ -279,8 +284,12 @@ struct osc_backend {
 /* The table of backends; ends with NULL.  The first is the default. */
 extern const osc_backend *const osc_backends[];
 /* By name, NULL for the default, and where a backend computes in several types by
- * "name:dtype=TYPE", TYPE one of fp16, bf16 and fp32: "cuda:dtype=bf16".  OSC_EINVAL
- * names the valid ones. */
+ * "name:dtype=TYPE", TYPE one of fp16, bf16 and fp32: "cuda:dtype=bf16".  With
+ * "kernel=NAME" osc_backend_open takes that kernel for products of codes where it fits, in place
+ * of the fastest.  OSC_EINVAL names the valid ones. */
 osc_status osc_backend_find(const osc_backend **backend, const char *name);
+/* Opens device `index` (open_at) of a backend that was found by this name. */
+osc_status osc_backend_open(const osc_backend *backend, const char *name, osc_device **device,
+                            size_t threads, size_t index);
 
 #endif

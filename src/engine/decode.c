@@ -164,6 +164,7 @@ osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
             : run_ids(s, s->cache.position, ids, count, hooks));
     OSC_TRY(s->backend->get(s->device, s->cache.host_logits, s->cache.logits,
                             s->config->vocabulary * sizeof *s->cache.logits));
+    OSC_TRY(osc_store_check(osc_model_store(s->model)));
     s->cache.position += count;
     *logits = s->cache.host_logits;
     return OSC_OK;

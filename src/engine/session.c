@@ -197,7 +197,8 @@ static osc_status choose(osc_session *s, const osc_session_options *options)
 static osc_status set_up(osc_session *s, const osc_session_options *options, size_t device)
 {
     OSC_TRY(choose(s, options));
-    OSC_TRY(s->backend->open_at(&s->device, options->threads, device));
+    OSC_TRY(osc_backend_open(s->backend, options->backend, &s->device, options->threads,
+                             device));
     osc_session_count_room(s, s->backend->host ? options->memory : 0);
     if (options->memory > 0 && s->backend->limit != NULL)
         s->backend->limit(s->device, options->memory);
