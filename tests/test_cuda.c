@@ -969,7 +969,7 @@ START_TEST(test_score)
     for (size_t i = 0; i < SEQUENCES * LENGTH; i++)
         if (i % LENGTH + 1 < LENGTH && i % 7 < 1 + i / LENGTH)
             targets[i] = ids[i + 1];
-    run_model(nll, model, &corpus, &bytes);
+    run_model(nll, model, &corpus, 0, &bytes);
     osc_session_options options = { .backend = "cuda", .longest = LENGTH, .chunk = SEQUENCES };
     must(osc_session_open(&session, model, &options));
     must(osc_session_score(session, &corpus, 0, SEQUENCES, targets, score));
