@@ -116,8 +116,8 @@ static void draw(const ablation *a, const lineplot_panel *panels, size_t count, 
              a->features == 1 ? "" : "s");
     snprintf(subtitle, sizeof subtitle,
              "Perplexity: features %s at %s of every block. Top-1 mass: largest attention "
-             "probability, mean over heads and queries, features %s at the input of that block's attention "
-             "alone. Chosen: %s. %zu random sets; whiskers: %.0f %% bootstrap confidence interval "
+             "probability, mean over heads and queries, features %s at the input of that block's "
+             "attention alone. Chosen: %s. %zu random sets; whiskers: %.0f %% bootstrap confidence interval "
              "of their mean. %zu sequences of at most %zu ids, protocol %s.",
              mean ? "replaced by their means" : "zeroed",
              ablation_points_text(points, sizeof points, a->points),

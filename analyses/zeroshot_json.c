@@ -93,7 +93,8 @@ static osc_status get_identity(zeroshot_cell *c, const json_t *row)
     OSC_TRY(osc_task_find(&task, c->task));
     OSC_TRY(json_row_text(c->backend, sizeof c->backend, row, "backend"));
     OSC_TRY(json_row_text(c->model_sha256, sizeof c->model_sha256, row, "model_sha256"));
-    OSC_TRY(json_row_text(c->tokenizer_sha256, sizeof c->tokenizer_sha256, row, "tokenizer_sha256"));
+    OSC_TRY(json_row_text(c->tokenizer_sha256, sizeof c->tokenizer_sha256, row,
+                          "tokenizer_sha256"));
     OSC_TRY(json_row_text(c->data_sha256, sizeof c->data_sha256, row, "data_sha256"));
     OSC_TRY(osc_json_get_size(&parameters, row, "parameters"));
     OSC_TRY(osc_json_get_double(&bos, row, "bos"));

@@ -201,7 +201,8 @@ static osc_status count_time(estimate *e, estimator *all, const estimate_work *w
     double work = linear_flops(w) / own.flops + other_flops(w) / plain.flops;
     double prepared = linear_weights(w->input->model) * (e->needs.stays ? 1 : chunks);
     e->seconds = (w->passes * work / PASS_SHARE + prepared / own.weights) / share;
-    e->read = (e->needs.reads_again ? chunks : 1) * (double)osc_store_bytes(osc_model_store(w->input->model));
+    e->read = (e->needs.reads_again ? chunks : 1)
+            * (double)osc_store_bytes(osc_model_store(w->input->model));
     return OSC_OK;
 }
 

@@ -37,7 +37,8 @@ typedef struct {
     double ids, flops;            /* of one pass */
     double peak;                  /* bytes of resident memory of the process, at most */
     double seconds;               /* of all passes, but for reading from the disk */
-    double read;                  /* bytes of weights read, in every chunk of every pass unless they stay */
+    double read;                  /* bytes of weights read, in every chunk of every pass unless
+                                     they stay */
 } estimate;
 
 /* OSC_ENOMEM if options->memory is too little; errors of osc_session_open. */

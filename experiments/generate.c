@@ -272,7 +272,7 @@ const cli_command experiment_generate = {
         "Examples:\n"
         "  outlierscope generate\n"
         "  outlierscope generate --prompt 'Once upon a time' --temperature 0.8 --top-p 0.95\n"
-        "  outlierscope generate --model ~/opt-1.3b --scheme llm-int8 --text prompts.txt --max 200\n"
+        "  outlierscope generate --model ~/opt-1.3b --scheme llm-int8 --text prompts.txt --max 99\n"
         "  outlierscope generate --model synth:opt-1.3b --ignore-eos --format json\n",
     .run = generate,
 };

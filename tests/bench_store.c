@@ -1,6 +1,7 @@
 /* Loading checkpoints, three JSON lines each, against reading their weight files once with
  * read(2): opening one, opening it as a model with every tensor checked and in its place, and
- * opening it and reading every byte of its tensors.  Caches are warm.  Arguments: checkpoint directories, to use instead of the shipped one. */
+ * opening it and reading every byte of its tensors.  Caches are warm.  Arguments: checkpoint
+ * directories, to use instead of the shipped one. */
 #include <config.h>
 
 #include <fcntl.h>

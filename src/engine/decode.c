@@ -43,7 +43,7 @@ size_t osc_decode_step_bytes(const osc_session *session)
 {
     const osc_session *s = session;
     size_t bytes = osc_session_block_bytes(s) * s->config->layers;
-    bytes += stored_bytes(osc_model_once(s->model, s->config->tied_head ? OSC_W_EMBED : OSC_W_HEAD));
+    bytes += stored_bytes(osc_model_once(s->model, osc_session_head_slot(s)));
     return bytes + stored_bytes(osc_model_once(s->model, OSC_W_PROJECT_IN))
          + stored_bytes(osc_model_once(s->model, OSC_W_PROJECT_OUT));
 }

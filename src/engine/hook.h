@@ -25,7 +25,7 @@ typedef enum {
     OSC_AT_OUT_IN,      /* [T, A*D] concatenated heads: what the output projection multiplies */
     OSC_AT_ATTN_OUT,    /* [T, H]  output projection with bias */
     OSC_AT_RESID_MID,   /* [T, H]  residual + attn_out (before the norm in post-norm blocks) */
-    OSC_AT_FC1_IN,      /* [T, H]  what fc1 multiplies: norm 2, or the normed residual (post-norm) */
+    OSC_AT_FC1_IN,      /* [T, H]  what fc1 multiplies: norm 2; post-norm: the normed residual */
     OSC_AT_FC1_OUT,     /* [T, F]  fc1 with bias, before the activation function */
     OSC_AT_FC2_IN,      /* [T, F]  after the activation function */
     OSC_AT_MLP_OUT,     /* [T, H]  fc2 with bias */

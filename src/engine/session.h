@@ -42,10 +42,11 @@ osc_status osc_session_check_devices(const char *text);
  * weights too, for these beside them), they are all made here and stay; otherwise a run
  * converts them block by block.  Pages of a checkpoint of more than 1 GiB, or more than
  * there is memory for, are given back as soon as they were read.  Results do not depend
- * on it.  OSC_EINVAL (unknown backend or scheme, or longest beyond the model's positions),
- * OSC_ENOMEM (also if options->memory is too little block by block), OSC_EDEVICE, OSC_EVALUE (a weight is not finite), OSC_EUNSUP
- * (the scheme cannot do a layer), OSC_EFORMAT (a file that the scheme names), OSC_EIO (a
- * weight file was changed meanwhile). */
+ * on it.  OSC_EINVAL (unknown backend or scheme, longest beyond the model's positions, or
+ * more devices than blocks), OSC_ENOTFOUND (no such device), OSC_ENOMEM (also if
+ * options->memory is too little block by block), OSC_EDEVICE, OSC_EVALUE (a weight is not
+ * finite), OSC_EUNSUP (the scheme cannot do a layer; a cache on several devices), OSC_EFORMAT
+ * (a file that the scheme names), OSC_EIO (a weight file was changed meanwhile). */
 osc_status osc_session_open(osc_session **session, const osc_model *model,
                             const osc_session_options *options);
 void osc_session_close(osc_session *session);
