@@ -48,6 +48,12 @@ osc_status osc_block_pass(osc_pass *p)
     return expand(p);
 }
 
+osc_status osc_block_embed(osc_pass *p)
+{
+    OSC_TRY(osc_step_embed(p, p->resid));
+    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
+}
+
 osc_status osc_block_finish(osc_pass *p)
 {
     OSC_TRY(osc_step_norm_once(p, OSC_W_FINAL_NORM, OSC_B_FINAL_NORM));

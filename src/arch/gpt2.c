@@ -52,20 +52,6 @@ static const osc_rule model_rules[] = {
 static const char *const ignored[] = { "h.*.attn.bias", "h.*.attn.masked_bias", "lm_head.weight",
                                        NULL };
 
-static osc_status read_sizes(osc_config *config, const json_t *json)
-{
-    OSC_TRY(osc_json_get_size(&config->vocabulary, json, "vocab_size"));
-    OSC_TRY(osc_json_get_size(&config->positions, json, "n_ctx"));
-    OSC_TRY(osc_setting_size(&config->positions, json, "n_positions", "max_position_embeddings"));
-    OSC_TRY(osc_setting_size(&config->hidden, json, "n_embd", "hidden_size"));
-    OSC_TRY(osc_setting_size(&config->layers, json, "n_layer", "num_hidden_layers"));
-    OSC_TRY(osc_setting_size(&config->heads, json, "n_head", "num_attention_heads"));
-    config->embed_width = config->hidden;
-    config->ffn = 4 * config->hidden;
-    OSC_TRY(osc_json_get_size(&config->ffn, json, "n_inner"));
-    return osc_setting_split_heads(config, "n_embd", "n_head");
-}
-
 /* Its tokenizer puts no bos in front of a text. */
 static osc_status configure(osc_config *config, const json_t *json)
 {
@@ -75,7 +61,8 @@ static osc_status configure(osc_config *config, const json_t *json)
         .norm_eps = 1e-5f, .norm_before = true, .final_norm = true, .tied_head = true,
         .linear_bias = true, .affine_norm = true, .bos = -1,
     };
-    OSC_TRY(read_sizes(config, json));
+    OSC_TRY(osc_json_get_size(&config->positions, json, "n_ctx"));
+    OSC_TRY(osc_setting_gpt_sizes(config, json));
     OSC_TRY(osc_setting_activation(&config->activation, json, "activation_function", "gelu_new"));
     OSC_TRY(osc_setting_eps(&config->norm_eps, json, "layer_norm_epsilon"));
     OSC_TRY(osc_json_get_bool(&scaled, json, "scale_attn_weights"));

@@ -40,19 +40,6 @@ static const osc_rule model_rules[] = {
 static const char *const ignored[] = { "h.*.attn.bias", "h.*.attn.masked_bias",
                                        "h.*.attn.embed_positions", "lm_head.weight", NULL };
 
-static osc_status read_sizes(osc_config *config, const json_t *json)
-{
-    OSC_TRY(osc_json_get_size(&config->vocabulary, json, "vocab_size"));
-    OSC_TRY(osc_setting_size(&config->positions, json, "n_positions", "max_position_embeddings"));
-    OSC_TRY(osc_setting_size(&config->hidden, json, "n_embd", "hidden_size"));
-    OSC_TRY(osc_setting_size(&config->layers, json, "n_layer", "num_hidden_layers"));
-    OSC_TRY(osc_setting_size(&config->heads, json, "n_head", "num_attention_heads"));
-    config->embed_width = config->hidden;
-    config->ffn = 4 * config->hidden;
-    OSC_TRY(osc_json_get_size(&config->ffn, json, "n_inner"));
-    return osc_setting_split_heads(config, "n_embd", "n_head");
-}
-
 static osc_status read_rotary(osc_config *config, const json_t *json)
 {
     if (json_is_null(json_object_get(json, "rotary_dim")))
@@ -75,17 +62,11 @@ static osc_status configure(osc_config *config, const json_t *json)
         .ffn_bias = true, .affine_norm = true, .rotary_neighbours = true,
         .rotary_base = 10000.0f, .bos = -1,
     };
-    OSC_TRY(read_sizes(config, json));
+    OSC_TRY(osc_setting_gpt_sizes(config, json));
     OSC_TRY(read_rotary(config, json));
     OSC_TRY(osc_setting_activation(&config->activation, json, "activation_function", "gelu_new"));
     OSC_TRY(osc_setting_eps(&config->norm_eps, json, "layer_norm_epsilon"));
     return osc_json_get_bool(&config->tied_head, json, "tie_word_embeddings");
-}
-
-static osc_status embed(osc_pass *p)
-{
-    OSC_TRY(osc_step_embed(p, p->resid));
-    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
 }
 
 const osc_arch osc_arch_gptj = {
@@ -95,7 +76,7 @@ const osc_arch osc_arch_gptj = {
     .once = model_rules,
     .ignored = ignored,
     .configure = configure,
-    .embed = embed,
+    .embed = osc_block_embed,
     .block_pass = osc_block_pass,
     .finish = osc_block_finish,
 };

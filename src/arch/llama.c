@@ -144,12 +144,6 @@ static osc_status configure(osc_config *config, const json_t *json)
     return read_rope(&config->rotary_base, json, "rope_parameters");
 }
 
-static osc_status embed(osc_pass *p)
-{
-    OSC_TRY(osc_step_embed(p, p->resid));
-    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
-}
-
 const osc_arch osc_arch_llama = {
     .model_type = "llama",
     .prefix = "model.",
@@ -157,7 +151,7 @@ const osc_arch osc_arch_llama = {
     .once = model_rules,
     .ignored = ignored,
     .configure = configure,
-    .embed = embed,
+    .embed = osc_block_embed,
     .block_pass = osc_block_pass,
     .finish = osc_block_finish,
 };

@@ -67,3 +67,16 @@ osc_status osc_setting_split_heads(osc_config *config, const char *width, const 
     config->head_size = config->hidden / config->heads;
     return OSC_OK;
 }
+
+osc_status osc_setting_gpt_sizes(osc_config *config, const json_t *json)
+{
+    OSC_TRY(osc_json_get_size(&config->vocabulary, json, "vocab_size"));
+    OSC_TRY(osc_setting_size(&config->positions, json, "n_positions", "max_position_embeddings"));
+    OSC_TRY(osc_setting_size(&config->hidden, json, "n_embd", "hidden_size"));
+    OSC_TRY(osc_setting_size(&config->layers, json, "n_layer", "num_hidden_layers"));
+    OSC_TRY(osc_setting_size(&config->heads, json, "n_head", "num_attention_heads"));
+    config->embed_width = config->hidden;
+    config->ffn = 4 * config->hidden;
+    OSC_TRY(osc_json_get_size(&config->ffn, json, "n_inner"));
+    return osc_setting_split_heads(config, "n_embd", "n_head");
+}

@@ -26,4 +26,8 @@ osc_status osc_setting_refuse_true(const json_t *json, const char *key);
  * the message. */
 osc_status osc_setting_split_heads(osc_config *config, const char *width, const char *heads);
 
+/* Sizes by the names of GPT-2 and GPT-J (n_embd), or by those that other models use; what is
+ * not there stays.  The feed-forward layer is 4 H wide where n_inner says nothing. */
+osc_status osc_setting_gpt_sizes(osc_config *config, const json_t *json);
+
 #endif

@@ -17,6 +17,9 @@ const char *fuzz_file(const char *name, const uint8_t *data, size_t size);
 const char *fuzz_folder(void);
 void fuzz_remove(const char *name);
 
+/* Opens a checkpoint with this weight file and reads all of it (store.c). */
+void fuzz_store(const char *name, const uint8_t *data, size_t size);
+
 /* The first byte chooses: below `count`; 0 of no bytes. */
 size_t fuzz_choice(const uint8_t **data, size_t *size, size_t count);
 

@@ -1,6 +1,6 @@
 # Fuzz targets (fuzz.h): their seeds and regressions are run by `make check`, fuzzing itself
 # is `make fuzz` in a build folder configured by tests/fuzz/run.sh.
-FUZZ_SOURCES = %D%/fuzz.c %D%/fuzz.h %D%/targets.h \
+FUZZ_SOURCES = %D%/fuzz.c %D%/fuzz.h %D%/store.c %D%/targets.h \
   %D%/fuzz_config.c %D%/fuzz_documents.c %D%/fuzz_options.c %D%/fuzz_record.c \
   %D%/fuzz_safetensors.c %D%/fuzz_tokenizer.c %D%/fuzz_tokens.c %D%/fuzz_torch.c
 EXTRA_DIST += %D%/corpus %D%/dictionary %D%/run.sh %D%/suppressions
