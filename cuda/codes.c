@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "cuda/codes_choice.h"
 
 /* --- kernels -------------------------------------------------------------------------- */
 
@@ -33,10 +34,11 @@ void osc_cuda_codes_choose(osc_device *device, size_t kernel)
     device->kernel = kernel;
 }
 
-/* The chosen kernel where it fits, else the first that does; the last always does. */
+/* The chosen kernel where it fits, else from the one that was measured to be faster on the
+ * first that does; the last always does. */
 const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p)
 {
-    size_t best = 0;
+    size_t best = osc_cuda_codes_choice(p->rows, p->n, p->k, device->hopper);
     if (device->kernel < KERNELS && osc_cuda_kernels[device->kernel]->fits(device, p))
         return osc_cuda_kernels[device->kernel];
     while (!osc_cuda_kernels[best]->fits(device, p))

@@ -109,7 +109,7 @@ typedef struct {
     bool        codes;
 } osc_cuda_kernel;
 
-/* Best first, in the order of CUDA_KERNELS; ends with NULL. */
+/* Usually best first, see codes_choice.h; in the order of CUDA_KERNELS; ends with NULL. */
 extern const osc_cuda_kernel *const osc_cuda_kernels[];
 const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p);
 /* codes_x.cu: codes x into device->codes; with `side` also what belongs to w. */

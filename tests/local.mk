@@ -295,6 +295,12 @@ check_PROGRAMS += %D%/test_sums
 %C%_test_sums_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_sums_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_cuda_choice
+%C%_test_cuda_choice_SOURCES = %D%/test_cuda_choice.c %D%/run.h cuda/codes_choice.c \
+  cuda/codes_choice.h cuda/codes_measured.h
+%C%_test_cuda_choice_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_cuda_choice_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
