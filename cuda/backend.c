@@ -55,6 +55,7 @@ static const char *const kernels[] = { CUDA_KERNELS, NULL };
         .get = osc_cuda_get,                     \
         .load = osc_cuda_load,                   \
         .embed = osc_cuda_claim_embed,           \
+        .embed_there = osc_cuda_claim_embed_there, \
         .add_rows = osc_cuda_claim_add_rows,     \
         .layernorm = osc_cuda_claim_layernorm,   \
         .rmsnorm = osc_cuda_claim_rmsnorm,       \

@@ -57,6 +57,8 @@ osc_status osc_cuda_narrow(osc_device *device, void *y, const float *x, size_t n
 /* rows.cu */
 osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
                           const int32_t *ids, size_t rows);
+osc_status osc_cuda_embed_there(osc_device *device, void *y, const osc_tensor *table,
+                                const int32_t *there, size_t rows);
 osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *table, size_t first,
                              size_t rows);
 osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,
@@ -140,6 +142,8 @@ osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats
 /* claims.c: the operations of these names, once observers are done with what they write */
 osc_status osc_cuda_claim_embed(osc_device *device, void *y, const osc_tensor *table,
                                 const int32_t *ids, size_t rows);
+osc_status osc_cuda_claim_embed_there(osc_device *device, void *y, const osc_tensor *table,
+                                      const int32_t *there, size_t rows);
 osc_status osc_cuda_claim_add_rows(osc_device *device, void *y, const osc_tensor *table,
                                    size_t first, size_t rows);
 osc_status osc_cuda_claim_layernorm(osc_device *device, void *y, const void *x,

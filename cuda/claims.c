@@ -16,6 +16,13 @@ osc_status osc_cuda_claim_embed(osc_device *device, void *y, const osc_tensor *t
     return osc_cuda_embed(device, y, table, ids, rows);
 }
 
+osc_status osc_cuda_claim_embed_there(osc_device *device, void *y, const osc_tensor *table,
+                                      const int32_t *there, size_t rows)
+{
+    OSC_TRY(claim(device, y, rows * table->dim[1]));
+    return osc_cuda_embed_there(device, y, table, there, rows);
+}
+
 osc_status osc_cuda_claim_add_rows(osc_device *device, void *y, const osc_tensor *table,
                                    size_t first, size_t rows)
 {

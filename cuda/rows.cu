@@ -45,12 +45,10 @@ static osc_status put_ids(osc_device *device, const int32_t **there, const int32
     return OSC_OK;
 }
 
-osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
-                          const int32_t *ids, size_t rows)
+osc_status osc_cuda_embed_there(osc_device *device, void *y, const osc_tensor *table,
+                                const int32_t *there, size_t rows)
 {
     size_t width = table->dim[1], bytes = width * osc_dtype_size(device->dtype);
-    const int32_t *there;
-    OSC_TRY(put_ids(device, &there, ids, rows));
     if (bytes % sizeof(uint4) == 0 && is_aligned16(y) && is_aligned16(table->data)) {
         size_t vectors = bytes / sizeof(uint4);
         gather_rows<<<(unsigned)rows, threads_for(vectors), 0, device->stream>>>(
@@ -60,6 +58,14 @@ osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
             (uint16_t *)y, (const uint16_t *)table->data, there, width);
     }
     return osc_cuda_launched("embedding");
+}
+
+osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
+                          const int32_t *ids, size_t rows)
+{
+    const int32_t *there;
+    OSC_TRY(put_ids(device, &there, ids, rows));
+    return osc_cuda_embed_there(device, y, table, there, rows);
 }
 
 osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *table, size_t first,

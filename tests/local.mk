@@ -122,8 +122,8 @@ check_PROGRAMS += %D%/test_i8
 %C%_test_i8_LDADD   = $(TEST_LIBS)
 
 check_PROGRAMS += %D%/test_layers
-%C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/near.h %D%/paths.h \
-  %D%/reference.h %D%/run.h
+%C%_test_layers_SOURCES = %D%/test_layers.c %D%/coded_layer.h %D%/golden_layers.h \
+  %D%/paths.h %D%/run.h
 %C%_test_layers_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_layers_LDADD   = $(TEST_LIBS)
 
@@ -295,6 +295,11 @@ check_PROGRAMS += %D%/test_sums
 %C%_test_sums_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_sums_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_chunk_graphs
+%C%_test_chunk_graphs_SOURCES = %D%/test_chunk_graphs.c %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_chunk_graphs_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_chunk_graphs_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_cuda_choice
 %C%_test_cuda_choice_SOURCES = %D%/test_cuda_choice.c %D%/run.h cuda/codes_choice.c \
   cuda/codes_choice.h cuda/codes_measured.h
@@ -314,7 +319,7 @@ check_PROGRAMS += %D%/test_cuda_models
 
 check_PROGRAMS += %D%/test_cuda_codes
 %C%_test_cuda_codes_SOURCES = %D%/test_cuda_codes.c %D%/cuda_side.c \
-  %D%/cuda_side.h %D%/coded_layer.h %D%/near.h %D%/run.h
+  %D%/cuda_side.h %D%/coded_layer.h %D%/golden_layers.h %D%/near.h %D%/paths.h %D%/run.h
 %C%_test_cuda_codes_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_cuda_codes_LDADD   = $(TEST_LIBS)
 endif

@@ -233,6 +233,75 @@ START_TEST(test_cache)
 }
 END_TEST
 
+/* --- whole chunks as graphs --------------------------------------------------------- */
+
+/* Lengths of the sequences of every chunk: some come again, at once or later. */
+enum { CHUNKS = 16, IN_PARTS = 4, IDS = CHUNKS * SEQUENCES * LENGTH };
+static const size_t lengths[CHUNKS][SEQUENCES] = {
+    { 40, 40, 40 }, { 40, 40, 40 }, { 40, 40, 40 }, { 40, 40, 40 }, { 40, 40, 40 },
+    { 3, 40, 17 }, { 40, 40, 40 }, { 17, 40, 3 }, { 17, 40, 3 }, { 17, 40, 3 }, { 17, 40, 3 },
+    { 40, 40, 40 }, { 1, 1, 2 }, { 1, 1, 2 }, { 1, 1, 2 }, { 1, 1, 2 },
+};
+
+typedef struct {
+    int32_t    ids[IDS];
+    size_t     offset[CHUNKS * SEQUENCES + 1];
+    osc_corpus corpus;
+} chunks;
+
+static void fill_chunks(chunks *c, size_t vocabulary)
+{
+    for (size_t i = 0; i < CHUNKS * SEQUENCES; i++)
+        c->offset[i + 1] = c->offset[i] + lengths[i / SEQUENCES][i % SEQUENCES];
+    for (size_t i = 0; i < IDS; i++)
+        c->ids[i] = (int32_t)((i * i * 1531 + i * 37 + 11) % vocabulary);
+    c->corpus = (osc_corpus){ .ids = c->ids, .offset = c->offset, .count = CHUNKS * SEQUENCES,
+                              .longest = LENGTH };
+}
+
+/* Chunk by chunk, but one that runs as two. */
+static void run_chunks(osc_session *session, const chunks *c, const osc_hooks *hooks, double *nll)
+{
+    for (size_t first = 0; first < CHUNKS * SEQUENCES; first += SEQUENCES) {
+        size_t count = first == IN_PARTS * SEQUENCES ? 1 : SEQUENCES;
+        for (size_t i = first; i < first + SEQUENCES; i += count, count = first + SEQUENCES - i)
+            must(osc_session_run(session, &c->corpus, i, count, hooks, nll + c->offset[i]));
+    }
+}
+
+/* Hooks, though none are bound, keep the host in it: no graphs, the same bits. */
+START_TEST(test_chunks)
+{
+    static const char *const schemes_here[] = {
+        "none", "llm-int8", "llm-int8:weights=int8", "llm-int8-zeropoint", "absmax-row-decomp",
+        "absmax", "zeropoint", "absmax-row", "absmax-vector", "zeropoint-vector", "q8-0",
+    };
+    static chunks c;
+    static double plain[IDS], graph[IDS];
+    fixture f;
+    open_model(&f, (size_t)_i);
+    memset(&c, 0, sizeof c);
+    fill_chunks(&c, f.vocabulary);
+    for (size_t s = 0; s < sizeof schemes_here / sizeof *schemes_here; s++) {
+        osc_hooks *hooks;
+        must(osc_hooks_create(&hooks, osc_model_config(f.model)->layers));
+        osc_session *session = open_session(&f, "cuda", schemes_here[s], false);
+        memset(plain, 0xff, sizeof plain);
+        memset(graph, 0xff, sizeof graph);
+        run_chunks(session, &c, hooks, plain);
+        run_chunks(session, &c, NULL, graph);
+        ck_assert_msg(memcmp(plain, graph, sizeof plain) == 0, "%s, %s", models[_i],
+                      schemes_here[s]);
+        run_chunks(session, &c, NULL, graph);      /* from the graphs of the last time */
+        ck_assert_msg(memcmp(plain, graph, sizeof plain) == 0, "%s, %s, again", models[_i],
+                      schemes_here[s]);
+        osc_session_close(session);
+        osc_hooks_free(hooks);
+    }
+    osc_model_close(f.model);
+}
+END_TEST
+
 /* A CUDA context does not survive a fork. */
 static int run_here(Suite *suite)
 {
@@ -256,7 +325,7 @@ int main(void)
     cuda->close(gpu);
     Suite *suite = suite_create("cuda models");
     TCase *perplexity = tcase_create("perplexity"), *hooks = tcase_create("hooks");
-    TCase *cache = tcase_create("cache");
+    TCase *cache = tcase_create("cache"), *graphs = tcase_create("graphs");
     tcase_set_timeout(perplexity, 300);
     tcase_set_timeout(hooks, 300);
     tcase_set_timeout(cache, 300);
@@ -264,8 +333,11 @@ int main(void)
     tcase_add_loop_test(hooks, test_hooks_read, 0, MODELS);
     tcase_add_loop_test(hooks, test_hooks_write, 0, MODELS);
     tcase_add_loop_test(cache, test_cache, 0, MODELS);
+    tcase_set_timeout(graphs, 300);
+    tcase_add_loop_test(graphs, test_chunks, 0, MODELS);
     suite_add_tcase(suite, perplexity);
     suite_add_tcase(suite, hooks);
     suite_add_tcase(suite, cache);
+    suite_add_tcase(suite, graphs);
     return run_here(suite);
 }

@@ -163,6 +163,9 @@ struct osc_backend {
      * is a host's, else one made by load. */
     osc_status (*embed)(osc_device *device, void *y, const osc_tensor *table,
                         const int32_t *ids, size_t rows);
+    /* The same with ids that put brought to alloc() memory.  NULL where graph_begin is. */
+    osc_status (*embed_there)(osc_device *device, void *y, const osc_tensor *table,
+                              const int32_t *ids, size_t rows);
     /* y[t] += table[first + t]. */
     osc_status (*add_rows)(osc_device *device, void *y, const osc_tensor *table,
                            size_t first, size_t rows);
@@ -264,8 +267,10 @@ struct osc_backend {
     /* Operations issued between begin and end go into a graph instead of to the device;
      * *graph is NULL or one kept before, which a graph that differs in nothing but arguments
      * takes over.  Not `wanted`: what was issued is forgotten, *graph stays.  Only
-     * operations that do not wait; embed must be given graph_ids(), [OSC_GRAPH_IDS] in host
-     * memory, and reads them whenever run does the work.  All NULL: no graphs. */
+     * operations that do not wait, and that were issued at the same sizes before: what they
+     * make at their first use is not made in a graph.  embed must be given graph_ids(),
+     * [OSC_GRAPH_IDS] in host memory, and like embed_there reads them whenever run does the
+     * work.  All NULL: no graphs. */
     int32_t   *(*graph_ids)(osc_device *device);
     osc_status (*graph_begin)(osc_device *device);
     osc_status (*graph_end)(osc_device *device, osc_graph **graph, bool wanted);

@@ -26,6 +26,7 @@ typedef struct {
 
     /* the sequence */
     const int32_t *ids;              /* [tokens] */
+    const int32_t *ids_there;        /* these in the backend's memory, NULL if not brought */
     size_t         tokens;           /* T */
     size_t         first;            /* position of row 0: rows of earlier passes */
     size_t         sequence;         /* index in the corpus */

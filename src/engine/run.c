@@ -42,6 +42,7 @@ static void select_sequence(osc_session *s, const osc_corpus *corpus, size_t fir
     size_t row = corpus->offset[first + i] - corpus->offset[first];
     pass->sequence = first + i;
     pass->ids = corpus->ids + corpus->offset[first + i];
+    pass->ids_there = s->whole.making ? s->whole.ids + row : NULL;
     pass->tokens = corpus->offset[first + i + 1] - corpus->offset[first + i];
     pass->resid = row_of(s, s->resid, row, s->config->hidden);
     pass->head_in = row_of(s, s->head_in, row, s->config->embed_width);
@@ -72,7 +73,7 @@ static osc_status run_part(osc_session *s, const wave *w, int layer, part run)
     for (size_t i = w->from; i < w->to; i++) {
         select_sequence(s, w->corpus, w->first, i);
         OSC_TRY(run(&s->pass));
-        if (layer >= 0 && s->before == NULL)
+        if (layer >= 0 && s->before == NULL && !s->whole.making)
             osc_session_tell(s, w->corpus, w->first, w->count, ++s->done);
     }
     return OSC_OK;
@@ -241,17 +242,35 @@ static osc_status return_observers(osc_session *s, const osc_hooks *hooks)
     return OSC_OK;
 }
 
+static osc_status run_with_head(osc_session *s, const osc_corpus *corpus, size_t first,
+                                size_t count)
+{
+    osc_session *last = osc_session_last(s);
+    OSC_TRY(osc_session_run_stages(s, corpus, first, count));
+    OSC_TRY(osc_session_select(last));
+    return run_heads(last, corpus, first, count);
+}
+
+static osc_status run_scored(osc_session *s, const osc_corpus *corpus, size_t first,
+                             size_t count, const osc_hooks *hooks)
+{
+    osc_session *last = osc_session_last(s);
+    OSC_TRY(osc_session_select(last));
+    OSC_TRY(start_rows(last, corpus, first, count));
+    if (s == last && osc_session_has_graphs(s, hooks))
+        return osc_session_run_whole(s, corpus, first, count, run_with_head);
+    return run_with_head(s, corpus, first, count);
+}
+
 static osc_status run_chunk(osc_session *s, const osc_corpus *corpus, size_t first, size_t count,
                             const osc_hooks *hooks, double *nll)
 {
     osc_session *last = osc_session_last(s);
     OSC_TRY(osc_session_bring_hooks(s, hooks));
-    OSC_TRY(osc_session_run_stages(s, corpus, first, count));
-    OSC_TRY(osc_session_select(last));
-    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0) {
-        OSC_TRY(start_rows(last, corpus, first, count));
-        OSC_TRY(run_heads(last, corpus, first, count));
-    }
+    if (nll != NULL || osc_hooks_at(hooks, OSC_AT_LOGITS, -1) != 0)
+        OSC_TRY(run_scored(s, corpus, first, count, hooks));
+    else
+        OSC_TRY(osc_session_run_stages(s, corpus, first, count));
     OSC_TRY(return_observers(s, hooks));
     OSC_TRY(osc_store_check(osc_model_store(s->model)));
     OSC_TRY(osc_session_select(last));

@@ -113,15 +113,19 @@ static osc_status load_once(osc_session *s)
     return load_tables(s);
 }
 
-/* The rows' running log-sum-exp and targets, there and here. */
+/* The rows' running log-sum-exp and targets, there and here, and their ids where graphs read
+ * them. */
 static osc_status own_rows(osc_session *s)
 {
     size_t rows = osc_session_rows(s);
-    void *lse = NULL, *targets = NULL;
+    void *lse = NULL, *targets = NULL, *ids = NULL;
     OSC_TRY(osc_session_own(s, &lse, rows, sizeof *s->lse, &s->buffer_bytes));
     OSC_TRY(osc_session_own(s, &targets, rows, sizeof *s->targets, &s->buffer_bytes));
+    if (s->backend->graph_begin != NULL)
+        OSC_TRY(osc_session_own(s, &ids, rows, sizeof *s->whole.ids, &s->buffer_bytes));
     s->lse = lse;
     s->targets = targets;
+    s->whole.ids = ids;
     s->buffer_bytes += rows * (sizeof *s->host_lse + sizeof *s->host_targets);
     if (s->predicting)
         return OSC_OK;
@@ -301,8 +305,7 @@ static void close_part(osc_session *session)
 {
     if (session->device != NULL)
         session->backend->select(session->device);
-    if (session->step.graph != NULL)
-        session->backend->graph_free(session->device, session->step.graph);
+    osc_session_free_graphs(session);
     for (size_t i = 0; i < session->owned_count; i++)
         session->backend->release(session->device, session->owned[i]);
     osc_free(session->owned);

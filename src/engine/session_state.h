@@ -47,6 +47,17 @@ typedef struct {
     size_t     ready;      /* the position for which it is made; SIZE_MAX: none */
 } osc_step_graph;
 
+/* Runs of whole chunks as a graph (graph.c).  A shape is how many sequences there are and
+ * where each ends, [1 + chunk]. */
+typedef struct {
+    int32_t   *ids;        /* [rows] of the chunk at hand, where the backend works */
+    size_t    *last;       /* shape of the last chunk that ran without a graph */
+    size_t     in_a_row;   /* how many had it */
+    size_t    *shape;      /* ... of the graph's; its count is 0 if there is none */
+    osc_graph *graph;      /* NULL until a first was made */
+    bool       making;     /* its work is being issued */
+} osc_chunk_graph;
+
 struct osc_session {
     const osc_model   *model;
     const osc_config  *config;
@@ -84,6 +95,7 @@ struct osc_session {
     osc_mirror         mirror;
     osc_cache          cache;
     osc_step_graph     step;
+    osc_chunk_graph    whole;
 
     void **owned;                   /* every device buffer above, for release */
     size_t owned_count, owned_capacity;
@@ -193,6 +205,13 @@ typedef osc_status (*osc_session_work)(osc_session *s, size_t position, const in
 bool osc_session_has_graphs(const osc_session *s, const osc_hooks *hooks);
 /* `step` of one id, as a graph. */
 osc_status osc_session_step(osc_session *s, size_t position, int32_t id, osc_session_work step);
+/* What a chunk's ids go through on the device, from embedding to scores. */
+typedef osc_status (*osc_chunk_work)(osc_session *s, const osc_corpus *corpus, size_t first,
+                                     size_t count);
+/* `work` of a chunk, as a graph once some of its shape came in a row. */
+osc_status osc_session_run_whole(osc_session *s, const osc_corpus *corpus, size_t first,
+                                 size_t count, osc_chunk_work work);
+void osc_session_free_graphs(osc_session *s);
 /* Keys, values and logits (decode.c). */
 osc_status osc_session_own_cache(osc_session *s);
 

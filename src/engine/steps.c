@@ -114,8 +114,10 @@ osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
 
 osc_status osc_step_embed(const osc_pass *pass, void *y)
 {
-    return pass->backend->embed(pass->device, y, &pass->table[OSC_W_EMBED], pass->ids,
-                                pass->tokens);
+    const osc_tensor *table = &pass->table[OSC_W_EMBED];
+    if (pass->ids_there != NULL)
+        return pass->backend->embed_there(pass->device, y, table, pass->ids_there, pass->tokens);
+    return pass->backend->embed(pass->device, y, table, pass->ids, pass->tokens);
 }
 
 osc_status osc_step_add_positions(const osc_pass *pass)
