@@ -115,16 +115,23 @@ for run in cpu cuda; do
     say "ablate-$run $(sed -n 's/.*"perplexity": \([0-9.]*\).*/\1/p' "$out/ablate-$run.log" |
         tr '\n' ' ')"
 done
+# tool, program, case of its suite: through compute-sanitizer
+sanitized() {
+    CK_RUN_CASE=$3 step "$1-$2-$3" timeout 240 compute-sanitizer --tool "$1" \
+        --report-api-errors no --error-exitcode 9 "$build/tests/$2"
+}
+
+# Cases named small-... are small enough for racecheck, which others keep busy for hours.
 if test $sanitize = yes; then
-    for tool in memcheck racecheck initcheck; do
-        for part in operations observers attention; do
-            CK_RUN_CASE=$part step "$tool-$part" timeout 240 compute-sanitizer --tool $tool \
-                --report-api-errors no --error-exitcode 9 "$build/tests/test_cuda"
+    for program in test_cuda test_cuda_codes test_cuda_models; do
+        for small in $(grep -ao 'small-[a-z0-9-]*' "$build/tests/$program" | sort -u); do
+            for tool in memcheck racecheck initcheck; do sanitized $tool $program "$small"; done
         done
-        for part in hooks cache; do
-            CK_RUN_CASE=$part step "$tool-$part" timeout 240 compute-sanitizer --tool $tool \
-                --report-api-errors no --error-exitcode 9 "$build/tests/test_cuda_models"
-        done
+    done
+    for tool in memcheck initcheck; do
+        for part in operations observers attention; do sanitized $tool test_cuda $part; done
+        for part in values golden; do sanitized $tool test_cuda_codes $part; done
+        for part in hooks cache; do sanitized $tool test_cuda_models $part; done
     done
 fi
 exit $failed

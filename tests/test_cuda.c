@@ -477,6 +477,21 @@ START_TEST(test_attention_kinds)
 }
 END_TEST
 
+/* Every kernel once: with wgmma, mma, of few queries, and in steps. */
+START_TEST(test_attention_small)
+{
+    static const size_t sizes[] = { 64, 80, 128 };
+    static const struct { size_t past, tokens; } lengths[] = { { 0, 70 }, { 3, 65 }, { 66, 2 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        for (size_t l = 0; l < sizeof lengths / sizeof *lengths; l++)
+            check_attention_of((osc_attention){
+                .tokens = lengths[l].tokens, .past = lengths[l].past, .heads = 2, .kv_heads = 1,
+                .head_size = sizes[s], .alibi = s == 1, .scale = 0.3f });
+    close_both();
+}
+END_TEST
+
 START_TEST(test_attention)
 {
     static const size_t tokens[] = { 1, 2, 64, 65, 129, TOKENS };
@@ -1032,6 +1047,14 @@ int main(void)
     tcase_add_loop_test(attention, test_attention, 0, TYPES);
     tcase_add_loop_test(attention, test_attention_kinds, 0, TYPES);
     suite_add_tcase(suite, attention);
+    TCase *small = tcase_create("small-attention");      /* enough for racecheck */
+    tcase_set_timeout(small, 300);
+    tcase_add_loop_test(small, test_attention_small, 0, 1);
+    suite_add_tcase(suite, small);
+    small = tcase_create("small-head");
+    tcase_set_timeout(small, 300);
+    tcase_add_loop_test(small, test_head, 0, 1);
+    suite_add_tcase(suite, small);
     TCase *models = tcase_create("models");
     tcase_set_timeout(models, 300);
     tcase_add_test(models, test_turns);

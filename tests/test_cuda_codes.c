@@ -11,10 +11,9 @@
 #include "base/half.h"
 #include "coded_layer.h"
 #include "cuda_side.h"
+#include "golden_layers.h"
 #include "near.h"
-
-/* As ck_assert_msg, which however writes a mark to a file each time it passes. */
-#define check(condition, ...) do { if (!(condition)) ck_abort_msg(__VA_ARGS__); } while (0)
+#include "paths.h"
 
 static const char *const schemes[] = {
     "absmax", "zeropoint", "absmax-row", "absmax-vector", "zeropoint-vector", "q8-0",
@@ -71,10 +70,15 @@ static void numbers_round(numbers *a)
     keep16(a->bias16, a->bias, a->n, a->dtype);
 }
 
+static numbers numbers_zero(osc_dtype dtype, size_t rows, size_t n, size_t k)
+{
+    return (numbers){ dtype, rows, n, k, osc_alloc(rows * k, 4), osc_alloc(n, 4),
+                      osc_alloc(rows * k, 2), osc_alloc(n * k, 2), osc_alloc(n, 2) };
+}
+
 static numbers numbers_new(osc_dtype dtype, size_t rows, size_t n, size_t k, uint64_t seed)
 {
-    numbers a = { dtype, rows, n, k, osc_alloc(rows * k, 4), osc_alloc(n, 4),
-                  osc_alloc(rows * k, 2), osc_alloc(n * k, 2), osc_alloc(n, 2) };
+    numbers a = numbers_zero(dtype, rows, n, k);
     random_fill(a.x, rows * k, 1.3f, &seed);
     random_fill(a.bias, n, 0.5f, &seed);
     for (size_t i = 0; i < n * k; i++)
@@ -212,8 +216,29 @@ static double largest(const float *x, size_t n)
     return most;
 }
 
-/* One scheme on these numbers: the CPU's view and output, then every kernel's. */
-static void compare(const char *scheme, const numbers *a, osc_act act)
+/* What a file says of a product: of all of it, or of w alone if x was rounded here. */
+typedef struct {
+    const golden *layer;
+    const double *y;
+    bool          rounded;
+} expected;
+
+/* The CPU's view and output `want` against the file's, whose output then is wanted. */
+static void compare_with(const expected *e, const osc_code_view *view, float *want,
+                         const char *what, const numbers *a)
+{
+    if (e->rounded) {
+        check_w(what, e->layer, view, a->n, a->k);
+        return;
+    }
+    check_codes(what, e->layer, view, a->rows, a->n, a->k);
+    for (size_t i = 0; i < a->rows * a->n; i++)
+        want[i] = (float)e->y[i];
+}
+
+/* One scheme on these numbers: the CPU's view and output, then every kernel's.  `e` is NULL
+ * or what the CPU's must be. */
+static void compare(const char *scheme, const numbers *a, osc_act act, const expected *e)
 {
     coded_layer cpu;
     device_layer gpu;
@@ -226,6 +251,8 @@ static void compare(const char *scheme, const numbers *a, osc_act act)
     layer_apply(&cpu, want, a->x, act);
     if (views)
         view_of(&its, &cpu, a->x);
+    if (e != NULL)
+        compare_with(e, &its, want, scheme, a);
     device_open(&gpu, scheme, a);
     ck_assert_uint_eq(gpu.bad, cpu.bad);
     for (size_t i = 0; cuda_kernel(i) != NULL; i++) {
@@ -258,7 +285,7 @@ START_TEST(test_schemes)
         for (size_t d = 0; d < 2; d++) {
             numbers a = numbers_new(d == 0 ? OSC_F16 : OSC_BF16, shapes[_i].rows, shapes[_i].n,
                                     shapes[_i].k, 77 + s);
-            compare(schemes[s], &a, s % 2 == 0 ? OSC_ACT_NONE : OSC_ACT_RELU);
+            compare(schemes[s], &a, s % 2 == 0 ? OSC_ACT_NONE : OSC_ACT_RELU, NULL);
             numbers_free(&a);
         }
     }
@@ -268,10 +295,10 @@ END_TEST
 START_TEST(test_activations)
 {
     numbers a = numbers_new(OSC_F16, 21, 67, 131, 5);
-    compare("llm-int8", &a, OSC_ACT_GELU);
-    compare("llm-int8", &a, OSC_ACT_GELU_TANH);
-    compare("zeropoint-vector", &a, OSC_ACT_SILU);
-    compare("q8-0", &a, OSC_ACT_GELU);
+    compare("llm-int8", &a, OSC_ACT_GELU, NULL);
+    compare("llm-int8", &a, OSC_ACT_GELU_TANH, NULL);
+    compare("zeropoint-vector", &a, OSC_ACT_SILU, NULL);
+    compare("q8-0", &a, OSC_ACT_GELU, NULL);
     numbers_free(&a);
 }
 END_TEST
@@ -297,7 +324,7 @@ START_TEST(test_extremes)
             a.w16[4 * K + i] = 0x3c00;
         }
         numbers_round(&a);
-        compare(schemes[s], &a, OSC_ACT_NONE);
+        compare(schemes[s], &a, OSC_ACT_NONE, NULL);
         numbers_free(&a);
     }
 }
@@ -320,7 +347,7 @@ START_TEST(test_fixed_columns)
         for (size_t j = 0; j < sizeof rows / sizeof *rows; j++) {
             numbers a = numbers_new(OSC_F16, rows[j], 264, 272, 6 + i);
             snprintf(scheme, sizeof scheme, forms[i], path);
-            compare(scheme, &a, OSC_ACT_RELU);
+            compare(scheme, &a, OSC_ACT_RELU, NULL);
             numbers_free(&a);
         }
     }
@@ -416,6 +443,46 @@ START_TEST(test_same_input)
 }
 END_TEST
 
+/* --- single layers of a file ------------------------------------------------------------------ */
+
+/* x becomes what float16 holds, which it is already in six of the ten cases. */
+static void check_golden(hid_t file, const char *name, const char *scheme, bool stored)
+{
+    char folder[128], text[128];
+    hsize_t dx[2], dw[2];
+    float *x = dataset(file, H5T_NATIVE_FLOAT, dx, name, "x");
+    float *w = dataset(file, H5T_NATIVE_FLOAT, dw, name, "w");
+    numbers a = numbers_zero(OSC_F16, (size_t)dx[0], (size_t)dw[0], (size_t)dw[1]);
+    snprintf(folder, sizeof folder, "%s/%s", name, scheme);
+    golden_text(text, sizeof text, scheme, stored);
+    golden g = golden_read(file, folder);
+    memcpy(a.x, x, a.rows * a.k * sizeof *x);
+    numbers_round(&a);
+    keep16(a.w16, w, a.n * a.k, a.dtype);
+    expected e = { &g, stored ? g.y : g.y_w8, memcmp(a.x, x, a.rows * a.k * sizeof *x) != 0 };
+    compare(text, &a, OSC_ACT_NONE, &e);
+    numbers_free(&a);
+    golden_free(&g);
+    osc_free(x);
+    osc_free(w);
+}
+
+START_TEST(test_committed)
+{
+    for_golden(in_tests("data/layers.h5"), check_golden);
+}
+END_TEST
+
+START_TEST(test_shared)
+{
+    const char *path = in_shared("reference/layers.h5");
+    if (path != NULL)
+        for_golden(path, check_golden);
+}
+END_TEST
+
+/* --- calls after each other ------------------------------------------------------------------- */
+
 /* A product captured into a graph finds its columns anew at every replay. */
 START_TEST(test_graph)
 {
@@ -453,6 +520,54 @@ START_TEST(test_graph)
 }
 END_TEST
 
+/* --- small enough for racecheck --------------------------------------------------------------- */
+
+static const struct { const char *name, *kernel; size_t rows, n, k; } small[] = {
+    { "small-few-dp4a", "few-dp4a", 2, 40, 144 }, { "small-few-mma", "few-mma", 7, 40, 144 },
+    { "small-wgmma", "wgmma", 130, 40, 272 }, { "small-cublaslt", "cublaslt", 21, 40, 144 },
+};
+
+/* Twice, since buffers take turns; against a kernel that no test has doubts about, the CPU's. */
+START_TEST(test_small)
+{
+    static const char *const schemes_here[] = { "llm-int8", "zeropoint-vector", "absmax" };
+    for (size_t s = 0; s < 3; s++) {
+        numbers a = numbers_new(OSC_F16, small[_i].rows, small[_i].n, small[_i].k, 7 + s);
+        coded_layer cpu;
+        device_layer gpu;
+        float *want = osc_alloc(a.rows * a.n, 4), *y = osc_alloc(a.rows * a.n, 4);
+        layer_open(&cpu, schemes_here[s], a.w16, a.dtype, a.rows, a.n, a.k, 2);
+        cpu.linear.bias = a.bias;
+        layer_apply(&cpu, want, a.x, OSC_ACT_RELU);
+        device_open(&gpu, schemes_here[s], &a);
+        for (size_t i = 0; cuda_kernel(i) != NULL; i++)
+            if (strcmp(cuda_kernel(i), small[_i].kernel) == 0)
+                cuda_choose(gpu.device, i);
+        for (size_t again = 0; again < 2; again++) {
+            device_apply(&gpu, y, &a, OSC_ACT_RELU);
+            same_outputs(small[_i].kernel, y, want, &a, largest(want, a.rows * a.n)
+                         + 0.1 * largest(a.x, a.rows * a.k));
+        }
+        cuda_choose(gpu.device, SIZE_MAX);
+        device_close(&gpu);
+        layer_close(&cpu);
+        osc_free(want);
+        osc_free(y);
+        numbers_free(&a);
+    }
+}
+END_TEST
+
+static void add_small(Suite *suite)
+{
+    for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
+        TCase *tc = tcase_create(small[i].name);
+        tcase_set_timeout(tc, 300);
+        tcase_add_loop_test(tc, test_small, (int)i, (int)i + 1);
+        suite_add_tcase(suite, tc);
+    }
+}
+
 int main(void)
 {
     if (!cuda_present()) {
@@ -474,6 +589,12 @@ int main(void)
     tcase_add_test(tc, test_same_input);
     tcase_add_test(tc, test_graph);
     suite_add_tcase(suite, tc);
+    tc = tcase_create("golden");
+    tcase_set_timeout(tc, 300);
+    tcase_add_test(tc, test_committed);
+    tcase_add_test(tc, test_shared);
+    suite_add_tcase(suite, tc);
+    add_small(suite);
     SRunner *runner = srunner_create(suite);
     srunner_set_fork_status(runner, CK_NOFORK);   /* a CUDA context does not survive fork */
     srunner_set_tap(runner, "-");
