@@ -3,10 +3,12 @@
 #   bench.sh [-b BUILD] [-p PARTS] [-w WIDTHS] [-r ROWS] [-m MODELS] [-s SCHEMES] [-t SECONDS]
 # BUILD has cuda/bench_codes and tests/bench_cuda (make cuda/bench_codes tests/bench_cuda).
 # PARTS, in words: linear (layers of every OPT width, all schemes, with the ceilings),
-# operations, models (prefill, recording, decoding, memory), streamed (a model in less
-# memory than its weights take), several (on two GPUs); all but the last by default.
-# A part stops after SECONDS (500): narrow it with WIDTHS, ROWS and MODELS.
-build=. parts='linear operations models streamed' seconds=500
+# kernels (of products of codes, for cuda/codes_measured.py), operations, graphs (whole chunks
+# as graphs and without), models (prefill, recording, decoding, memory), streamed (a model in
+# less memory than its weights take), several (on two GPUs); all but the last by default.
+# On one H200 they take about 80, 25, 5, 15, 140 and 40 seconds.
+# All ends after SECONDS (500): narrow it with PARTS, WIDTHS, ROWS and MODELS.
+build=. parts='linear kernels operations graphs models streamed' seconds=500
 widths='768 1024 2048 2560 4096 5120 7168 9216 12288' rows='1 8 512 2048 16384'
 models='125m 1.3b 6.7b 13b 30b' schemes='none llm-int8 llm-int8:weights=int8'
 usage() { sed -n 's/^# \{0,3\}//; 3,4p' "$0" >&2; exit 2; }
@@ -29,15 +31,34 @@ run() {
 linear() {
     first=yes
     for t in $rows; do
-        run "$build/cuda/bench_codes" $widths "rows=$t" schemes=yes "ceilings=$first"
+        run "$build/cuda/bench_codes" $widths "rows=$t" schemes=yes kernel= "ceilings=$first"
         first=no
     done
 }
 
+kernels() {
+    run "$build/cuda/bench_codes" $widths parts=no rows=1,2,3,4,8,12,16,32,64,128,512,2048
+}
+
+# From OPT-13B's shape up random weights give thousands of columns that reach 6, which real
+# models do not have; 15 leaves the seven planted ones.
 models() {
     for m in $models; do
         for s in $schemes; do
+            case $m,$s in
+            125m,* | 1.3b,* | 6.7b,* | *,none | *threshold=*) ;;
+            *:*) s=$s,threshold=15 ;;
+            *) s=$s:threshold=15 ;;
+            esac
             run "$build/tests/bench_cuda" "$@" "synth:opt-$m,seed=1,outliers=7@$s"
+        done
+    done
+}
+
+graphs() {
+    for m in 125m 1.3b; do
+        for s in none llm-int8:weights=int8; do
+            run "$build/tests/bench_cuda" parts=graphs "synth:opt-$m,seed=1,outliers=7@$s"
         done
     done
 }
@@ -57,6 +78,8 @@ streamed() {
 for part in $parts; do
     case $part in
     linear) linear ;;
+    kernels) kernels ;;
+    graphs) graphs ;;
     operations) run "$build/tests/bench_cuda" ;;
     models) models ;;
     streamed) streamed ;;

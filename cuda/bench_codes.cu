@@ -2,9 +2,10 @@
  * with everything included, for every OPT width.  Device time from replays of a graph
  * with several calls on weights and inputs in turn, medians; error against float64 on
  * a sample of outputs; with schemes=yes every scheme as a session would have it, and
- * first what the GPU copies and multiplies at most.  JSON lines (DESIGN 9).
+ * first what the GPU copies and multiplies at most; with parts=no neither what belongs to
+ * a kernel nor more than cuBLASLt's first algorithm for fp16.  JSON lines (DESIGN 9).
  *   bench_codes [width ...] [rows=1,8,512,2048] [shapes=fc1,fc2,square] [kernel=NAME,...]
- *               [weights=fp16|int8] [schemes=yes|no] [ceilings=yes|no] */
+ *               [weights=fp16|int8] [schemes=yes|no] [ceilings=yes|no] [parts=yes|no] */
 #include <config.h>
 
 #include <algorithm>
@@ -20,7 +21,14 @@ extern "C" {
 extern const osc_backend osc_backend_cuda_f16;
 }
 
-enum { SAMPLE = 512, OUTLIERS = 7, MOST_SETS = 6, REPLAYS = 9 };
+enum { SAMPLE = 512, OUTLIERS = 7, MOST_SETS = 6, REPLAYS = 9, HEAVY_REPLAYS = 4,
+       Q8_ROWS = 2048 };      /* beyond so many the checking kernel of q8-0 takes too long */
+
+/* What the arguments ask for. */
+typedef struct {
+    const char *shapes, *kernels;      /* NULL: all kernels */
+    bool stored, schemes, ceilings, parts;
+} wanted;
 
 static void ok(osc_status status)
 {
@@ -93,12 +101,19 @@ static __global__ void exact(double *y, const __half *x, const __half *w, const 
         y[blockIdx.x] = part[0] + (double)__half2float(bias[j]);
 }
 
+/* y as it is there. */
+static __global__ void sample(double *got, const __half *y, size_t rows, size_t n)
+{
+    size_t t = blockIdx.x * 7919ull % rows, j = blockIdx.x * 104729ull % n;
+    got[blockIdx.x] = (double)__half2float(y[t * n + j]);
+}
+
 /* One shape with its data. */
 typedef struct {
     const char *shape;
     size_t d, rows, n, k, sets;
     __half *x, *w, *bias, *y;
-    double *want;
+    double *want, *got;
     char   *coded;
     size_t  coded_bytes;
     osc_coding coding;
@@ -120,6 +135,7 @@ static void open_layer(osc_device *device, layer *l)
     l->bias = (__half *)device_bytes(l->n * 2);
     l->y = (__half *)device_bytes(l->sets * l->rows * l->n * 2);
     l->want = (double *)device_bytes(SAMPLE * sizeof(double));
+    l->got = (double *)device_bytes(SAMPLE * sizeof(double));
     l->coded = device_bytes(l->sets * l->coded_bytes);
     make<<<2048, 256, 0, device->stream>>>(l->x, l->sets * l->rows * l->k, l->k, 1.0f, 1, true);
     make<<<2048, 256, 0, device->stream>>>(l->w, l->sets * l->n * l->k, l->k, 0.02f, 2, false);
@@ -137,7 +153,7 @@ static void open_layer(osc_device *device, layer *l)
 
 static void close_layer(layer *l)
 {
-    void *all[] = { l->x, l->w, l->bias, l->y, l->want, l->coded };
+    void *all[] = { l->x, l->w, l->bias, l->y, l->want, l->got, l->coded };
     for (void *data : all)
         ok(cudaFree(data));
 }
@@ -145,15 +161,14 @@ static void close_layer(layer *l)
 /* Relative Frobenius error of the sampled outputs of the first set. */
 static double error_of(osc_device *device, const layer *l)
 {
-    std::vector<double> want(SAMPLE);
-    std::vector<__half> y(l->rows * l->n);
+    std::vector<double> want(SAMPLE), got(SAMPLE);
     double off = 0.0, all = 0.0;
+    sample<<<SAMPLE, 1, 0, device->stream>>>(l->got, l->y, l->rows, l->n);
     ok(cudaStreamSynchronize(device->stream));
     ok(cudaMemcpy(want.data(), l->want, SAMPLE * sizeof(double), cudaMemcpyDeviceToHost));
-    ok(cudaMemcpy(y.data(), l->y, y.size() * 2, cudaMemcpyDeviceToHost));
+    ok(cudaMemcpy(got.data(), l->got, SAMPLE * sizeof(double), cudaMemcpyDeviceToHost));
     for (size_t i = 0; i < SAMPLE; i++) {
-        double got = (double)__half2float(y[i * 7919ull % l->rows * l->n + i * 104729ull % l->n]);
-        off += (got - want[i]) * (got - want[i]);
+        off += (got[i] - want[i]) * (got[i] - want[i]);
         all += want[i] * want[i];
     }
     return sqrt(off / all);
@@ -168,11 +183,20 @@ typedef struct {
     std::vector<double> us;
 } replay;
 
-template <typename F> static replay capture(osc_device *device, const layer *l, F call)
+enum { CHECKED_ROWS = 512 };      /* beyond so many, q8-0's kernel, made for checking, runs once */
+
+/* Calls that last for milliseconds each. */
+static bool heavy(const layer *l)
+{
+    return l->rows * l->n * l->k > 1ull << 41;
+}
+
+template <typename F>
+static replay capture(osc_device *device, const layer *l, F call, bool once = false)
 {
     replay r = {};
     cudaGraph_t graph;
-    r.calls = l->sets * (l->rows * l->n * l->k > (1ull << 36) ? 2 : 6);
+    r.calls = once ? 1 : l->sets * (heavy(l) ? 1 : l->rows * l->n * l->k > (1ull << 36) ? 2 : 6);
     call(0);
     ok(cudaStreamSynchronize(device->stream));
     ok(cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal));
@@ -197,13 +221,14 @@ static void run_once(osc_device *device, replay *r, cudaEvent_t from, cudaEvent_
 
 /* Medians of replays that take turns, so that all see the same clocks; the first
  * round is not counted. */
-static std::vector<double> medians(osc_device *device, std::vector<replay> all)
+static std::vector<double> medians(osc_device *device, const layer *l, std::vector<replay> all)
 {
+    size_t replays = heavy(l) ? HEAVY_REPLAYS : REPLAYS;
     cudaEvent_t from, to;
     std::vector<double> median;
     ok(cudaEventCreate(&from));
     ok(cudaEventCreate(&to));
-    for (size_t i = 0; i < REPLAYS; i++)
+    for (size_t i = 0; i < replays; i++)
         for (replay &r : all)
             run_once(device, &r, from, to);
     for (replay &r : all) {
@@ -284,7 +309,7 @@ static size_t best_fp16(osc_device *device, const layer *l, const product *p)
     std::vector<replay> all;
     for (size_t i = 0; i < p->found.size(); i++)
         all.push_back(capture(device, l, [&](size_t s) { multiply_fp16(device, l, p, i, s); }));
-    std::vector<double> us = medians(device, all);
+    std::vector<double> us = medians(device, l, all);
     return std::min_element(us.begin(), us.end()) - us.begin();
 }
 
@@ -328,14 +353,14 @@ typedef struct {
 } entry;
 
 static void add_kernel(osc_device *device, const layer *l, size_t index,
-                       std::vector<replay> *all, std::vector<entry> *names)
+                       bool alone, std::vector<replay> *all, std::vector<entry> *names)
 {
     const osc_cuda_kernel *kernel = osc_cuda_kernels[index];
     osc_cuda_codes_choose(device, index);
     all->push_back(capture(device, l, [&](size_t s) { linear(device, l, s); }));
     linear(device, l, 0);
     names->push_back({ "llm-int8", kernel->name, error_of(device, l) });
-    if (kernel->codes)
+    if (kernel->codes || !alone)
         return;
     all->push_back(capture(device, l, [&](size_t s) {
         osc_cuda_layer p = product_of(l, s);
@@ -389,7 +414,8 @@ static char *add_scheme(osc_device *device, const layer *l, const char *text,
                                              &coding, l->bias, OSC_ACT_NONE, l->rows, l->n,
                                              l->k));
     };
-    all->push_back(capture(device, l, call));
+    all->push_back(capture(device, l, call, coding.w == OSC_SHARE_BLOCK
+                                            && l->rows > CHECKED_ROWS));
     call(0);
     names->push_back({ text, "chosen", error_of(device, l) });
     return coded;
@@ -404,11 +430,37 @@ static std::vector<char *> add_schemes(osc_device *device, const layer *l,
     };
     std::vector<char *> owned;
     for (const char *text : texts)
-        owned.push_back(add_scheme(device, l, text, all, names));
+        if (l->rows <= Q8_ROWS || strncmp(text, "q8", 2) != 0)
+            owned.push_back(add_scheme(device, l, text, all, names));
     return owned;
 }
 
-static void time_layer(osc_device *device, layer *l, const char *only, bool schemes)
+/* Whether a kernel was asked for by its whole name. */
+static bool named(const char *kernels, const char *name)
+{
+    size_t length = strlen(name);
+    for (const char *at = kernels; at != NULL; at = strchr(at, ',')) {
+        at += *at == ',';
+        if (strncmp(at, name, length) == 0 && (at[length] == ',' || at[length] == '\0'))
+            return true;
+    }
+    return kernels == NULL;
+}
+
+/* What a product of codes is made of: coding x, and bare sums into `sum`. */
+static void add_parts(osc_device *device, const layer *l, const product *codes, int32_t *sum,
+                      std::vector<replay> *all, std::vector<entry> *names)
+{
+    all->push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(osc_cuda_code_x(device, &p, p.rows > FEW_ROWS));
+    }));
+    names->push_back({ "coding x", "code", 0.0 });
+    all->push_back(capture(device, l, [&](size_t s) { multiply_raw(device, l, codes, sum, s); }));
+    names->push_back({ "int8 sums", "cublaslt", 0.0 });
+}
+
+static void time_layer(osc_device *device, layer *l, const wanted *want)
 {
     std::vector<char *> owned;
     std::vector<replay> all;
@@ -417,8 +469,8 @@ static void time_layer(osc_device *device, layer *l, const char *only, bool sche
     open_layer(device, l);
     open_product(device, &fp16, l, false);
     open_product(device, &codes, l, true);
-    int32_t *sum = (int32_t *)device_bytes(l->rows * l->n * 4);
-    size_t best = best_fp16(device, l, &fp16);
+    int32_t *sum = want->parts ? (int32_t *)device_bytes(l->rows * l->n * 4) : NULL;
+    size_t best = want->parts ? best_fp16(device, l, &fp16) : 0;
     all.push_back(capture(device, l, [&](size_t s) { multiply_fp16(device, l, &fp16, best, s); }));
     ok(osc_backend_cuda_f16.matmul(device, l->y, l->x, l->w, l->bias, OSC_ACT_NONE, l->rows, l->n,
                                    l->k));     /* with the bias, which the timed call leaves out */
@@ -426,20 +478,15 @@ static void time_layer(osc_device *device, layer *l, const char *only, bool sche
     for (size_t i = 0; osc_cuda_kernels[i] != NULL; i++) {
         osc_cuda_layer p = product_of(l, 0);
         const osc_cuda_kernel *kernel = osc_cuda_kernels[i];
-        if (kernel->fits(device, &p) && (only == NULL || strstr(only, kernel->name) != NULL))
-            add_kernel(device, l, i, &all, &names);
+        if (kernel->fits(device, &p) && named(want->kernels, kernel->name))
+            add_kernel(device, l, i, want->parts, &all, &names);
     }
-    all.push_back(capture(device, l, [&](size_t s) {
-        osc_cuda_layer p = product_of(l, s);
-        ok(osc_cuda_code_x(device, &p, p.rows > FEW_ROWS));
-    }));
-    names.push_back({ "coding x", "code", 0.0 });
-    all.push_back(capture(device, l, [&](size_t s) { multiply_raw(device, l, &codes, sum, s); }));
-    names.push_back({ "int8 sums", "cublaslt", 0.0 });
+    if (want->parts)
+        add_parts(device, l, &codes, sum, &all, &names);
     osc_cuda_codes_choose(device, SIZE_MAX);
-    if (schemes)
+    if (want->schemes)
         owned = add_schemes(device, l, &all, &names);
-    std::vector<double> us = medians(device, all);
+    std::vector<double> us = medians(device, l, all);
     for (size_t i = 0; i < us.size(); i++)
         print(l, names[i].scheme, names[i].kernel, us[i], us[0], names[i].error);
     close_product(&fp16);
@@ -487,7 +534,7 @@ static void time_ceilings(osc_device *device)
     size_t bytes = (size_t)1 << 32, best = best_fp16(device, &l, &fp16);
     char *data = device_bytes(2 * bytes);
     double copy = time_copy(device, data, bytes);
-    std::vector<double> us = medians(device, { capture(device, &l, [&](size_t s) {
+    std::vector<double> us = medians(device, &l, { capture(device, &l, [&](size_t s) {
         multiply_fp16(device, &l, &fp16, best, s);
     }) });
     printf("{\"bench\":\"ceilings\",\"backend\":\"cuda\",\"kernel\":\"memcpy, cublaslt\",\"shape\":"
@@ -499,35 +546,62 @@ static void time_ceilings(osc_device *device)
     close_layer(&l);
 }
 
-int main(int argc, char **argv)
+static bool yes(const char *argument)
 {
-    std::vector<size_t> widths, rows;
-    bool schemes = false, ceilings = false;
-    const char *shapes = "fc1,fc2,square", *only = NULL;
-    bool stored = true;
+    return strcmp(strchr(argument, '=') + 1, "yes") == 0;
+}
+
+static void parse(int argc, char **argv, wanted *want, std::vector<size_t> *widths,
+                  std::vector<size_t> *rows)
+{
     for (int i = 1; i < argc; i++) {
         if (strncmp(argv[i], "rows=", 5) == 0)
             for (char *at = argv[i] + 4; at != NULL && *at != 0; at = strchr(at + 1, ','))
-                rows.push_back(strtoul(at + 1, NULL, 10));
+                rows->push_back(strtoul(at + 1, NULL, 10));
         else if (strncmp(argv[i], "shapes=", 7) == 0)
-            shapes = argv[i] + 7;
+            want->shapes = argv[i] + 7;
         else if (strncmp(argv[i], "kernel=", 7) == 0)
-            only = argv[i] + 7;
+            want->kernels = argv[i] + 7;
         else if (strncmp(argv[i], "schemes=", 8) == 0)
-            schemes = strcmp(argv[i] + 8, "yes") == 0;
+            want->schemes = yes(argv[i]);
         else if (strncmp(argv[i], "ceilings=", 9) == 0)
-            ceilings = strcmp(argv[i] + 9, "yes") == 0;
+            want->ceilings = yes(argv[i]);
+        else if (strncmp(argv[i], "parts=", 6) == 0)
+            want->parts = yes(argv[i]);
         else if (strncmp(argv[i], "weights=", 8) == 0)
-            stored = strcmp(argv[i] + 8, "int8") != 0;
+            want->stored = strcmp(argv[i] + 8, "int8") != 0;
         else
-            widths.push_back(strtoul(argv[i], NULL, 10));
+            widths->push_back(strtoul(argv[i], NULL, 10));
     }
-    if (widths.empty())
-        widths = { 768, 1024, 2048, 2560, 4096, 5120, 7168, 9216, 12288 };
-    if (rows.empty())
-        rows = { 1, 8, 512, 2048 };
+    if (widths->empty())
+        *widths = { 768, 1024, 2048, 2560, 4096, 5120, 7168, 9216, 12288 };
+    if (rows->empty())
+        *rows = { 1, 8, 512, 2048 };
+}
+
+static void time_shape(osc_device *device, const char *shape, size_t d, size_t rows,
+                       const wanted *want)
+{
+    layer l = {};
+    l.shape = shape;
+    l.d = d;
+    l.rows = rows;
+    l.n = strcmp(shape, "fc1") == 0 ? 4 * d : d;
+    l.k = strcmp(shape, "fc2") == 0 ? 4 * d : d;
+    l.coding.x = l.coding.w = OSC_SHARE_ROW;
+    l.coding.remove = OSC_REMOVE_ABSOLUTE;
+    l.coding.threshold = 6.0f;
+    l.coding.stored = want->stored;
+    time_layer(device, &l, want);
+}
+
+int main(int argc, char **argv)
+{
+    std::vector<size_t> widths, rows;
+    wanted want = { "fc1,fc2,square", NULL, true, false, false, true };
     osc_device *device;
     osc_limits limits = {};
+    parse(argc, argv, &want, &widths, &rows);
     limits.tokens = *std::max_element(rows.begin(), rows.end());
     limits.heads = 1;
     limits.head_size = 64;
@@ -536,25 +610,13 @@ int main(int argc, char **argv)
     limits.vocabulary = limits.embed_width = 64;
     ok(osc_backend_cuda_f16.open(&device, 1));
     ok(osc_backend_cuda_f16.plan(device, &limits));
-    if (ceilings)
+    if (want.ceilings)
         time_ceilings(device);
     for (size_t t : rows)
         for (size_t d : widths)
-            for (const char *shape : { "fc1", "fc2", "square" }) {
-                if (strstr(shapes, shape) == NULL)
-                    continue;
-                layer l = {};
-                l.shape = shape;
-                l.d = d;
-                l.rows = t;
-                l.n = strcmp(shape, "fc1") == 0 ? 4 * d : d;
-                l.k = strcmp(shape, "fc2") == 0 ? 4 * d : d;
-                l.coding.x = l.coding.w = OSC_SHARE_ROW;
-                l.coding.remove = OSC_REMOVE_ABSOLUTE;
-                l.coding.threshold = 6.0f;
-                l.coding.stored = stored;
-                time_layer(device, &l, only, schemes);
-            }
+            for (const char *shape : { "fc1", "fc2", "square" })
+                if (strstr(want.shapes, shape) != NULL)
+                    time_shape(device, shape, d, t, &want);
     osc_backend_cuda_f16.close(device);
     return 0;
 }

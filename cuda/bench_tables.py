@@ -56,15 +56,53 @@ def operations(lines):
     table("Operations", ["operation", "rows x width", "us", "TFLOP/s", "GB/s"], rows)
 
 
+def gib(mib):
+    return f"{mib / 1024:.2f}"
+
+
 def models(lines):
+    """A line a model and scheme: tokens a second of what was measured, and memory."""
     kinds = ("prefill", "observed", "observed+metrics", "decode", "decode behind a long past")
-    rows = [[line["shape"].split(",")[0], line["kernel"], line["devices"],
-             line["memory_gb"] or "free", line["bench"], line["tokens_per_s"],
-             f"{line['ratio']:.3f}", line["weight_mib"], line["peak_mib"],
-             line.get("opening_s", "")]
-            for line in lines if line["bench"] in kinds]
-    table("Whole models, 8 x 2048 ids", ["model", "scheme", "GPUs", "memory, GB", "what",
-          "tokens/s", "against plain", "weights, MiB", "peak, MiB", "opened in, s"], rows)
+    found = {}
+    for line in lines:
+        if line["bench"] in kinds and not line["memory_gb"]:
+            key = (line["shape"].split(",")[0], line["kernel"], line["devices"])
+            found.setdefault(key, {})[line["bench"]] = line
+    rows = []
+    for key, of in found.items():
+        speeds = [f"{of[kind]['tokens_per_s']:,.0f}" if kind in of else "-" for kind in kinds]
+        first = next(iter(of.values()))
+        rows.append([*key, *speeds, first.get("opening_s", "-"), gib(first["weight_mib"]),
+                     gib(max(line["peak_mib"] for line in of.values()))])
+    table("Whole models, 8 x 2048 ids: ids a second", ["model", "scheme", "GPUs", "prefill",
+          "with statistics", "with all measures", "decoding", "behind 1996 ids", "opened, s",
+          "weights, GiB", "peak, GiB"], rows)
+
+
+def streamed(lines):
+    rows = [[line["shape"].split("/")[-1], line["kernel"], line["memory_gb"],
+             f"{line['tokens_per_s']:,.0f}", gib(line["peak_mib"])]
+            for line in lines if line["bench"] == "prefill" and line["memory_gb"]]
+    table("In less memory than the weights take", ["model", "scheme", "memory, GB", "ids a second",
+          "peak, GiB"], rows)
+
+
+def graphs(lines):
+    without = {}
+    rows = []
+    for line in lines:
+        if line["bench"] not in ("prefill without graph", "prefill with graph"):
+            continue
+        key = (line["shape"].split(",")[0], line["kernel"], line["sequences"], line["ids"])
+        if line["bench"] == "prefill without graph":
+            without[key] = line
+        else:
+            plain = without[key]["median_us"]
+            rows.append([key[0], key[1], f"{key[2]} x {key[3]}", f"{plain / 1e3:.2f}",
+                         f"{line['median_us'] / 1e3:.2f}", f"{plain / line['median_us']:.2f}",
+                         f"{line['making_us'] / 1e3:.1f}"])
+    table("Chunks as graphs, milliseconds", ["model", "scheme", "ids", "without", "with", "gain",
+          "making it"], rows)
 
 
 def main():
@@ -78,7 +116,9 @@ def main():
                   f"fp16 {line['fp16_tflops']} TFLOP/s ({line['shape']}).")
     linear(lines)
     operations(lines)
+    graphs(lines)
     models(lines)
+    streamed(lines)
 
 
 main()
