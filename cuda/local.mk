@@ -15,7 +15,8 @@ if HAVE_CUDA
 libosc_a_SOURCES += %D%/activate.cuh %D%/allocate.c %D%/attend_steps.cu %D%/attention.cu \
   %D%/attention.cuh %D%/attention_few.cu %D%/attention_few.h %D%/attention_wgmma.cu \
   %D%/attention_wgmma.h %D%/backend.c %D%/backend.h %D%/claims.c %D%/codes.c %D%/codes.cuh \
-  %D%/codes.h %D%/codes_choice.c %D%/codes_choice.h %D%/codes_measured.h %D%/codes_few.cu %D%/codes_lt.c %D%/codes_pair.cu %D%/codes_q8.cu %D%/codes_scale.cu \
+  %D%/codes_choice.c %D%/codes_choice.h %D%/codes_measured.h \
+  %D%/codes.h %D%/codes_few.cu %D%/codes_lt.c %D%/codes_pair.cu %D%/codes_q8.cu %D%/codes_scale.cu \
   %D%/codes_view.c %D%/codes_w.cu %D%/codes_wgmma.cu %D%/codes_x.cu %D%/codes_x.cuh \
   %D%/convert.cu %D%/device.c %D%/device.h %D%/draw.cu %D%/element.cuh %D%/elementwise.cu \
   %D%/graph.c %D%/head.cu %D%/hits.c %D%/hits.h %D%/last.cuh %D%/load.c %D%/matmul.c \
@@ -32,4 +33,5 @@ CLEANFILES     += %D%/bench_codes
 -include %D%/$(DEPDIR)/*.cu.Po
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po
 endif
-EXTRA_DIST += %D%/check_device.sh %D%/bench.sh %D%/bench_tables.py %D%/codes_measured.py %D%/linear_table.sh
+EXTRA_DIST += %D%/check_device.sh %D%/bench.sh %D%/bench_tables.py %D%/linear_table.sh
+EXTRA_DIST += %D%/codes_measured.py

@@ -523,8 +523,10 @@ END_TEST
 /* --- small enough for racecheck --------------------------------------------------------------- */
 
 static const struct { const char *name, *kernel; size_t rows, n, k; } small[] = {
-    { "small-few-dp4a", "few-dp4a", 2, 40, 144 }, { "small-few-mma", "few-mma", 7, 40, 144 },
-    { "small-wgmma", "wgmma", 130, 40, 272 }, { "small-cublaslt", "cublaslt", 21, 40, 144 },
+    { "small-few-dp4a", "few-dp4a", 2, 600, 528 }, { "small-few-mma", "few-mma", 7, 600, 528 },
+    { "small-wgmma", "wgmma", 130, 40, 272 },
+    { "small-wgmma-turns", "wgmma", 260, 8800, 656 },   /* more tiles than multiprocessors */
+    { "small-cublaslt", "cublaslt", 21, 300, 272 },
 };
 
 /* Twice, since buffers take turns; against a kernel that no test has doubts about, the CPU's. */
