@@ -56,6 +56,11 @@ def operations(lines):
     table("Operations", ["operation", "rows x width", "us", "TFLOP/s", "GB/s"], rows)
 
 
+def model(line):
+    """6.7b of synth:opt-6.7b,seed=1 or of a folder's path."""
+    return line["shape"].split(",")[0].split("/")[-1].removeprefix("synth:").removeprefix("opt-")
+
+
 def gib(mib):
     return f"{mib / 1024:.2f}"
 
@@ -66,7 +71,7 @@ def models(lines):
     found = {}
     for line in lines:
         if line["bench"] in kinds and not line["memory_gb"]:
-            key = (line["shape"].split(",")[0], line["kernel"], line["devices"])
+            key = (model(line), line["kernel"], line["devices"])
             found.setdefault(key, {})[line["bench"]] = line
     rows = []
     for key, of in found.items():
@@ -80,7 +85,7 @@ def models(lines):
 
 
 def streamed(lines):
-    rows = [[line["shape"].split("/")[-1], line["kernel"], line["memory_gb"],
+    rows = [[model(line), line["kernel"], line["memory_gb"],
              f"{line['tokens_per_s']:,.0f}", gib(line["peak_mib"])]
             for line in lines if line["bench"] == "prefill" and line["memory_gb"]]
     table("In less memory than the weights take", ["model", "scheme", "memory, GB", "ids a second",
@@ -93,7 +98,7 @@ def graphs(lines):
     for line in lines:
         if line["bench"] not in ("prefill without graph", "prefill with graph"):
             continue
-        key = (line["shape"].split(",")[0], line["kernel"], line["sequences"], line["ids"])
+        key = (model(line), line["kernel"], line["sequences"], line["ids"])
         if line["bench"] == "prefill without graph":
             without[key] = line
         else:
