@@ -21,11 +21,12 @@ done
 end=$(( $(date +%s) + seconds ))
 failed=0
 
-# A program with what is left of the time; what it printed before a failure counts.
+# A program with what is left of the time; what it printed before a failure counts.  It stays in
+# this process group, so that who ends the script ends it too.
 run() {
     left=$(( end - $(date +%s) ))
     if [ $left -le 0 ]; then echo "bench.sh: no time left for: $*" >&2; failed=1; return; fi
-    timeout "$left" "$@" || { echo "bench.sh: failed: $*" >&2; failed=1; }
+    timeout --foreground "$left" "$@" || { echo "bench.sh: failed: $*" >&2; failed=1; }
 }
 
 linear() {

@@ -21,7 +21,8 @@ extern "C" {
 extern const osc_backend osc_backend_cuda_f16;
 }
 
-enum { SAMPLE = 512, OUTLIERS = 7, MOST_SETS = 6, REPLAYS = 9, HEAVY_REPLAYS = 4,
+enum { SAMPLE = 512, OUTLIERS = 7, MOST_SETS = 6, REPLAYS = 9, LONG_REPLAYS = 5,
+       TRIALS = 3,            /* replays of an algorithm for fp16 that is to be compared */
        Q8_ROWS = 2048 };      /* beyond so many the checking kernel of q8-0 takes too long */
 
 /* What the arguments ask for. */
@@ -183,12 +184,25 @@ typedef struct {
     std::vector<double> us;
 } replay;
 
-enum { CHECKED_ROWS = 512 };      /* beyond so many, q8-0's kernel, made for checking, runs once */
+enum { CHECKED_ROWS = 8 };      /* beyond so many, q8-0's kernel, made for checking, runs once */
 
-/* Calls that last for milliseconds each. */
-static bool heavy(const layer *l)
+/* About what fp16 takes: the larger of arithmetic and of reading w, and a launch. */
+static double expected_us(const layer *l)
 {
-    return l->rows * l->n * l->k > 1ull << 41;
+    double size = (double)l->n * (double)l->k;
+    return std::max(2e-6 * (double)l->rows * size / 650, 2e-3 * size / 4000) + 2;
+}
+
+/* Turns of the sets of data in a replay: some milliseconds, or one. */
+static size_t turns(const layer *l)
+{
+    double once = (double)l->sets * expected_us(l);
+    return (size_t)std::min(6.0, std::max(1.0, 3000 / once));
+}
+
+static size_t replays(const layer *l)
+{
+    return (double)(turns(l) * l->sets) * expected_us(l) > 5000 ? LONG_REPLAYS : REPLAYS;
 }
 
 template <typename F>
@@ -196,7 +210,7 @@ static replay capture(osc_device *device, const layer *l, F call, bool once = fa
 {
     replay r = {};
     cudaGraph_t graph;
-    r.calls = once ? 1 : l->sets * (heavy(l) ? 1 : l->rows * l->n * l->k > (1ull << 36) ? 2 : 6);
+    r.calls = once ? 1 : l->sets * turns(l);
     call(0);
     ok(cudaStreamSynchronize(device->stream));
     ok(cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal));
@@ -221,14 +235,13 @@ static void run_once(osc_device *device, replay *r, cudaEvent_t from, cudaEvent_
 
 /* Medians of replays that take turns, so that all see the same clocks; the first
  * round is not counted. */
-static std::vector<double> medians(osc_device *device, const layer *l, std::vector<replay> all)
+static std::vector<double> medians(osc_device *device, size_t rounds, std::vector<replay> all)
 {
-    size_t replays = heavy(l) ? HEAVY_REPLAYS : REPLAYS;
     cudaEvent_t from, to;
     std::vector<double> median;
     ok(cudaEventCreate(&from));
     ok(cudaEventCreate(&to));
-    for (size_t i = 0; i < replays; i++)
+    for (size_t i = 0; i < rounds; i++)
         for (replay &r : all)
             run_once(device, &r, from, to);
     for (replay &r : all) {
@@ -309,7 +322,7 @@ static size_t best_fp16(osc_device *device, const layer *l, const product *p)
     std::vector<replay> all;
     for (size_t i = 0; i < p->found.size(); i++)
         all.push_back(capture(device, l, [&](size_t s) { multiply_fp16(device, l, p, i, s); }));
-    std::vector<double> us = medians(device, l, all);
+    std::vector<double> us = medians(device, TRIALS, all);
     return std::min_element(us.begin(), us.end()) - us.begin();
 }
 
@@ -486,7 +499,7 @@ static void time_layer(osc_device *device, layer *l, const wanted *want)
     osc_cuda_codes_choose(device, SIZE_MAX);
     if (want->schemes)
         owned = add_schemes(device, l, &all, &names);
-    std::vector<double> us = medians(device, l, all);
+    std::vector<double> us = medians(device, replays(l), all);
     for (size_t i = 0; i < us.size(); i++)
         print(l, names[i].scheme, names[i].kernel, us[i], us[0], names[i].error);
     close_product(&fp16);
@@ -534,7 +547,7 @@ static void time_ceilings(osc_device *device)
     size_t bytes = (size_t)1 << 32, best = best_fp16(device, &l, &fp16);
     char *data = device_bytes(2 * bytes);
     double copy = time_copy(device, data, bytes);
-    std::vector<double> us = medians(device, &l, { capture(device, &l, [&](size_t s) {
+    std::vector<double> us = medians(device, REPLAYS, { capture(device, &l, [&](size_t s) {
         multiply_fp16(device, &l, &fp16, best, s);
     }) });
     printf("{\"bench\":\"ceilings\",\"backend\":\"cuda\",\"kernel\":\"memcpy, cublaslt\",\"shape\":"

@@ -525,7 +525,7 @@ END_TEST
 static const struct { const char *name, *kernel; size_t rows, n, k; } small[] = {
     { "small-few-dp4a", "few-dp4a", 2, 600, 528 }, { "small-few-mma", "few-mma", 7, 600, 528 },
     { "small-wgmma", "wgmma", 130, 40, 272 },
-    { "small-wgmma-turns", "wgmma", 260, 8800, 656 },   /* more tiles than multiprocessors */
+    { "small-wgmma-turns", "wgmma", 520, 8100, 656 },   /* more tiles than multiprocessors */
     { "small-cublaslt", "cublaslt", 21, 300, 272 },
 };
 
