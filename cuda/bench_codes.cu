@@ -2,8 +2,8 @@
  * with everything included, for every OPT width.  Device time from replays of a graph
  * with several calls on weights and inputs in turn, medians; error against float64 on
  * a sample of outputs; with schemes=yes every scheme as a session would have it, and
- * first what the GPU copies and multiplies at most; with parts=no neither what belongs to
- * a kernel nor more than cuBLASLt's first algorithm for fp16.  JSON lines (DESIGN 9).
+ * first what the GPU copies and multiplies at most; with parts=no kernels as a whole alone,
+ * and fp16 at cuBLASLt's first algorithm.  JSON lines (DESIGN 9).
  *   bench_codes [width ...] [rows=1,8,512,2048] [shapes=fc1,fc2,square] [kernel=NAME,...]
  *               [weights=fp16|int8] [schemes=yes|no] [ceilings=yes|no] [parts=yes|no] */
 #include <config.h>

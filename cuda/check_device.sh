@@ -121,7 +121,8 @@ sanitized() {
         --report-api-errors no --error-exitcode 9 "$build/tests/$2"
 }
 
-# Cases named small-... are small enough for racecheck, which others keep busy for hours.
+# Cases named small-... are small enough for racecheck, which does not get through others in
+# its time.
 if test $sanitize = yes; then
     for program in test_cuda test_cuda_codes test_cuda_models; do
         for small in $(grep -ao 'small-[a-z0-9-]*' "$build/tests/$program" | sort -u); do

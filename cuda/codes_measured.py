@@ -59,7 +59,8 @@ def runs(widths):
 def main():
     found = read(sys.argv[1:])
     all_rows = sorted({rows for _, rows in found})
-    print("/* Made by codes_measured.py of one run of bench_codes on an NVIDIA H200; not to be edited.")
+    print("/* Made by codes_measured.py of one run of bench_codes on an NVIDIA H200;"
+          " not to be edited.")
     print(" * Lines of osc_cuda_codes_choice's table. */")
     for rows in all_rows:
         for shape in ("fc1", "fc2", "square"):

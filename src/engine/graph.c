@@ -55,9 +55,12 @@ osc_status osc_session_step(osc_session *s, size_t position, int32_t id, osc_ses
 
 /* --- chunks --------------------------------------------------------------------------- */
 
-/* Making a graph takes as long as issuing two to three chunks; so many are waited for to see
- * that others follow. */
-enum { ENOUGH = 3 };
+enum {
+    ENOUGH = 3,           /* a graph is made as long as two chunks are issued, or three: so many are
+                             waited for to see that others follow */
+    MOST_PASSES = 4096    /* of a sequence through a block, each some 15 operations that a graph
+                             keeps in memory */
+};
 
 static void note_shape(size_t *shape, const osc_corpus *corpus, size_t first, size_t count)
 {
@@ -106,6 +109,8 @@ osc_status osc_session_run_whole(osc_session *s, const osc_corpus *corpus, size_
 {
     osc_chunk_graph *g = &s->whole;
     size_t rows = corpus->offset[first + count] - corpus->offset[first];
+    if (count > MOST_PASSES / s->config->layers)
+        return work(s, corpus, first, count);
     OSC_TRY(own_shapes(g, s->chunk));
     if (has_shape(g->shape, corpus, first, count)) {
         g->in_a_row = 0;
