@@ -1,6 +1,7 @@
 /* Memory of the device: what is in use, how much it was at most, and how much may be. */
 #include <config.h>
 #include "cuda/backend.h"
+#include "cuda/known.h"
 
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
@@ -98,6 +99,7 @@ void osc_cuda_release(osc_device *device, void *data)
         m->piece[i] = m->piece[--m->count];
         break;
     }
+    osc_cuda_known_forget(device, NULL, 0);
     cudaFree(data);       /* waits for work that uses it */
 }
 

@@ -263,6 +263,8 @@ static osc_status dispatch(osc_device *device, void *o, const void *q, const voi
         return osc_cuda_attention_few(device, o, q, k, v, args);
     if (device->hopper && a.vectors && (size == 64 || size == 128))
         return osc_cuda_attention_wgmma(device, o, q, k, v, args);
+    if (size <= 128)
+        OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, args->tokens, a.width));
     size_t parts = size <= 128 ? (args->tokens + QUERIES - 1) / QUERIES : args->tokens;
     OSC_TRY(size <= 32 ? (launch<T, 32>(device, o, q, k, v, a, args->heads))
           : size <= 64 ? (launch<T, 64>(device, o, q, k, v, a, args->heads))

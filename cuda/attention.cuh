@@ -5,7 +5,7 @@
 #define OSC_CUDA_ATTENTION_CUH
 
 #include "cuda/backend.h"
-#include "cuda/element.cuh"
+#include "cuda/flags.cuh"
 #include "cuda/mma.cuh"
 
 enum { WARP = 32, KEYS = 64 };
@@ -19,6 +19,7 @@ struct attention_args {
     float  scale;
     double *mass;                        /* [heads, tiles] */
     bool   vectors;                      /* rows can be copied 16 bytes at a time */
+    osc_cuda_flags flags;                /* of o */
 };
 
 static inline attention_args make_attention_args(osc_device *device, const osc_attention *args,
@@ -30,7 +31,7 @@ static inline attention_args make_attention_args(osc_device *device, const osc_a
         full *= 2;
     return { args->tokens, args->past, size, args->heads * size, kv_heads * size,
              (unsigned)(args->heads / kv_heads), full, args->scale,
-             args->top1 == NULL ? NULL : device->mass, vectors };
+             args->top1 == NULL ? NULL : device->mass, vectors, {} };
 }
 
 /* osc_alibi_slope(head) in units of unscaled scores; 0 without ALiBi. */
@@ -143,21 +144,38 @@ static __device__ void add_mass(double *mass_of_tile, const attention_args &args
     *mass_of_tile = total;
 }
 
+/* Flags of a row of o for this lane, two of every eight columns of the head. */
+template <typename T, int D>
+static __device__ void flag_row(const float (&o)[D / 8][4], int r, float inverse,
+                                const attention_args &args)
+{
+    unsigned first = threadIdx.x % WARP % 4 * 2, head = blockIdx.x * (unsigned)args.head_size;
+#pragma unroll
+    for (int d = 0; d < D / 8; d++)
+        for (int j = 0; j < 2; j++)
+            if (d * 8 + first + j < args.head_size)
+                flag1<T>(args.flags, head + d * 8 + first + j,
+                         from_float<T>(o[d][2 * r + j] * inverse));
+}
+
 template <typename T, int D>
 static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&sum)[2],
                              const attention_args &args, size_t query)
 {
     int lane = threadIdx.x % WARP;
+    clear_next(args.flags);
     for (int r = 0; r < 2; r++) {
         if (query + r * 8 >= args.tokens)
             continue;
         T *row = head + (query + r * 8) * args.width;
         float inverse = 1.0f / sum[r];
+        unsigned most = 0;
 #pragma unroll
         for (int d = 0; d < D / 8; d++) {
             int column = d * 8 + lane % 4 * 2;
             T first = from_float<T>(o[d][2 * r] * inverse);
             T second = from_float<T>(o[d][2 * r + 1] * inverse);
+            most = larger2(most, pack(first, second), T());
             if (args.vectors && column < (int)args.head_size) {
                 *(uint32_t *)(row + column) = pack(first, second);
             } else {
@@ -167,6 +185,8 @@ static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&
                     row[column + 1] = second;
             }
         }
+        if (args.flags.bits != NULL && reaches<T>(most, args.flags.threshold))
+            flag_row<T, D>(o, r, inverse, args);
     }
 }
 

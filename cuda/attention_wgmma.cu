@@ -261,6 +261,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
     size_t bytes = (GROUPS + 4) * (D / 64) * TILE_BYTES;
     dim3 grid((unsigned)args->heads, (unsigned)((args->tokens + QUERIES - 1) / QUERIES));
     attention_args a = make_attention_args(device, args, true);
+    OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, args->tokens, a.width));
     OSC_CUDA_TRY(cudaFuncSetAttribute(attend_wgmma<T, D>,
                                       cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
                  "shared memory of attention");

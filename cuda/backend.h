@@ -63,10 +63,15 @@ osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *tabl
                              size_t rows);
 osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,
                               const void *bias, float eps, size_t rows, size_t width);
+osc_status osc_cuda_add_layernorm(osc_device *device, void *y, void *x, const void *more,
+                                  const void *weight, const void *bias, float eps, size_t rows,
+                                  size_t width);
 
 /* rms.cu, rotate.cu */
 osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
                             float eps, size_t rows, size_t width);
+osc_status osc_cuda_add_rmsnorm(osc_device *device, void *y, void *x, const void *more,
+                                const void *weight, float eps, size_t rows, size_t width);
 osc_status osc_cuda_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
                            size_t heads, size_t head_size);
 
@@ -151,6 +156,11 @@ osc_status osc_cuda_claim_layernorm(osc_device *device, void *y, const void *x,
                                     size_t width);
 osc_status osc_cuda_claim_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
                                   float eps, size_t rows, size_t width);
+osc_status osc_cuda_claim_add_layernorm(osc_device *device, void *y, void *x, const void *more,
+                                        const void *weight, const void *bias, float eps,
+                                        size_t rows, size_t width);
+osc_status osc_cuda_claim_add_rmsnorm(osc_device *device, void *y, void *x, const void *more,
+                                      const void *weight, float eps, size_t rows, size_t width);
 osc_status osc_cuda_claim_rotate(osc_device *device, void *x, const osc_rotary *rotary,
                                  size_t rows, size_t heads, size_t head_size);
 osc_status osc_cuda_claim_matmul(osc_device *device, void *y, const void *x, const void *w,

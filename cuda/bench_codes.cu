@@ -14,7 +14,7 @@
 #include <cstring>
 #include <vector>
 
-#include "cuda/codes.cuh"
+#include "cuda/flags.cuh"
 extern "C" {
 #include "quant/scheme.h"
 #include "cuda/backend.h"
@@ -83,6 +83,15 @@ static __global__ void make(__half *data, size_t count, size_t k, float scale, u
     }
 }
 
+/* What the kernel that made x would tell of its columns. */
+static __global__ void find_columns(const __grid_constant__ osc_cuda_flags f, const __half *x,
+                                    size_t count)
+{
+    size_t i = blockIdx.x * (size_t)blockDim.x + threadIdx.x;
+    for (; i < count; i += gridDim.x * (size_t)blockDim.x)
+        flag1<__half>(f, (unsigned)(i % f.width), x[i]);
+}
+
 /* Exact y for sampled (row, output). */
 static __global__ void exact(double *y, const __half *x, const __half *w, const __half *bias,
                              size_t rows, size_t n, size_t k)
@@ -116,6 +125,7 @@ typedef struct {
     __half *x, *w, *bias, *y;
     double *want, *got;
     char   *coded;
+    osc_cuda_flags flags;        /* of x, the same for all sets */
     size_t  coded_bytes;
     osc_coding coding;
 } layer;
@@ -142,6 +152,11 @@ static void open_layer(osc_device *device, layer *l)
     make<<<2048, 256, 0, device->stream>>>(l->w, l->sets * l->n * l->k, l->k, 0.02f, 2, false);
     make<<<64, 256, 0, device->stream>>>(l->bias, l->n, l->n, 0.1f, 3, false);
     exact<<<SAMPLE, 128, 0, device->stream>>>(l->want, l->x, l->w, l->bias, l->rows, l->n, l->k);
+    size_t words = (l->k + 31) / 32;
+    l->flags = { (uint32_t *)device_bytes(words * 4), NULL, (unsigned)words, (unsigned)l->k,
+                 l->coding.threshold };
+    ok(cudaMemsetAsync(l->flags.bits, 0, words * 4, device->stream));
+    find_columns<<<2048, 256, 0, device->stream>>>(l->flags, l->x, l->sets * l->rows * l->k);
     ok(cudaStreamSynchronize(device->stream));
     for (size_t s = 0; s < l->sets; s++) {
         osc_cuda_weight w = osc_cuda_code_weight(l->coded + s * l->coded_bytes, &l->coding, l->n,
@@ -154,7 +169,7 @@ static void open_layer(osc_device *device, layer *l)
 
 static void close_layer(layer *l)
 {
-    void *all[] = { l->x, l->w, l->bias, l->y, l->want, l->got, l->coded };
+    void *all[] = { l->x, l->w, l->bias, l->y, l->want, l->got, l->coded, l->flags.bits };
     for (void *data : all)
         ok(cudaFree(data));
 }
@@ -213,10 +228,12 @@ static replay capture(osc_device *device, const layer *l, F call, bool once = fa
     r.calls = once ? 1 : l->sets * turns(l);
     call(0);
     ok(cudaStreamSynchronize(device->stream));
+    osc_cuda_known_reset(device);
     ok(cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal));
     for (size_t i = 0; i < r.calls; i++)
         call(i % l->sets);
     ok(cudaStreamEndCapture(device->stream, &graph));
+    osc_cuda_known_reset(device);
     ok(cudaGraphInstantiate(&r.run, graph, 0));
     ok(cudaGraphDestroy(graph));
     return r;
@@ -380,6 +397,39 @@ static void add_kernel(osc_device *device, const layer *l, size_t index,
         ok(kernel->multiply(device, &p));
     }));
     names->push_back({ "product alone", kernel->name, 0.0 });
+    if (l->rows <= FEW_ROWS)
+        return;
+    all->push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(osc_cuda_code_known_x(device, &p, l->flags.bits, true));
+        ok(kernel->multiply(device, &p));
+    }));
+    names->push_back({ "behind a norm", kernel->name, 0.0 });
+}
+
+/* What comes before a product, for an x that may be any, whose columns are known, and
+ * whose codes are there. */
+static void add_coding(osc_device *device, const layer *l, std::vector<replay> *all,
+                       std::vector<entry> *names)
+{
+    bool side = l->rows > FEW_ROWS;
+    all->push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(osc_cuda_code_any_x(device, &p, side));
+    }));
+    names->push_back({ "coding x", "code", 0.0 });
+    all->push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(osc_cuda_code_known_x(device, &p, l->flags.bits, side));
+    }));
+    names->push_back({ "known columns", "code", 0.0 });
+    if (!side)
+        return;
+    all->push_back(capture(device, l, [&](size_t s) {
+        osc_cuda_layer p = product_of(l, s);
+        ok(osc_cuda_lay_side(device, &p));
+    }));
+    names->push_back({ "known codes", "code", 0.0 });
 }
 
 static void start_range(osc_device *device)
@@ -464,11 +514,7 @@ static bool named(const char *kernels, const char *name)
 static void add_parts(osc_device *device, const layer *l, const product *codes, int32_t *sum,
                       std::vector<replay> *all, std::vector<entry> *names)
 {
-    all->push_back(capture(device, l, [&](size_t s) {
-        osc_cuda_layer p = product_of(l, s);
-        ok(osc_cuda_code_x(device, &p, p.rows > FEW_ROWS));
-    }));
-    names->push_back({ "coding x", "code", 0.0 });
+    add_coding(device, l, all, names);
     all->push_back(capture(device, l, [&](size_t s) { multiply_raw(device, l, codes, sum, s); }));
     names->push_back({ "int8 sums", "cublaslt", 0.0 });
 }

@@ -45,6 +45,23 @@ osc_status osc_cuda_claim_rmsnorm(osc_device *device, void *y, const void *x, co
     return osc_cuda_rmsnorm(device, y, x, weight, eps, rows, width);
 }
 
+osc_status osc_cuda_claim_add_layernorm(osc_device *device, void *y, void *x, const void *more,
+                                        const void *weight, const void *bias, float eps,
+                                        size_t rows, size_t width)
+{
+    OSC_TRY(claim(device, x, rows * width));
+    OSC_TRY(claim(device, y, rows * width));
+    return osc_cuda_add_layernorm(device, y, x, more, weight, bias, eps, rows, width);
+}
+
+osc_status osc_cuda_claim_add_rmsnorm(osc_device *device, void *y, void *x, const void *more,
+                                      const void *weight, float eps, size_t rows, size_t width)
+{
+    OSC_TRY(claim(device, x, rows * width));
+    OSC_TRY(claim(device, y, rows * width));
+    return osc_cuda_add_rmsnorm(device, y, x, more, weight, eps, rows, width);
+}
+
 osc_status osc_cuda_claim_rotate(osc_device *device, void *x, const osc_rotary *rotary,
                                  size_t rows, size_t heads, size_t head_size)
 {

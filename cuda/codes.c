@@ -17,13 +17,15 @@ static const osc_cuda_kernel pair = {
 };
 static const osc_cuda_kernel few = {
     .name = "few-mma", .fits = osc_cuda_few_fits, .multiply = osc_cuda_few_multiply,
-    .codes = true,
+    .codes = true, .flags = true,
 };
 static const osc_cuda_kernel wgmma = {
     .name = "wgmma", .fits = osc_cuda_wgmma_fits, .multiply = osc_cuda_wgmma_multiply,
+    .flags = true,
 };
 static const osc_cuda_kernel igemm = {
     .name = "cublaslt", .fits = osc_cuda_igemm_fits, .multiply = osc_cuda_igemm_multiply,
+    .flags = true,
 };
 
 const osc_cuda_kernel *const osc_cuda_kernels[] = { &pair, &few, &wgmma, &igemm, NULL };
@@ -155,7 +157,8 @@ osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
         cudaGetLastError();
         c->encode = NULL;
     }
-    return own_all(device, c);
+    OSC_TRY(own_all(device, c));
+    return osc_cuda_known_plan(device, limits);
 }
 
 void osc_cuda_codes_close(osc_device *device)
@@ -163,6 +166,7 @@ void osc_cuda_codes_close(osc_device *device)
     if (device->codes == NULL)
         return;
     osc_cuda_igemm_close(device);
+    osc_cuda_known_close(device);
     osc_free(device->codes);
     device->codes = NULL;
 }
@@ -275,6 +279,17 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
 
 /* --- products ------------------------------------------------------------------------- */
 
+osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side)
+{
+    const uint32_t *removed = osc_cuda_flags_of(device, p);
+    if (osc_cuda_codes_known(device, p))
+        return side ? osc_cuda_lay_side(device, p) : OSC_OK;
+    osc_cuda_codes_made(device, p);
+    if (removed != NULL && osc_cuda_known_x_fits(p))
+        return osc_cuda_code_known_x(device, p, removed, side);
+    return osc_cuda_code_any_x(device, p, side);
+}
+
 osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                  const osc_coding *coding, const void *bias, osc_act act,
                                  size_t rows, size_t n, size_t k)
@@ -286,7 +301,11 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
         return osc_cuda_q8_multiply(device, &p, w);
     p.w = osc_cuda_code_weight(w, coding, n, k);
     const osc_cuda_kernel *kernel = osc_cuda_kernel_for(device, &p);
+    osc_cuda_flags_want(device, coding);
+    osc_cuda_flags_shape(device, &p);
     if (!kernel->codes)
         OSC_TRY(osc_cuda_code_x(device, &p, true));
+    if (kernel->flags && act != OSC_ACT_NONE)      /* the next product multiplies it */
+        OSC_TRY(osc_cuda_flags_for(device, &p.flags, y, rows, n));
     return kernel->multiply(device, &p);
 }

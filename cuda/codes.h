@@ -1,16 +1,17 @@
 /* Products of codes on the device: what their files share.
  *
- * A linear layer is two kernels: one codes x (codes_x.cu), one multiplies and applies
- * scales, outlier columns, bias and activation to the sums while they are in
- * registers; up to PAIR_ROWS rows one kernel does both.  Outlier columns are found on
- * the device, their list and count stay there, and no call waits for the device.
+ * A linear layer is two kernels: one codes x (codes_x.cu, codes_known.cu), one multiplies
+ * and applies scales, outlier columns, bias and activation to the sums while they are in
+ * registers; up to PAIR_ROWS rows one kernel does both.  Outlier columns are found on the
+ * device, by the kernel that made x where it can (known.h); their list and count stay
+ * there, and no call waits for the device.
  *
  * The list has no bound, but only the first CODES_SIDE columns are laid side by side
  * for the matrix units; those beyond are multiplied one by one where y is made. */
 #ifndef OSC_CUDA_CODES_H
 #define OSC_CUDA_CODES_H
 
-#include "cuda/device.h"
+#include "cuda/known.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -89,7 +90,7 @@ typedef struct osc_cuda_codes {
 } osc_cuda_codes;
 
 /* One product.  Pointers are device memory; x and y are of the device's type. */
-typedef struct {
+typedef struct osc_cuda_layer {
     void       *y;               /* [rows, n] */
     const void *x;               /* [rows, k] */
     const void *bias;            /* [n] or NULL */
@@ -98,6 +99,7 @@ typedef struct {
     osc_act     act;
     size_t      rows, n, k;
     int32_t    *sum;             /* [rows, n] or NULL: gets the sums of codes instead of y */
+    osc_cuda_flags flags;        /* of y */
 } osc_cuda_layer;
 
 /* Kernels: `multiply` comes after osc_cuda_code_x, but where `codes` says that it
@@ -106,14 +108,21 @@ typedef struct {
     const char *name;
     bool      (*fits)(const osc_device *device, const osc_cuda_layer *p);
     osc_status (*multiply)(osc_device *device, const osc_cuda_layer *p);
-    bool        codes;
+    bool        codes, flags;    /* `flags`: heeds those of the layer */
 } osc_cuda_kernel;
 
 /* Usually best first, see codes_choice.h; in the order of CUDA_KERNELS; ends with NULL. */
 extern const osc_cuda_kernel *const osc_cuda_kernels[];
 const osc_cuda_kernel *osc_cuda_kernel_for(const osc_device *device, const osc_cuda_layer *p);
-/* codes_x.cu: codes x into device->codes; with `side` also what belongs to w. */
+/* Codes x into device->codes; with `side` also what belongs to w. */
 osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side);
+/* The ways to do that: codes_x.cu for any x; codes_known.cu for one whose removed columns
+ * are known, and `side` alone where the codes are there already. */
+osc_status osc_cuda_code_any_x(osc_device *device, const osc_cuda_layer *p, bool side);
+bool osc_cuda_known_x_fits(const osc_cuda_layer *p);
+osc_status osc_cuda_code_known_x(osc_device *device, const osc_cuda_layer *p,
+                                 const uint32_t *removed, bool side);
+osc_status osc_cuda_lay_side(osc_device *device, const osc_cuda_layer *p);
 
 /* codes_w.cu: codes rows first .. first+rows-1 of a weight from [rows, k] values of
  * `dtype` in device memory.  `range` is NULL or the extremes of the whole tensor

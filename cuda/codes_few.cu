@@ -28,6 +28,7 @@ struct call {
     unsigned     rows, n, k, groups;
     unsigned     run;         /* blocks of a step, up to STEPS */
     osc_act      act;
+    osc_cuda_flags flags;
 };
 
 /* What a CTA knows of x. */
@@ -181,7 +182,9 @@ static __device__ void finish(const call &a, const facts *f, unsigned output, un
         value = (value + side) * inverse;
     if (a.bias != NULL)
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
-    reinterpret_cast<T *>(a.y)[(size_t)t * a.n + output] = from_float<T>(activated(value, a.act));
+    T y = from_float<T>(activated(value, a.act));
+    reinterpret_cast<T *>(a.y)[(size_t)t * a.n + output] = y;
+    flag1<T>(a.flags, output, y);
 }
 
 /* One group of outputs; the first step of its codes is in `s`. */
@@ -225,6 +228,7 @@ few_kernel(const __grid_constant__ call a)
     load_step(&s, a, blockIdx.x, threadIdx.x / 32 * a.run);   /* needs nothing before */
     after_last_kernel();
     let_next_kernel();
+    clear_next(a.flags);
     take_facts(a, &f);
     __syncthreads();
     take_side<T>(a, &f);
@@ -266,6 +270,7 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
     a.run = (unsigned)((p->w.stride + BLOCK * WARPS - 1) / (BLOCK * WARPS));
     a.run = a.run < (unsigned)STEPS ? a.run : (unsigned)STEPS;
     a.act = p->act;
+    a.flags = p->flags;
     if (p->sum == NULL)
         OSC_TRY(osc_cuda_code_x(device, p, false));
     return p->coding.zeropoint ? launch_kernel<T, true>(device, a)

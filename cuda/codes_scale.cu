@@ -1,7 +1,7 @@
 /* y from sums of codes in memory: scales, removed columns, bias and activation before
  * the only rounding.  A thread makes eight neighbouring outputs of a row. */
 #include <config.h>
-#include "cuda/codes.cuh"
+#include "cuda/flags.cuh"
 
 enum { THREADS = 128, EACH = 8 };
 
@@ -14,6 +14,7 @@ struct call {
     osc_cuda_codes  c;
     unsigned     rows, n, k, first, count;
     osc_act      act;
+    osc_cuda_flags flags;
 };
 
 /* Place of output i of a thread in its panel: the order of osc_cuda_code_row. */
@@ -77,12 +78,20 @@ static __device__ T finish(const call &a, unsigned t, unsigned output, int sum, 
     return from_float<T>(activated(value, a.act));
 }
 
+template <typename T>
+static __device__ void store(const call &a, size_t at, unsigned output, T value)
+{
+    reinterpret_cast<T *>(a.y)[at] = value;
+    flag1<T>(a.flags, output, value);
+}
+
 template <typename T, bool ZERO>
 static __global__ void __launch_bounds__(THREADS) scale_kernel(const __grid_constant__ call a)
 {
     unsigned octet = blockIdx.x * THREADS + threadIdx.x, t = blockIdx.y;
     unsigned lane = octet % 4, panel = octet / 4 * CODES_PANEL;
     unsigned removed = a.c.columns[0], output = a.first + panel + lane * EACH;
+    clear_next(a.flags);
     if (panel >= a.count)
         return;
     const int32_t *from = a.sum + (size_t)t * a.count + panel;
@@ -100,7 +109,7 @@ static __global__ void __launch_bounds__(THREADS) scale_kernel(const __grid_cons
         if (a.raw != NULL)
             a.raw[at] = sum[j];
         else
-            reinterpret_cast<T *>(a.y)[at] = finish<T, ZERO>(a, t, output + j, sum[j], side[j]);
+            store<T>(a, at, output + j, finish<T, ZERO>(a, t, output + j, sum[j], side[j]));
     }
 }
 
@@ -123,6 +132,7 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p, const int3
     a.first = (unsigned)first;
     a.count = (unsigned)count;
     a.act = p->act;
+    a.flags = p->flags;
     if (p->coding.zeropoint)
         scale_kernel<T, true><<<blocks, THREADS, 0, device->stream>>>(a);
     else

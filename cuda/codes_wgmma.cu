@@ -10,10 +10,11 @@
  * sums become 16-bit outputs in registers, half as many as the sums, and these are
  * stored between the products of the next tile. */
 #include <config.h>
-#include "cuda/codes.cuh"
+#include "cuda/flags.cuh"
 #include "cuda/wgmma.cuh"
 
 #include <cudaTypedefs.h>
+#include <type_traits>
 
 enum {
     THREADS = 384,
@@ -37,6 +38,7 @@ struct call {
     unsigned     rows, n, k, stride, panel_rows, act;
     unsigned     row_tiles, output_tiles;      /* row_tiles: of a whole cluster */
     bool         wide;                         /* rows of y are aligned to 16 bytes */
+    osc_cuda_flags flags;
 };
 
 struct maps {
@@ -483,6 +485,25 @@ static __device__ __forceinline__ void make_outputs(outputs<BN> *y, const int (&
     }
 }
 
+/* Flags of the tile's outputs: a thread has eight neighbours of two rows in every piece. */
+template <int BN, bool BRAIN>
+static __device__ __forceinline__ void flag_outputs(const outputs<BN> &y, const call &a)
+{
+    typedef std::conditional_t<BRAIN, __nv_bfloat16, __half> T;
+    if (a.flags.bits == NULL)
+        return;
+#pragma unroll
+    for (unsigned g = 0; g < shape<BN>::PIECES; g++) {
+        const unsigned (*word)[4] = y.word[g];
+        uint4 size = make_uint4(0, 0, 0, 0);
+        if (y.rows & 1)
+            larger8<T>(&size, make_uint4(word[0][0], word[0][1], word[0][2], word[0][3]));
+        if (y.rows & 2)
+            larger8<T>(&size, make_uint4(word[1][0], word[1][1], word[1][2], word[1][3]));
+        flag8<T>(a.flags, y.output + g * 32, size);
+    }
+}
+
 /* Stores a tile whose rows of y are not aligned. */
 template <int BN>
 static __device__ void store_narrow(const outputs<BN> &y, const call &a)
@@ -528,6 +549,7 @@ static __device__ __forceinline__ void finish_tile(outputs<BN> *y, const int (&s
         make_outputs<BN, ZERO, BRAIN, true>(y, sum, a, t, c);
     else
         make_outputs<BN, ZERO, BRAIN, false>(y, sum, a, t, c);
+    flag_outputs<BN, BRAIN>(*y, a);
     if (a.wide)
         return;
     store_narrow<BN>(*y, a);
@@ -545,6 +567,9 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
     outputs<BN> y = {};
     tile_facts t;
     after_last_kernel();
+    if (group == 0 && blockIdx.x == 0 && a.flags.bits != NULL)
+        for (unsigned i = thread; i < a.flags.words; i += GROUP)
+            a.flags.clear[i] = 0;
     t.removed = a.columns[0];
     t.chunks = chunk_count(a);
     for (unsigned i = first; i < a.row_tiles * a.output_tiles; i += step) {
@@ -659,6 +684,7 @@ static call call_of(const osc_device *device, const osc_cuda_layer *p)
     a.stride = (unsigned)p->w.stride;
     a.panel_rows = (unsigned)p->w.rows;
     a.act = p->act;
+    a.flags = p->flags;
     a.wide = p->n % 8 == 0 && is_aligned16(p->y);
     return a;
 }

@@ -540,36 +540,6 @@ static __device__ void code_rows(const call<T, ALIGNED> &a, const room<T> &m, co
 
 /* --- the removed columns of w --------------------------------------------------------- */
 
-/* The removed columns of a chunk for one row of codes of w: as stored, or the codes. */
-template <typename T, bool ALIGNED> struct side_weights {
-    packed<T> part[2];
-
-    __device__ __forceinline__ void load(const call<T, ALIGNED> &a, unsigned item,
-                                         const uint32_t *list,
-                                         unsigned count)
-    {
-        unsigned chunk = item / a.panel_rows, row = item % a.panel_rows;
-#pragma unroll
-        for (unsigned j = 0; j < CODES_CHUNK; j++) {
-            unsigned i = chunk * CODES_CHUNK + j;
-            T value = from_float<T>(0.0f);
-            if (i < count && a.w.stored != NULL)
-                value = reinterpret_cast<const T *>(a.w.stored)[(size_t)list[i] * a.panel_rows
-                                                                + row];
-            else if (i < count)
-                value = from_float<T>((float)a.w.code[(size_t)row * a.stride + list[i]]);
-            part[j / 8].at[j % 8] = value;
-        }
-    }
-
-    __device__ __forceinline__ void store(const call<T, ALIGNED> &a, unsigned item) const
-    {
-        uint4 *to = reinterpret_cast<uint4 *>(a.c.side_w) + (size_t)item * (CODES_CHUNK / 8);
-        to[0] = part[0].bits;
-        to[1] = part[1].bits;
-    }
-};
-
 /* Sum of the codes of a row of w over the kept columns. */
 template <typename T, bool ALIGNED>
 static __device__ int kept_codes(const call<T, ALIGNED> &a, unsigned output, const uint32_t *list,
@@ -577,11 +547,8 @@ static __device__ int kept_codes(const call<T, ALIGNED> &a, unsigned output, con
 {
     const int8_t *code = a.w.code + (size_t)osc_cuda_code_row(output) * a.stride;
     int kept = a.w.total[output];
-    if (removed <= CODES_SIDE) {
-        for (unsigned i = 0; i < removed; i++)
-            kept -= code[list[i]];
-        return kept;
-    }
+    if (removed <= CODES_SIDE)
+        return kept_without(a.w, output, list, removed);
     for (unsigned i = 0; i < a.k; i++)
         kept -= bits[i / 32] >> i % 32 & 1 ? code[i] : 0;
     return kept;
@@ -597,14 +564,14 @@ static __device__ void code_all(const call<T, ALIGNED> &a, const room<T> &m, con
     unsigned chunks = (count + CODES_CHUNK - 1) / CODES_CHUNK;
     unsigned items = a.side ? chunks * a.panel_rows : 0;
     unsigned first = blockIdx.x * THREADS + threadIdx.x, step = gridDim.x * THREADS;
-    side_weights<T, ALIGNED> ahead;
+    side_weights<T> ahead;
     if (first < items)
-        ahead.load(a, first, list, count);
+        ahead.load(a.w, first, list, count);
     code_rows<T, ALIGNED, ZERO>(a, m, list, removed);
     for (unsigned i = first; i < items; i += step) {
         if (i != first)
-            ahead.load(a, i, list, count);
-        ahead.store(a, i);
+            ahead.load(a.w, i, list, count);
+        ahead.store(a.c.side_w, i);
     }
     if (ZERO && a.side)
         for (unsigned j = first; j < a.n; j += step)
@@ -695,7 +662,7 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p, bool side)
     return launch_after(device, "coding x", kernel, (unsigned)blocks, THREADS, shared, a);
 }
 
-osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side)
+osc_status osc_cuda_code_any_x(osc_device *device, const osc_cuda_layer *p, bool side)
 {
     bool half = device->dtype == OSC_F16;
     if (rows_aligned(p->x, p->k))

@@ -2,7 +2,7 @@
 #ifndef OSC_CUDA_CODES_X_CUH
 #define OSC_CUDA_CODES_X_CUH
 
-#include "cuda/codes.cuh"
+#include "cuda/flags.cuh"
 
 /* Eight values of a row from column i on, a multiple of 8; zeros beyond k. */
 template <bool ALIGNED, typename T>
@@ -21,43 +21,6 @@ static __device__ __forceinline__ uint4 load8(const T *row, unsigned i, unsigned
 static inline bool rows_aligned(const void *x, size_t k)
 {
     return is_aligned16(x) && k % 8 == 0;
-}
-
-/* Larger of the sizes of 16-bit floats, two in a word; NaN is passed over. */
-static __device__ __forceinline__ unsigned larger2(unsigned most, unsigned word, __half)
-{
-    __half2 a = *reinterpret_cast<__half2 *>(&most), b = *reinterpret_cast<__half2 *>(&word);
-    a = __hmax2(a, __habs2(b));
-    return *reinterpret_cast<unsigned *>(&a);
-}
-
-static __device__ __forceinline__ unsigned larger2(unsigned most, unsigned word, __nv_bfloat16)
-{
-    __nv_bfloat162 a = *reinterpret_cast<__nv_bfloat162 *>(&most);
-    __nv_bfloat162 b = *reinterpret_cast<__nv_bfloat162 *>(&word);
-    a = __hmax2(a, __habs2(b));
-    return *reinterpret_cast<unsigned *>(&a);
-}
-
-template <typename T>
-static __device__ __forceinline__ void larger8(uint4 *most, uint4 v)
-{
-    most->x = larger2(most->x, v.x, T());
-    most->y = larger2(most->y, v.y, T());
-    most->z = larger2(most->z, v.z, T());
-    most->w = larger2(most->w, v.w, T());
-}
-
-/* Bit j is set if the j-th of eight sizes reaches the threshold. */
-template <typename T>
-static __device__ __forceinline__ unsigned reach8(uint4 most, float threshold)
-{
-    const unsigned word[4] = { most.x, most.y, most.z, most.w };
-    unsigned bits = 0;
-#pragma unroll
-    for (unsigned j = 0; j < 8; j++)
-        bits |= bits16<T>::value(word[j / 2] >> j % 2 * 16 & 0xffff) >= threshold ? 1u << j : 0;
-    return bits;
 }
 
 /* Two removed bits to a mask over two 16-bit values. */
@@ -200,6 +163,55 @@ static __device__ void remove_padding(uint32_t *bits, unsigned k, unsigned words
 static __device__ __forceinline__ unsigned removed8(const uint32_t *bits, unsigned i)
 {
     return reinterpret_cast<const uint8_t *>(bits)[i / 8];
+}
+
+/* --- the removed columns of w -------------------------------------------------------------- */
+
+/* Those of a chunk for one row of codes of w: as stored, or the codes.  Items are rows of
+ * a chunk, chunk after chunk; all loads of one are under way together. */
+template <typename T> struct side_weights {
+    packed<T> part[2];
+
+    __device__ __forceinline__ void load(const osc_cuda_weight &w, unsigned item,
+                                         const uint32_t *list, unsigned count)
+    {
+        unsigned rows = (unsigned)w.rows, row = item % rows;
+        unsigned first = item / rows * CODES_CHUNK;
+        if (w.stored != NULL) {
+            const T *from = reinterpret_cast<const T *>(w.stored) + row;
+#pragma unroll
+            for (unsigned j = 0; j < CODES_CHUNK; j++)
+                part[j / 8].at[j % 8] = first + j < count ? from[(size_t)list[first + j] * rows]
+                                                          : from_float<T>(0.0f);
+            return;
+        }
+        const int8_t *from = w.code + (size_t)row * w.stride;
+        int code[CODES_CHUNK];
+#pragma unroll
+        for (unsigned j = 0; j < CODES_CHUNK; j++)
+            code[j] = first + j < count ? from[list[first + j]] : 0;
+#pragma unroll
+        for (unsigned j = 0; j < CODES_CHUNK; j++)
+            part[j / 8].at[j % 8] = from_float<T>((float)code[j]);
+    }
+
+    __device__ __forceinline__ void store(uint16_t *side_w, unsigned item) const
+    {
+        uint4 *to = reinterpret_cast<uint4 *>(side_w) + (size_t)item * (CODES_CHUNK / 8);
+        to[0] = part[0].bits;
+        to[1] = part[1].bits;
+    }
+};
+
+/* Sum of the codes of an output's row of w without the listed columns. */
+static __device__ __forceinline__ int kept_without(const osc_cuda_weight &w, unsigned output,
+                                                   const uint32_t *list, unsigned removed)
+{
+    const int8_t *code = w.code + (size_t)osc_cuda_code_row(output) * w.stride;
+    int kept = w.total[output];
+    for (unsigned i = 0; i < removed; i++)
+        kept -= code[list[i]];
+    return kept;
 }
 
 /* Words of bits for k columns and the padding of their codes. */

@@ -33,6 +33,7 @@ struct osc_cuda_reports;                  /* summaries on their way to the host,
 struct osc_cuda_reduction;                 /* scratch for measures of a whole activation */
 struct osc_cuda_watch;                    /* what observers are reading, watch.h */
 struct osc_cuda_codes;                    /* products of codes, codes.h */
+struct osc_cuda_known;                    /* what is known of activations, known.h */
 struct osc_cuda_memory;                   /* memory in use, allocate.c */
 
 struct osc_device {
@@ -80,6 +81,7 @@ struct osc_device {
     cudaStream_t watch;                   /* of the observers */
     struct osc_cuda_watch *watched;
     struct osc_cuda_codes *codes;         /* NULL unless limits.codes */
+    struct osc_cuda_known *known;         /* NULL unless limits.codes */
     size_t       kernel;                  /* of CUDA_KERNELS, for products of codes; beyond
                                              them: the best one */
 };

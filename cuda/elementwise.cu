@@ -2,17 +2,34 @@
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/activate.cuh"
-#include "cuda/element.cuh"
+#include "cuda/flags.cuh"
 
 constexpr size_t THREADS = 256, CLEARED = 64;
 
+/* Flags of the i-th value and those behind it, which may be of two rows. */
+template <typename T>
+static __device__ __forceinline__ void flag_some(const osc_cuda_flags &f, size_t i,
+                                                 const packed<T> &v)
+{
+    if (f.bits == NULL)
+        return;
+    unsigned most = larger2(larger2(larger2(larger2(0, v.bits.x, T()), v.bits.y, T()), v.bits.z,
+                                    T()), v.bits.w, T());
+    if (!reaches<T>(most, f.threshold))
+        return;
+    for (unsigned j = 0; j < packed<T>::COUNT; j++)
+        flag1<T>(f, (unsigned)((i + j) % f.width), v.at[j]);
+}
+
 /* y[i] = f(y[i], x[i]) for i < count, in vectors of 16 bytes if `vectors`. */
 template <typename T, typename F>
-static __global__ void combine(T *y, const T *x, size_t count, bool vectors, F f)
+static __global__ void combine(T *y, const T *x, size_t count, bool vectors, F f,
+                               const __grid_constant__ osc_cuda_flags flags)
 {
     const int PER = packed<T>::COUNT;
     size_t id = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
     size_t whole = vectors ? count / PER : 0;
+    clear_next(flags);
     for (size_t i = id; i < whole; i += step) {
         packed<T> a, b;
         a.bits = ((const uint4 *)y)[i];
@@ -22,20 +39,24 @@ static __global__ void combine(T *y, const T *x, size_t count, bool vectors, F f
         for (int j = 0; j < PER; j++)
             a.at[j] = from_float<T>(f(to_float(a.at[j]), x == NULL ? 0.0f : to_float(b.at[j])));
         ((uint4 *)y)[i] = a.bits;
+        flag_some<T>(flags, i * PER, a);
     }
-    for (size_t i = whole * PER + id; i < count; i += step)
+    for (size_t i = whole * PER + id; i < count; i += step) {
         y[i] = from_float<T>(f(to_float(y[i]), x == NULL ? 0.0f : to_float(x[i])));
+        if (flags.bits != NULL)
+            flag1<T>(flags, (unsigned)(i % flags.width), y[i]);
+    }
 }
 
 template <typename T, typename F>
 static osc_status launch(osc_device *device, void *y, const void *x, size_t count, F f,
-                         const char *what)
+                         const osc_cuda_flags &flags, const char *what)
 {
     bool vectors = is_aligned16(y) && is_aligned16(x);
     size_t items = vectors ? count / packed<T>::COUNT + 1 : count;
     size_t blocks = (items + THREADS - 1) / THREADS, most = (size_t)device->processors * 32;
     combine<<<(unsigned)(blocks < most ? blocks : most), THREADS, 0, device->stream>>>(
-        (T *)y, (const T *)x, count, vectors, f);
+        (T *)y, (const T *)x, count, vectors, f, flags);
     return osc_cuda_launched(what);
 }
 
@@ -45,7 +66,8 @@ struct plus {
 
 osc_status osc_cuda_add(osc_device *device, void *y, const void *x, size_t count)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, count, plus(), "addition");
+    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, count, plus(), osc_cuda_flags(),
+                             "addition");
 }
 
 struct times {
@@ -54,31 +76,33 @@ struct times {
 
 osc_status osc_cuda_multiply(osc_device *device, void *y, const void *x, size_t count)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, count, times(), "product of values");
+    osc_cuda_flags flags;
+    OSC_TRY(osc_cuda_flags_again(device, &flags, y, count));
+    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, count, times(), flags,
+                             "product of values");
 }
 
 template <osc_act ACT> struct applied {
     __device__ float operator()(float y, float) const { return activate<ACT>(y); }
 };
 
+template <osc_act ACT>
+static osc_status launch_act(osc_device *device, void *x, size_t count)
+{
+    osc_cuda_flags flags;
+    OSC_TRY(osc_cuda_flags_again(device, &flags, x, count));
+    return OSC_CUDA_BY_DTYPE(device, launch, device, x, NULL, count, applied<ACT>(), flags,
+                             "activation function");
+}
+
 osc_status osc_cuda_activate(osc_device *device, void *x, osc_act act, size_t count)
 {
-    static const char what[] = "activation function";
     switch (act) {
-    case OSC_ACT_NONE:
-        return OSC_OK;
-    case OSC_ACT_RELU:
-        return OSC_CUDA_BY_DTYPE(device, launch, device, x, NULL, count, applied<OSC_ACT_RELU>(),
-                                 what);
-    case OSC_ACT_GELU:
-        return OSC_CUDA_BY_DTYPE(device, launch, device, x, NULL, count, applied<OSC_ACT_GELU>(),
-                                 what);
-    case OSC_ACT_GELU_TANH:
-        return OSC_CUDA_BY_DTYPE(device, launch, device, x, NULL, count,
-                                 applied<OSC_ACT_GELU_TANH>(), what);
-    case OSC_ACT_SILU:
-        return OSC_CUDA_BY_DTYPE(device, launch, device, x, NULL, count, applied<OSC_ACT_SILU>(),
-                                 what);
+    case OSC_ACT_NONE: return OSC_OK;
+    case OSC_ACT_RELU: return launch_act<OSC_ACT_RELU>(device, x, count);
+    case OSC_ACT_GELU: return launch_act<OSC_ACT_GELU>(device, x, count);
+    case OSC_ACT_GELU_TANH: return launch_act<OSC_ACT_GELU_TANH>(device, x, count);
+    case OSC_ACT_SILU: return launch_act<OSC_ACT_SILU>(device, x, count);
     }
     return OSC_OK;
 }

@@ -1,6 +1,7 @@
 /* Work that is issued again and again, kept as a CUDA graph. */
 #include <config.h>
 #include "cuda/backend.h"
+#include "cuda/known.h"
 #include "cuda/watch.h"
 
 int32_t *osc_cuda_graph_ids(osc_device *device)
@@ -12,6 +13,7 @@ int32_t *osc_cuda_graph_ids(osc_device *device)
 osc_status osc_cuda_graph_begin(osc_device *device)
 {
     OSC_TRY(osc_cuda_claim_all(device));
+    osc_cuda_known_reset(device);
     OSC_CUDA_TRY(cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal),
                  "beginning a graph");
     return OSC_OK;
@@ -37,6 +39,7 @@ osc_status osc_cuda_graph_end(osc_device *device, osc_graph **graph, bool wanted
     cudaGraph_t captured = NULL;
     cudaGraphExec_t instance = (cudaGraphExec_t)*graph;
     cudaError_t error = cudaStreamEndCapture(device->stream, &captured);
+    osc_cuda_known_reset(device);
     if (!wanted || error != cudaSuccess) {
         if (captured != NULL)
             cudaGraphDestroy(captured);
@@ -52,6 +55,7 @@ osc_status osc_cuda_graph_end(osc_device *device, osc_graph **graph, bool wanted
 osc_status osc_cuda_graph_run(osc_device *device, osc_graph *graph)
 {
     OSC_TRY(osc_cuda_claim_all(device));
+    osc_cuda_known_reset(device);
     OSC_CUDA_TRY(cudaGraphLaunch((cudaGraphExec_t)graph, device->stream), "running a graph");
     return OSC_OK;
 }

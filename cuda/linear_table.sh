@@ -9,16 +9,22 @@ function field(name,   value) {
     sub(/^"/, "", value)
     return value
 }
+function either(value) {
+    return value == "" ? "-" : sprintf("%.1f", value)
+}
 function flush() {
     if (width != "")
-        printf "| %s | %s | %.1f | %s | %.1f | %.2f | %s | %s | %.1f | %s |\n", rows, width, fp16,
-            kernel, us, fp16 / us, alone == "" ? "-" : sprintf("%.1f", alone), coding, sums, error
-    alone = ""
+        printf "| %s | %s | %.1f | %s | %.1f | %.2f | %s | %s | %s | %s | %s | %s | %.1f | %s |\n",
+            rows, width, fp16, kernel, us, fp16 / us, either(behind),
+            behind == "" ? "-" : sprintf("%.2f", fp16 / behind), either(alone), coding,
+            either(known), either(again), sums, error
+    alone = behind = known = again = ""
 }
 BEGIN {
-    print "| rows | width | fp16 | kernel | llm-int8 | fp16 / llm-int8 | product alone | " \
-          "coding x alone | cuBLASLt int8 sums | error |"
-    print "|---|---|---|---|---|---|---|---|---|---|"
+    print "| rows | width | fp16 | kernel | llm-int8 | fp16 / llm-int8 | behind a norm | " \
+          "fp16 / that | product alone | coding x alone | columns known | codes known | " \
+          "cuBLASLt int8 sums | error |"
+    print "|---|---|---|---|---|---|---|---|---|---|---|---|---|---|"
 }
 /"linear none/ { flush(); rows = field("rows"); width = field("width"); us = 0
                  fp16 = field("median_us"); next }
@@ -26,6 +32,10 @@ BEGIN {
                          us = field("median_us"); kernel = field("kernel"); error = field("error") }
                      next }
 /"linear product/ { if (alone == "" || field("median_us") < alone) alone = field("median_us"); next }
+/"linear behind/ { if (behind == "" || field("median_us") < behind) behind = field("median_us")
+                   next }
+/"linear known columns/ { known = field("median_us"); next }
+/"linear known codes/ { again = field("median_us"); next }
 /"linear coding/ { coding = sprintf("%.1f", field("median_us")); next }
 /"linear int8/ { sums = field("median_us") }
 END { flush() }'

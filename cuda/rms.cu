@@ -1,7 +1,7 @@
-/* RMS norm: y = x / sqrt(mean(x^2) + eps) * weight. */
+/* RMS norm: y = x / sqrt(mean(x^2) + eps) * weight, also with x += more before. */
 #include <config.h>
 #include "cuda/backend.h"
-#include "cuda/element.cuh"
+#include "cuda/flags.cuh"
 
 constexpr unsigned WARP = 32, MOST_THREADS = 512;
 
@@ -22,15 +22,26 @@ static __device__ float block_sum(float value)
 
 /* One row a block, COUNT elements a time; the second reading finds the row in the cache. */
 template <typename T, int COUNT>
-static __global__ void rms_rows(T *y, const T *x, const T *weight, float eps, size_t width)
+static __global__ void rms_rows(T *y, T *x, const T *more, const T *weight, float eps,
+                                size_t width, const __grid_constant__ osc_cuda_flags f)
 {
     struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
-    const piece *in = (const piece *)(x + blockIdx.x * width), *w = (const piece *)weight;
-    piece *out = (piece *)(y + blockIdx.x * width);
+    piece *in = (piece *)(x + blockIdx.x * width), *out = (piece *)(y + blockIdx.x * width);
+    const piece *added = (const piece *)(more + blockIdx.x * width), *w = (const piece *)weight;
     size_t pieces = width / COUNT;
     float square = 0.0f;
+    after_last_kernel();
+    let_next_kernel();
+    clear_next(f);
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
         piece p = in[i];
+        if (more != NULL) {
+            piece q = added[i];
+#pragma unroll
+            for (int j = 0; j < COUNT; j++)
+                p.at[j] = from_float<T>(to_float(p.at[j]) + to_float(q.at[j]));
+            in[i] = p;
+        }
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             square += to_float(p.at[j]) * to_float(p.at[j]);
@@ -42,6 +53,7 @@ static __global__ void rms_rows(T *y, const T *x, const T *weight, float eps, si
         for (int j = 0; j < COUNT; j++)
             p.at[j] = from_float<T>(to_float(p.at[j]) * inverse * to_float(scale.at[j]));
         out[i] = p;
+        flag_piece<T, COUNT>(f, i, p.at);
     }
 }
 
@@ -53,23 +65,28 @@ static unsigned threads_for(size_t pieces)
 }
 
 template <typename T>
-static osc_status launch(osc_device *device, void *y, const void *x, const void *weight, float eps,
-                         size_t rows, size_t width)
+static osc_status launch(osc_device *device, void *y, void *x, const void *more,
+                         const void *weight, float eps, size_t rows, size_t width)
 {
     const int COUNT = packed<T>::COUNT;
-    bool vectors = width % COUNT == 0 && is_aligned16(x) && is_aligned16(y)
+    bool vectors = width % COUNT == 0 && is_aligned16(x) && is_aligned16(y) && is_aligned16(more)
                 && is_aligned16(weight);
-    if (vectors)
-        rms_rows<T, COUNT><<<(unsigned)rows, threads_for(width / COUNT), 0, device->stream>>>(
-            (T *)y, (const T *)x, (const T *)weight, eps, width);
-    else
-        rms_rows<T, 1><<<(unsigned)rows, threads_for(width), 0, device->stream>>>(
-            (T *)y, (const T *)x, (const T *)weight, eps, width);
-    return osc_cuda_launched("RMS norm");
+    osc_cuda_flags flags;
+    OSC_TRY(osc_cuda_flags_for(device, &flags, y, rows, width));
+    return launch_after(device, "RMS norm", vectors ? rms_rows<T, COUNT> : rms_rows<T, 1>,
+                        (unsigned)rows, threads_for(vectors ? width / COUNT : width), 0, (T *)y,
+                        (T *)x, (const T *)more, (const T *)weight, eps, width, flags);
 }
 
 osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,
                             float eps, size_t rows, size_t width)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, weight, eps, rows, width);
+    return OSC_CUDA_BY_DTYPE(device, launch, device, y, (void *)x, NULL, weight, eps, rows,
+                             width);
+}
+
+osc_status osc_cuda_add_rmsnorm(osc_device *device, void *y, void *x, const void *more,
+                                const void *weight, float eps, size_t rows, size_t width)
+{
+    return OSC_CUDA_BY_DTYPE(device, launch, device, y, x, more, weight, eps, rows, width);
 }

@@ -1,7 +1,7 @@
 /* Row operations: embedding, position rows, layer norm. */
 #include <config.h>
 #include "cuda/backend.h"
-#include "cuda/element.cuh"
+#include "cuda/flags.cuh"
 
 constexpr size_t WARP = 32, ROW_THREADS = 512, ROW_SHARED = 48 << 10;
 
@@ -95,21 +95,33 @@ static __device__ float block_sum(float value, float *parts)
 }
 
 /* One row a block, COUNT elements a time.  `row` keeps the row in shared memory when
- * it fits there, else it is read again; the variance is that of x - mean. */
+ * it fits there, else it is read again; the variance is that of x - mean.  Unless `more`
+ * is NULL, x += more comes first. */
 template <typename T, int COUNT>
-static __global__ void norm_rows(T *y, const T *x, const T *weight, const T *bias, float eps,
-                                 size_t width, bool keep)
+static __global__ void norm_rows(T *y, T *x, const T *more, const T *weight, const T *bias,
+                                 float eps, size_t width, bool keep,
+                                 const __grid_constant__ osc_cuda_flags f)
 {
     struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
     extern __shared__ uint4 row_bytes[];
     __shared__ float parts[ROW_THREADS / WARP];
-    piece *row = (piece *)row_bytes;
-    const piece *in = (const piece *)(x + blockIdx.x * width);
+    piece *row = (piece *)row_bytes, *in = (piece *)(x + blockIdx.x * width);
+    const piece *added = (const piece *)(more + blockIdx.x * width);
     piece *out = (piece *)(y + blockIdx.x * width);
     size_t pieces = width / COUNT;
     float sum = 0.0f, square = 0.0f;
+    after_last_kernel();
+    let_next_kernel();
+    clear_next(f);
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
         piece p = in[i];
+        if (more != NULL) {
+            piece q = added[i];
+#pragma unroll
+            for (int j = 0; j < COUNT; j++)
+                p.at[j] = from_float<T>(to_float(p.at[j]) + to_float(q.at[j]));
+            in[i] = p;
+        }
         if (keep)
             row[i] = p;
 #pragma unroll
@@ -143,28 +155,39 @@ static __global__ void norm_rows(T *y, const T *x, const T *weight, const T *bia
             p.at[j] = from_float<T>(v);
         }
         out[i] = p;
+        flag_piece<T, COUNT>(f, i, p.at);
     }
 }
 
 template <typename T>
-static osc_status launch_norm(osc_device *device, void *y, const void *x, const void *weight,
-                              const void *bias, float eps, size_t rows, size_t width)
+static osc_status launch_norm(osc_device *device, void *y, void *x, const void *more,
+                              const void *weight, const void *bias, float eps, size_t rows,
+                              size_t width)
 {
     size_t bytes = width * sizeof(T);
     bool keep = bytes <= ROW_SHARED;
-    if (in_vectors<T>(x, y, width) && is_aligned16(weight) && is_aligned16(bias))
-        norm_rows<T, packed<T>::COUNT>
-            <<<(unsigned)rows, threads_for(width / packed<T>::COUNT), keep ? bytes : 0,
-               device->stream>>>((T *)y, (const T *)x, (const T *)weight, (const T *)bias, eps,
-                                 width, keep);
-    else
-        norm_rows<T, 1><<<(unsigned)rows, threads_for(width), keep ? bytes : 0, device->stream>>>(
-            (T *)y, (const T *)x, (const T *)weight, (const T *)bias, eps, width, keep);
-    return osc_cuda_launched("layer norm");
+    bool vectors = in_vectors<T>(x, y, width) && is_aligned16(more) && is_aligned16(weight)
+                && is_aligned16(bias);
+    osc_cuda_flags flags;
+    OSC_TRY(osc_cuda_flags_for(device, &flags, y, rows, width));
+    return launch_after(device, "layer norm",
+                        vectors ? norm_rows<T, packed<T>::COUNT> : norm_rows<T, 1>,
+                        (unsigned)rows, threads_for(vectors ? width / packed<T>::COUNT : width),
+                        keep ? bytes : 0, (T *)y, (T *)x, (const T *)more, (const T *)weight,
+                        (const T *)bias, eps, width, keep, flags);
 }
 
 osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,
                               const void *bias, float eps, size_t rows, size_t width)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch_norm, device, y, x, weight, bias, eps, rows, width);
+    return OSC_CUDA_BY_DTYPE(device, launch_norm, device, y, (void *)x, NULL, weight, bias, eps,
+                             rows, width);
+}
+
+osc_status osc_cuda_add_layernorm(osc_device *device, void *y, void *x, const void *more,
+                                  const void *weight, const void *bias, float eps, size_t rows,
+                                  size_t width)
+{
+    return OSC_CUDA_BY_DTYPE(device, launch_norm, device, y, x, more, weight, bias, eps, rows,
+                             width);
 }

@@ -1,6 +1,7 @@
 /* Several GPUs of a host, each with a device of its own. */
 #include <config.h>
 #include "cuda/backend.h"
+#include "cuda/known.h"
 
 osc_status osc_cuda_select(osc_device *device)
 {
@@ -13,6 +14,7 @@ static osc_status copy(osc_device *to, void *dst, osc_device *from, const void *
 {
     if (bytes == 0)
         return OSC_OK;
+    osc_cuda_known_forget(to, dst, bytes);
     OSC_CUDA_TRY(cudaMemcpyPeerAsync(dst, to->index, src, from->index, bytes, to->stream),
                  "copying between GPUs");
     return OSC_OK;

@@ -1,6 +1,7 @@
 /* What watch.h says. */
 #include <config.h>
 #include "cuda/watch.h"
+#include "cuda/known.h"
 
 #include "base/alloc.h"
 
@@ -86,6 +87,7 @@ osc_status osc_cuda_claim(osc_device *device, const void *y, size_t bytes)
     const struct osc_cuda_watch *w = device->watched;
     const char *from = y, *to = from + bytes;
     size_t last = 0;
+    osc_cuda_known_forget(device, y, bytes);
     for (size_t i = 0; i < w->count; i++) {
         size_t at = (w->first + i) % WATCHED;
         if (from < w->at[at].to && w->at[at].from < to)
@@ -96,6 +98,7 @@ osc_status osc_cuda_claim(osc_device *device, const void *y, size_t bytes)
 
 osc_status osc_cuda_claim_all(osc_device *device)
 {
+    osc_cuda_known_forget(device, NULL, 0);
     return forget(device, device->watched->count);
 }
 

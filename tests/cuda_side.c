@@ -19,30 +19,26 @@ void cuda_choose(osc_device *device, size_t kernel)
     osc_cuda_codes_choose(device, kernel);
 }
 
-bool cuda_graph_begin(osc_device *device)
+static osc_cuda_layer layer_of(const void *x, const osc_coding *coding, size_t rows, size_t k)
 {
-    return cudaStreamBeginCapture(device->stream, cudaStreamCaptureModeThreadLocal)
-        == cudaSuccess;
+    return (osc_cuda_layer){ .x = x, .coding = *coding, .rows = rows, .k = k };
 }
 
-cuda_graph *cuda_graph_end(osc_device *device)
+bool cuda_knows_columns(const osc_device *device, const void *x, const osc_coding *coding,
+                        size_t rows, size_t k)
 {
-    cudaGraph_t graph;
-    cudaGraphExec_t run = NULL;
-    if (cudaStreamEndCapture(device->stream, &graph) != cudaSuccess)
-        return NULL;
-    if (cudaGraphInstantiate(&run, graph, 0) != cudaSuccess)
-        run = NULL;
-    cudaGraphDestroy(graph);
-    return (cuda_graph *)run;
+    osc_cuda_layer p = layer_of(x, coding, rows, k);
+    return osc_cuda_flags_of(device, &p) != NULL;
 }
 
-bool cuda_graph_run(osc_device *device, cuda_graph *graph)
+bool cuda_knows_codes(const osc_device *device, const void *x, const osc_coding *coding,
+                      size_t rows, size_t k)
 {
-    return cudaGraphLaunch((cudaGraphExec_t)graph, device->stream) == cudaSuccess;
+    osc_cuda_layer p = layer_of(x, coding, rows, k);
+    return osc_cuda_codes_known(device, &p);
 }
 
-void cuda_graph_free(cuda_graph *graph)
+void cuda_forget(osc_device *device)
 {
-    cudaGraphExecDestroy((cudaGraphExec_t)graph);
+    osc_cuda_known_forget(device, NULL, 0);
 }

@@ -14,11 +14,12 @@ const char *cuda_kernel(size_t i);
 /* SIZE_MAX: the best one for each product. */
 void cuda_choose(osc_device *device, size_t kernel);
 
-/* Work between begin and end goes into a graph instead of to the device. */
-typedef struct cuda_graph cuda_graph;
-bool cuda_graph_begin(osc_device *device);
-cuda_graph *cuda_graph_end(osc_device *device);
-bool cuda_graph_run(osc_device *device, cuda_graph *graph);
-void cuda_graph_free(cuda_graph *graph);
+/* Whether the next product of codes over x [rows, k] finds its removed columns, or its codes
+ * too, already there; and nothing is known any more. */
+bool cuda_knows_columns(const osc_device *device, const void *x, const osc_coding *coding,
+                        size_t rows, size_t k);
+bool cuda_knows_codes(const osc_device *device, const void *x, const osc_coding *coding,
+                      size_t rows, size_t k);
+void cuda_forget(osc_device *device);
 
 #endif

@@ -245,6 +245,49 @@ START_TEST(test_rmsnorm)
 }
 END_TEST
 
+static void same_bits(const char *what, const values *a, const values *b)
+{
+    size_t bytes = a->count * osc_dtype_size(cuda->dtype);
+    char *here = osc_alloc(bytes, 1), *there = osc_alloc(bytes, 1);
+    must(cuda->get(gpu, here, a->there, bytes));
+    must(cuda->get(gpu, there, b->there, bytes));
+    ck_assert_msg(memcmp(here, there, bytes) == 0, "%s, %zu values", what, a->count);
+    osc_free(here);
+    osc_free(there);
+}
+
+/* In one pass the bits of addition and norm apart. */
+START_TEST(test_add_norm)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 5, 7 }, { 3, 257 }, { 40, 768 }, { 2, 4096 },
+                                        { 2, 30000 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++) {
+        size_t rows = shapes[s][0], width = shapes[s][1], n = rows * width;
+        values w = make(width, 1, 6), b = make(width, 1, 7), more = make(n, 2, 8);
+        for (int rms = 0; rms < 2; rms++) {
+            values x = make(n, 3, 5), y = make(n, 0, 1), z = make(n, 3, 5), apart = make(n, 0, 1);
+            must(cuda->add(gpu, z.there, more.there, n));
+            if (rms) {
+                must(cuda->rmsnorm(gpu, apart.there, z.there, w.there, 1e-6f, rows, width));
+                must(cuda->add_rmsnorm(gpu, y.there, x.there, more.there, w.there, 1e-6f, rows,
+                                       width));
+            } else {
+                must(cuda->layernorm(gpu, apart.there, z.there, w.there, b.there, 1e-5f, rows,
+                                     width));
+                must(cuda->add_layernorm(gpu, y.there, x.there, more.there, w.there, b.there,
+                                         1e-5f, rows, width));
+            }
+            same_bits("sum", &x, &z);
+            same_bits("norm of the sum", &y, &apart);
+            drop(&x); drop(&y); drop(&z); drop(&apart);
+        }
+        drop(&w); drop(&b); drop(&more);
+    }
+    close_both();
+}
+END_TEST
+
 START_TEST(test_rotate)
 {
     static const struct { size_t rows, heads, size, dim, first; bool neighbours; } cases[] = {
@@ -1027,6 +1070,7 @@ int main(void)
     tcase_add_loop_test(operations, test_tables, 0, TYPES);
     tcase_add_loop_test(operations, test_layernorm, 0, TYPES);
     tcase_add_loop_test(operations, test_rmsnorm, 0, TYPES);
+    tcase_add_loop_test(operations, test_add_norm, 0, TYPES);
     tcase_add_loop_test(operations, test_rotate, 0, TYPES);
     tcase_add_loop_test(operations, test_elementwise, 0, TYPES);
     tcase_add_loop_test(operations, test_clear, 0, TYPES);

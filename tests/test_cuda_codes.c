@@ -112,7 +112,7 @@ typedef struct {
 
 /* One device for each element type for all tests, planned for the largest shape. */
 static osc_device *opened[2];
-enum { MOST_ROWS = 1024, WIDEST = 8192 };
+enum { MOST_ROWS = 1024, WIDEST = 40960 };
 
 static void open_device(device_layer *d, osc_dtype dtype)
 {
@@ -488,15 +488,14 @@ START_TEST(test_graph)
 {
     numbers a = numbers_new(OSC_F16, 200, 264, 320, 3);
     device_layer d;
-    cuda_graph *graph;
+    osc_graph *graph = NULL;
     float *first = osc_alloc(a.rows * a.n, 4), *y = osc_alloc(a.rows * a.n, 4);
     uint16_t *half = osc_alloc(a.rows * a.n, 2);
     device_open(&d, "llm-int8", &a);
     device_apply(&d, first, &a, OSC_ACT_RELU);
-    ck_assert(cuda_graph_begin(d.device));
+    done(d.cuda->graph_begin(d.device));
     done(d.choice.scheme->apply(&d.linear, d.cuda, d.device, d.y, d.x, OSC_ACT_RELU, a.rows));
-    graph = cuda_graph_end(d.device);
-    ck_assert_ptr_nonnull(graph);
+    done(d.cuda->graph_end(d.device, &graph, true));
     for (size_t i = 0; i < 7; i++) {
         if (i % 2 == 1)   /* another set of columns in between */
             for (size_t t = 0; t < a.rows; t++)
@@ -505,13 +504,13 @@ START_TEST(test_graph)
         done(d.cuda->put(d.device, d.x, a.x16, a.rows * a.k * 2));
         device_apply(&d, first, &a, OSC_ACT_RELU);
         for (size_t again = 0; again < i; again++)
-            ck_assert(cuda_graph_run(d.device, graph));
+            done(d.cuda->graph_run(d.device, graph));
         done(d.cuda->get(d.device, half, d.y, a.rows * a.n * 2));
         for (size_t j = 0; j < a.rows * a.n; j++)
             y[j] = osc_f16_to_float(half[j]);
         same_floats("replay", y, first, a.rows * a.n);
     }
-    cuda_graph_free(graph);
+    d.cuda->graph_free(d.device, graph);
     device_close(&d);
     osc_free(first);
     osc_free(y);
@@ -560,6 +559,344 @@ START_TEST(test_small)
 }
 END_TEST
 
+/* --- what is known of x ------------------------------------------------------------------------ */
+
+/* y as it lies in memory. */
+static void fetch_outputs(const device_layer *d, uint16_t *y, const numbers *a)
+{
+    done(d->cuda->get(d->device, y, d->y, a->rows * a->n * 2));
+}
+
+static void apply_only(const device_layer *d, const void *x, const numbers *a)
+{
+    done(d->choice.scheme->apply(&d->linear, d->cuda, d->device, d->y, x, OSC_ACT_RELU, a->rows));
+}
+
+static bool columns_known(const device_layer *d, const numbers *a)
+{
+    return cuda_knows_columns(d->device, d->x, &d->choice.coding, a->rows, a->k);
+}
+
+static bool codes_known(const device_layer *d, const numbers *a)
+{
+    return cuda_knows_codes(d->device, d->x, &d->choice.coding, a->rows, a->k);
+}
+
+/* Kernels that make the x of a layer, and tell which columns of it reach the threshold. */
+typedef enum {
+    LAYERNORM, RMSNORM, ATTENTION, PRODUCT, THEN_ACTIVATED, THEN_MULTIPLIED, MAKERS
+} maker;
+
+typedef struct {
+    maker        kind;
+    void        *from, *weight, *bias;      /* of norms; `from` is q, k and v too */
+    device_layer first;                     /* of PRODUCT and what is THEN done to its y */
+    numbers      inputs;
+} source;
+
+static void source_open(source *s, maker kind, const device_layer *d, const numbers *a,
+                        const char *scheme)
+{
+    uint64_t seed = 90 + kind;
+    float *values = osc_alloc(a->rows * a->k, 4), *scale = osc_alloc(a->k, 4);
+    uint16_t *half = osc_alloc(a->rows * a->k, 2);
+    memset(s, 0, sizeof *s);
+    s->kind = kind;
+    random_fill(values, a->rows * a->k, 1.0f, &seed);
+    random_fill(scale, a->k, 1.0f, &seed);
+    for (size_t i = 0; i < a->k; i += 37)
+        scale[i] += 12.0f;
+    for (size_t i = 0; i < a->rows * a->k; i++)      /* o is a mean of v's rows */
+        values[i] += kind == ATTENTION && i % a->k % 29 == 3 ? 9.0f : 0.0f;
+    if (a->rows > 4 && kind != ATTENTION) {
+        values[2 * a->k] = NAN;
+        values[4 * a->k + a->k / 2] = INFINITY;
+    }
+    done(d->cuda->alloc(d->device, &s->from, a->rows * a->k * 2));
+    done(d->cuda->alloc(d->device, &s->weight, a->k * 2));
+    done(d->cuda->alloc(d->device, &s->bias, a->k * 2));
+    keep16(half, values, a->rows * a->k, a->dtype);
+    done(d->cuda->put(d->device, s->from, half, a->rows * a->k * 2));
+    keep16(half, scale, a->k, a->dtype);
+    done(d->cuda->put(d->device, s->weight, half, a->k * 2));
+    done(d->cuda->put(d->device, s->bias, half, a->k * 2));
+    if (kind >= PRODUCT) {
+        s->inputs = numbers_new(a->dtype, a->rows, a->k, 70, 12);
+        for (size_t i = 0; i < a->k; i += 41)
+            s->inputs.bias[i] += 11.0f;
+        numbers_round(&s->inputs);
+        device_open(&s->first, scheme, &s->inputs);
+    }
+    osc_free(values);
+    osc_free(scale);
+    osc_free(half);
+}
+
+static void source_close(source *s, const device_layer *d)
+{
+    d->cuda->release(d->device, s->from);
+    d->cuda->release(d->device, s->weight);
+    d->cuda->release(d->device, s->bias);
+    if (s->kind < PRODUCT)
+        return;
+    device_close(&s->first);
+    numbers_free(&s->inputs);
+}
+
+static void source_make(const source *s, const device_layer *d, const numbers *a)
+{
+    size_t heads = a->k % 64 == 0 ? a->k / 64 : 1;
+    osc_attention args = { .tokens = a->rows, .heads = heads, .head_size = a->k / heads,
+                           .scale = 0.1f };
+    if (s->kind == LAYERNORM)
+        done(d->cuda->layernorm(d->device, d->x, s->from, s->weight, s->bias, 1e-5f, a->rows,
+                                a->k));
+    else if (s->kind == RMSNORM)
+        done(d->cuda->rmsnorm(d->device, d->x, s->from, s->weight, 1e-5f, a->rows, a->k));
+    else if (s->kind == ATTENTION)
+        done(d->cuda->attention(d->device, d->x, s->from, s->from, s->from, &args));
+    else
+        done(s->first.choice.scheme->apply(&s->first.linear, d->cuda, d->device, d->x, s->first.x,
+                                           s->kind == PRODUCT ? OSC_ACT_RELU : OSC_ACT_NONE,
+                                           a->rows));
+    if (s->kind == THEN_ACTIVATED)
+        done(d->cuda->activate(d->device, d->x, OSC_ACT_GELU, a->rows * a->k));
+    if (s->kind == THEN_MULTIPLIED)
+        done(d->cuda->multiply(d->device, d->x, s->from, a->rows * a->k));
+}
+
+/* Few queries have a kernel that tells nothing, and so have wide heads. */
+static bool tells(const source *s, const numbers *a)
+{
+    bool wide = a->k % 64 != 0 && a->k > 128, few = a->rows <= 4 && a->k % 8 == 0;
+    return a->rows > 2 && (s->kind != ATTENTION || (!wide && !few));
+}
+
+/* The same columns, codes and outputs, bit for bit, where the columns of x are known, where
+ * they are not, and where its codes are there already. */
+static void check_known(const char *what, const device_layer *d, const source *s,
+                        const numbers *a)
+{
+    size_t bytes = a->rows * a->n * 2;
+    uint16_t *y = osc_alloc(bytes, 1), *want = osc_alloc(bytes, 1);
+    osc_code_view mine = view_new(a->rows, a->n, a->k), its = view_new(a->rows, a->n, a->k);
+    cuda_forget(d->device);
+    source_make(s, d, a);
+    check(columns_known(d, a) == tells(s, a), "%s: columns known", what);
+    done(d->choice.scheme->view(&d->linear, d->cuda, d->device, &mine, d->x, a->rows));
+    cuda_forget(d->device);
+    done(d->choice.scheme->view(&d->linear, d->cuda, d->device, &its, d->x, a->rows));
+    same_view(what, &mine, &its, a);
+    for (size_t i = 0; cuda_kernel(i) != NULL; i++) {
+        cuda_choose(d->device, i);
+        source_make(s, d, a);
+        check(columns_known(d, a) == tells(s, a), "%s: columns known", what);
+        apply_only(d, d->x, a);
+        fetch_outputs(d, y, a);
+        cuda_forget(d->device);
+        apply_only(d, d->x, a);
+        fetch_outputs(d, want, a);
+        check(memcmp(y, want, bytes) == 0, "%s, %s: known columns", what, cuda_kernel(i));
+        source_make(s, d, a);
+        apply_only(d, d->x, a);
+        apply_only(d, d->x, a);
+        fetch_outputs(d, y, a);
+        check(memcmp(y, want, bytes) == 0, "%s, %s: codes again", what, cuda_kernel(i));
+    }
+    cuda_choose(d->device, SIZE_MAX);
+    view_free(&mine);
+    view_free(&its);
+    osc_free(y);
+    osc_free(want);
+}
+
+static const struct { size_t rows, n, k; } known_shapes[] = {
+    { 3, 5, 1 }, { 9, 66, 31 }, { 8, 64, 64 }, { 2, 24, 64 }, { 4, 67, 128 }, { 33, 70, 257 },
+    /* the former are small enough for a sanitizer */
+    { 7, 65, 130 }, { 130, 129, 320 }, { 241, 264, 1000 }, { 300, 264, 768 }, { 65, 70, 4099 },
+    { 140, 264, 4096 }, { 5, 40, 20000 }, { 5, 24, 40960 },
+};
+enum { KNOWN_SHAPES = sizeof known_shapes / sizeof *known_shapes, KNOWN_SMALL = 6 };
+
+START_TEST(test_known_columns)
+{
+    static const char *const forms[] = {
+        "llm-int8", "llm-int8:weights=int8", "llm-int8:threshold=1.2", "llm-int8:threshold=0",
+        "llm-int8:threshold=1e4", "llm-int8:threshold=inf",
+    };
+    size_t i = (size_t)_i / 2;
+    for (size_t f = 0; f < sizeof forms / sizeof *forms; f++) {
+        numbers a = numbers_new(_i % 2 == 0 ? OSC_F16 : OSC_BF16, known_shapes[i].rows,
+                                known_shapes[i].n, known_shapes[i].k, 40 + f);
+        device_layer d;
+        device_open(&d, forms[f], &a);
+        apply_only(&d, d.x, &a);             /* from now on columns are looked for */
+        for (maker kind = 0; kind < MAKERS; kind++) {
+            source s;
+            char what[160];
+            if ((kind == ATTENTION && a.k > 4096) || (f > 1 && (f + i) % MAKERS != kind))
+                continue;
+            snprintf(what, sizeof what, "%s, maker %d, %s, %zu x %zu x %zu", forms[f], (int)kind,
+                     osc_dtype_name(a.dtype), a.rows, a.n, a.k);
+            source_open(&s, kind, &d, &a, forms[f]);
+            check_known(what, &d, &s, &a);
+            source_close(&s, &d);
+        }
+        device_close(&d);
+        numbers_free(&a);
+    }
+}
+END_TEST
+
+/* Products of two weights with one x, which the second finds coded. */
+START_TEST(test_shared_codes)
+{
+    static const size_t rows[] = { 2, 5, 140 };
+    for (size_t s = 0; s < SCHEMES; s++) {
+        for (size_t r = 0; r < 3; r++) {
+            numbers a = numbers_new(OSC_F16, rows[r], 264, 272, 3);
+            numbers b = numbers_new(OSC_F16, rows[r], 135, 272, 4);
+            device_layer d, e;
+            uint16_t *y = osc_alloc(b.rows * b.n, 2), *want = osc_alloc(b.rows * b.n, 2);
+            device_open(&d, schemes[s], &a);
+            device_open(&e, schemes[s], &b);
+            apply_only(&e, d.x, &b);
+            fetch_outputs(&e, want, &b);
+            apply_only(&d, d.x, &a);
+            check(rows[r] == 2 || codes_known(&d, &a) == (strstr(schemes[s], "q8") == NULL),
+                  "%s: codes known", schemes[s]);
+            apply_only(&e, d.x, &b);
+            fetch_outputs(&e, y, &b);
+            check(memcmp(y, want, b.rows * b.n * 2) == 0, "%s, %zu rows: the second weight",
+                  schemes[s], rows[r]);
+            device_close(&d);
+            device_close(&e);
+            osc_free(y);
+            osc_free(want);
+            numbers_free(&a);
+            numbers_free(&b);
+        }
+    }
+}
+END_TEST
+
+/* What a session, a hook or an ablation may do to x between the norm and the product. */
+typedef enum {
+    PUT, HOST_PUT, CLEAR, ADD, MULTIPLY, ACTIVATE, COPY, PRODUCT_OF_FLOATS, ROTATE, ADD_ROWS, EMBED,
+    RELEASE, WRITERS
+} writer;
+
+static void write_some(writer how, const device_layer *d, const source *s, const numbers *a)
+{
+    static const uint32_t columns[] = { 0, 37, 5 };
+    static const int32_t ids[64];
+    size_t count = a->rows * a->k;
+    osc_tensor table = osc_tensor_make(s->from, a->dtype, 2, (size_t[]){ a->rows, a->k });
+    osc_rotary rotary = { .dim = 8, .base = 100.0f };
+    char *late = (char *)d->x + (a->rows - 1) * a->k * 2;       /* the last row */
+    void *memory;
+    switch (how) {
+    case PUT: done(d->cuda->put(d->device, late, a->x16, 2)); break;
+    case HOST_PUT: done(d->cuda->host_put(d->device, late, a->dtype, a->x, a->k)); break;
+    case CLEAR: done(d->cuda->clear(d->device, d->x, a->rows, a->k, columns, 3)); break;
+    case ADD: done(d->cuda->add(d->device, d->x, s->from, count)); break;
+    case MULTIPLY: done(d->cuda->multiply(d->device, d->x, s->from, count)); break;
+    case ACTIVATE: done(d->cuda->activate(d->device, late, OSC_ACT_RELU, a->k)); break;
+    case COPY: done(d->cuda->copy(d->device, late, s->from, a->k)); break;
+    case PRODUCT_OF_FLOATS:
+        done(d->cuda->matmul(d->device, late, s->from, s->from, NULL, OSC_ACT_NONE, 1, 1, a->k));
+        break;
+    case ROTATE: done(d->cuda->rotate(d->device, d->x, &rotary, a->rows, a->k / 8, 8)); break;
+    case ADD_ROWS: done(d->cuda->add_rows(d->device, d->x, &table, 0, a->rows)); break;
+    case EMBED: done(d->cuda->embed(d->device, late, &table, ids, 1)); break;
+    default:
+        done(d->cuda->alloc(d->device, &memory, 64));
+        d->cuda->release(d->device, memory);
+    }
+}
+
+START_TEST(test_forgotten)
+{
+    numbers a = numbers_new(OSC_F16, 40, 66, 72, 9);
+    uint16_t *y = osc_alloc(a.rows * a.n, 2), *want = osc_alloc(a.rows * a.n, 2);
+    device_layer d;
+    source s;
+    device_open(&d, "llm-int8", &a);
+    apply_only(&d, d.x, &a);
+    source_open(&s, LAYERNORM, &d, &a, "llm-int8");
+    for (writer how = 0; how < WRITERS; how++) {
+        source_make(&s, &d, &a);
+        ck_assert(columns_known(&d, &a));
+        apply_only(&d, d.x, &a);
+        ck_assert(columns_known(&d, &a) && codes_known(&d, &a));
+        write_some(how, &d, &s, &a);
+        check(!columns_known(&d, &a) && !codes_known(&d, &a), "writer %d", (int)how);
+        apply_only(&d, d.x, &a);
+        fetch_outputs(&d, y, &a);
+        cuda_forget(d.device);
+        apply_only(&d, d.x, &a);
+        fetch_outputs(&d, want, &a);
+        check(memcmp(y, want, a.rows * a.n * 2) == 0, "writer %d: outputs", (int)how);
+    }
+    source_close(&s, &d);
+    device_close(&d);
+    osc_free(y);
+    osc_free(want);
+    numbers_free(&a);
+}
+END_TEST
+
+/* A norm and the products behind it as a graph: no replay finds what another has left, nor
+ * does what is done directly in between. */
+START_TEST(test_known_in_graph)
+{
+    numbers a = numbers_new(OSC_F16, 150, 264, 320, 3);
+    size_t bytes = a.rows * a.n * 2;
+    uint16_t *y = osc_alloc(bytes, 1), *want = osc_alloc(bytes, 1);
+    device_layer d;
+    source s;
+    osc_graph *graph = NULL;
+    device_open(&d, "llm-int8", &a);
+    source_open(&s, LAYERNORM, &d, &a, "llm-int8");
+    for (size_t i = 0; i < 2; i++) {                /* the second time with flags */
+        source_make(&s, &d, &a);
+        apply_only(&d, d.x, &a);
+    }
+    done(d.cuda->graph_begin(d.device));
+    for (size_t i = 0; i < 3; i++) {
+        source_make(&s, &d, &a);
+        ck_assert(columns_known(&d, &a));
+        apply_only(&d, d.x, &a);
+        apply_only(&d, d.x, &a);
+    }
+    done(d.cuda->graph_end(d.device, &graph, true));
+    ck_assert(!columns_known(&d, &a) && !codes_known(&d, &a));
+    for (size_t i = 0; i < 9; i++) {
+        for (size_t t = 0; t < a.rows; t++)
+            a.x[t * a.k + i * 13] = 30.0f;
+        numbers_round(&a);
+        done(d.cuda->put(d.device, s.from, a.x16, a.rows * a.k * 2));
+        for (size_t j = 0; j < i % 3; j++)
+            source_make(&s, &d, &a);
+        apply_only(&d, d.x, &a);
+        done(d.cuda->graph_run(d.device, graph));
+        ck_assert(!columns_known(&d, &a) && !codes_known(&d, &a));
+        fetch_outputs(&d, y, &a);
+        source_make(&s, &d, &a);
+        cuda_forget(d.device);
+        apply_only(&d, d.x, &a);
+        fetch_outputs(&d, want, &a);
+        check(memcmp(y, want, bytes) == 0, "replay %zu", i);
+    }
+    d.cuda->graph_free(d.device, graph);
+    source_close(&s, &d);
+    device_close(&d);
+    osc_free(y);
+    osc_free(want);
+    numbers_free(&a);
+}
+END_TEST
+
 static void add_small(Suite *suite)
 {
     for (size_t i = 0; i < sizeof small / sizeof *small; i++) {
@@ -595,6 +932,17 @@ int main(void)
     tcase_set_timeout(tc, 300);
     tcase_add_test(tc, test_committed);
     tcase_add_test(tc, test_shared);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("known");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, test_known_columns, 2 * KNOWN_SMALL, 2 * KNOWN_SHAPES);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("small-known");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, test_known_columns, 0, 2 * KNOWN_SMALL);
+    tcase_add_test(tc, test_shared_codes);
+    tcase_add_test(tc, test_forgotten);
+    tcase_add_test(tc, test_known_in_graph);
     suite_add_tcase(suite, tc);
     add_small(suite);
     SRunner *runner = srunner_create(suite);

@@ -23,8 +23,10 @@ static osc_status attend(osc_pass *p)
     OSC_TRY(osc_step_attention(p, scale));
     OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
     OSC_TRY(osc_step_deliver(p, OSC_AT_ATTN_OUT, p->branch, p->tokens, hidden));
-    if (p->config->parallel)   /* before the stream changes: the other branch reads the same */
-        OSC_TRY(osc_step_norm(p, p->x, p->resid, OSC_W_NORM1, OSC_B_NORM1));
+    if (!p->config->parallel)
+        return osc_step_add_norm(p, OSC_W_NORM2, OSC_B_NORM2);
+    /* before the stream changes: the other branch reads the same */
+    OSC_TRY(osc_step_norm(p, p->x, p->resid, OSC_W_NORM1, OSC_B_NORM1));
     OSC_TRY(osc_step_add(p));
     return osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->tokens, hidden);
 }
@@ -43,8 +45,6 @@ static osc_status expand(osc_pass *p)
 osc_status osc_block_pass(osc_pass *p)
 {
     OSC_TRY(attend(p));
-    if (!p->config->parallel)
-        OSC_TRY(osc_step_norm(p, p->x, p->resid, OSC_W_NORM2, OSC_B_NORM2));
     return expand(p);
 }
 

@@ -130,46 +130,59 @@ static osc_status embed(osc_pass *p)
     return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
 }
 
-/* x = what the half-block's products multiply.  A copy in post-norm blocks: a hook
- * that changes it must not change the residual stream. */
-static osc_status enter(osc_pass *p, osc_block_slot weight, osc_block_slot bias, osc_point point)
+/* x = what the attention's products multiply.  A copy in post-norm blocks: a hook that
+ * changes it must not change the residual stream. */
+static osc_status enter(osc_pass *p)
 {
+    size_t hidden = p->config->hidden;
     if (p->config->norm_before)
-        OSC_TRY(osc_step_norm(p, p->x, p->resid, weight, bias));
+        OSC_TRY(osc_step_norm(p, p->x, p->resid, OSC_W_NORM1, OSC_B_NORM1));
     else
-        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->tokens * p->config->hidden));
-    return osc_step_deliver(p, point, p->x, p->tokens, p->config->hidden);
+        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->tokens * hidden));
+    return osc_step_deliver(p, OSC_AT_QKV_IN, p->x, p->tokens, hidden);
 }
 
-/* resid += branch, normed in post-norm blocks; `point` is before that norm. */
-static osc_status leave(osc_pass *p, osc_point branch, osc_block_slot weight, osc_block_slot bias)
+/* resid += branch, normed in post-norm blocks, where resid_mid is before that norm; x as
+ * above for the second half. */
+static osc_status turn(osc_pass *p)
 {
-    OSC_TRY(osc_step_deliver(p, branch, p->branch, p->tokens, p->config->hidden));
+    size_t hidden = p->config->hidden;
+    OSC_TRY(osc_step_deliver(p, OSC_AT_ATTN_OUT, p->branch, p->tokens, hidden));
+    if (p->config->norm_before) {
+        OSC_TRY(osc_step_add_norm(p, OSC_W_NORM2, OSC_B_NORM2));
+    } else {
+        OSC_TRY(osc_step_add(p));
+        OSC_TRY(osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->tokens, hidden));
+        OSC_TRY(osc_step_norm(p, p->resid, p->resid, OSC_W_NORM1, OSC_B_NORM1));
+        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->tokens * hidden));
+    }
+    return osc_step_deliver(p, OSC_AT_FC1_IN, p->x, p->tokens, hidden);
+}
+
+static osc_status leave(osc_pass *p)
+{
+    size_t hidden = p->config->hidden;
+    OSC_TRY(osc_step_deliver(p, OSC_AT_MLP_OUT, p->branch, p->tokens, hidden));
     OSC_TRY(osc_step_add(p));
-    if (branch == OSC_AT_ATTN_OUT)
-        OSC_TRY(osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->tokens, p->config->hidden));
     if (!p->config->norm_before)
-        OSC_TRY(osc_step_norm(p, p->resid, p->resid, weight, bias));
-    return OSC_OK;
+        OSC_TRY(osc_step_norm(p, p->resid, p->resid, OSC_W_NORM2, OSC_B_NORM2));
+    return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, hidden);
 }
 
 static osc_status block(osc_pass *p)
 {
     float scale = 1.0f / sqrtf((float)p->config->head_size);
-    OSC_TRY(enter(p, OSC_W_NORM1, OSC_B_NORM1, OSC_AT_QKV_IN));
+    OSC_TRY(enter(p));
     OSC_TRY(osc_step_top1_without(p, scale));
     OSC_TRY(osc_step_linear(p, p->q, p->x, OSC_W_Q, OSC_ACT_NONE));
     OSC_TRY(osc_step_linear(p, p->k, p->x, OSC_W_K, OSC_ACT_NONE));
     OSC_TRY(osc_step_linear(p, p->v, p->x, OSC_W_V, OSC_ACT_NONE));
     OSC_TRY(osc_step_attention(p, scale));
     OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
-    OSC_TRY(leave(p, OSC_AT_ATTN_OUT, OSC_W_NORM1, OSC_B_NORM1));
-
-    OSC_TRY(enter(p, OSC_W_NORM2, OSC_B_NORM2, OSC_AT_FC1_IN));
+    OSC_TRY(turn(p));
     OSC_TRY(osc_step_expand(p, p->x));
     OSC_TRY(osc_step_linear(p, p->branch, p->ffn, OSC_W_FC2, OSC_ACT_NONE));
-    OSC_TRY(leave(p, OSC_AT_MLP_OUT, OSC_W_NORM2, OSC_B_NORM2));
-    return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, p->config->hidden);
+    return leave(p);
 }
 
 static osc_status finish(osc_pass *p)

@@ -175,6 +175,13 @@ struct osc_backend {
     /* y = x / sqrt(mean(x^2) + eps) * weight, per row.  NULL: this backend does not do it. */
     osc_status (*rmsnorm)(osc_device *device, void *y, const void *x, const void *weight,
                           float eps, size_t rows, size_t width);
+    /* x += more, then y = the norm of x; the same bits as by add and layernorm or rmsnorm.
+     * NULL: this backend does not do it. */
+    osc_status (*add_layernorm)(osc_device *device, void *y, void *x, const void *more,
+                                const void *weight, const void *bias, float eps, size_t rows,
+                                size_t width);
+    osc_status (*add_rmsnorm)(osc_device *device, void *y, void *x, const void *more,
+                              const void *weight, float eps, size_t rows, size_t width);
     /* Turns x [rows, heads * D] in place.  NULL: this backend does not do it. */
     osc_status (*rotate)(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
                          size_t heads, size_t head_size);

@@ -301,3 +301,34 @@ osc_status osc_step_add(const osc_pass *pass)
     return pass->backend->add(pass->device, pass->resid, pass->branch,
                               pass->tokens * pass->config->hidden);
 }
+
+/* One pass over the stream where the backend has it; observers may read resid after it. */
+static bool adds_and_norms(const osc_pass *pass)
+{
+    const osc_backend *backend = pass->backend;
+    bool can = pass->config->rms_norm ? backend->add_rmsnorm != NULL
+                                      : backend->add_layernorm != NULL;
+    return can && osc_hooks_at(pass->hooks, OSC_AT_RESID_MID, pass->layer) == 0;
+}
+
+static osc_status add_norm(const osc_pass *pass, const void *weight, const void *bias)
+{
+    const osc_config *config = pass->config;
+    if (config->rms_norm)
+        return pass->backend->add_rmsnorm(pass->device, pass->x, pass->resid, pass->branch, weight,
+                                          config->norm_eps, pass->tokens, config->hidden);
+    return pass->backend->add_layernorm(pass->device, pass->x, pass->resid, pass->branch, weight,
+                                        bias, config->norm_eps, pass->tokens, config->hidden);
+}
+
+osc_status osc_step_add_norm(const osc_pass *pass, osc_block_slot weight, osc_block_slot bias)
+{
+    size_t width = pass->config->hidden;
+    bool together = adds_and_norms(pass);
+    if (together)
+        OSC_TRY(add_norm(pass, pass->vector[weight], pass->vector[bias]));
+    else
+        OSC_TRY(osc_step_add(pass));
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_RESID_MID, pass->resid, pass->tokens, width));
+    return together ? OSC_OK : osc_step_norm(pass, pass->x, pass->resid, weight, bias);
+}

@@ -33,5 +33,8 @@ osc_status osc_step_attention(const osc_pass *pass, float scale);
 osc_status osc_step_expand(const osc_pass *pass, const void *x);
 /* resid += branch. */
 osc_status osc_step_add(const osc_pass *pass);
+/* The same, delivers resid_mid, then x = norm(resid) with the block's vectors of these
+ * slots. */
+osc_status osc_step_add_norm(const osc_pass *pass, osc_block_slot weight, osc_block_slot bias);
 
 #endif
