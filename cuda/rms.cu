@@ -2,6 +2,7 @@
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/element.cuh"
+#include "cuda/launch.cuh"
 
 constexpr unsigned WARP = 32, MOST_THREADS = 512;
 
@@ -29,6 +30,8 @@ static __global__ void rms_rows(T *y, const T *x, const T *weight, float eps, si
     piece *out = (piece *)(y + blockIdx.x * width);
     size_t pieces = width / COUNT;
     float square = 0.0f;
+    let_next_kernel();
+    after_last_kernel();
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
         piece p = in[i];
 #pragma unroll
@@ -59,13 +62,9 @@ static osc_status launch(osc_device *device, void *y, const void *x, const void 
     const int COUNT = packed<T>::COUNT;
     bool vectors = width % COUNT == 0 && is_aligned16(x) && is_aligned16(y)
                 && is_aligned16(weight);
-    if (vectors)
-        rms_rows<T, COUNT><<<(unsigned)rows, threads_for(width / COUNT), 0, device->stream>>>(
-            (T *)y, (const T *)x, (const T *)weight, eps, width);
-    else
-        rms_rows<T, 1><<<(unsigned)rows, threads_for(width), 0, device->stream>>>(
-            (T *)y, (const T *)x, (const T *)weight, eps, width);
-    return osc_cuda_launched("RMS norm");
+    return launch_after(device, "RMS norm", vectors ? rms_rows<T, COUNT> : rms_rows<T, 1>,
+                        dim3((unsigned)rows), threads_for(vectors ? width / COUNT : width), 0,
+                        (T *)y, (const T *)x, (const T *)weight, eps, width);
 }
 
 osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,

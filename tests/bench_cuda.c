@@ -369,6 +369,9 @@ static void bench_decode(const osc_model *model, const char *scheme, size_t leng
     osc_session_close(session);
 }
 
+/* Only the steps of decoding are timed. */
+static bool decoding_alone;
+
 static void bench_model(const char *path, const char *scheme)
 {
     osc_model *model;
@@ -377,6 +380,11 @@ static void bench_model(const char *path, const char *scheme)
     must(osc_model_open(&model, path));
     const osc_config *config = osc_model_config(model);
     size_t length = config->positions < T ? config->positions : T;
+    if (decoding_alone) {
+        bench_decode(model, scheme, length);
+        osc_model_close(model);
+        return;
+    }
     osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length };
     options.devices = devices;
     options.memory = (size_t)(memory * 1e9);
@@ -412,6 +420,8 @@ int main(int argc, char **argv)
             *scheme++ = '\0';
         if (strncmp(argv[i], "devices=", 8) == 0)     /* of the models behind it */
             devices = argv[i] + 8;
+        else if (strcmp(argv[i], "decode") == 0)
+            decoding_alone = true;
         else if (strncmp(argv[i], "memory=", 7) == 0)
             memory = strtod(argv[i] + 7, NULL);
         else

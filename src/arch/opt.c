@@ -141,11 +141,11 @@ static osc_status enter(osc_pass *p, osc_block_slot weight, osc_block_slot bias,
     return osc_step_deliver(p, point, p->x, p->tokens, p->config->hidden);
 }
 
-/* resid += branch, normed in post-norm blocks; `point` is before that norm. */
-static osc_status leave(osc_pass *p, osc_point branch, osc_block_slot weight, osc_block_slot bias)
+/* resid += x w^T + b, normed in post-norm blocks; `branch` is before that norm. */
+static osc_status leave(osc_pass *p, const void *x, osc_block_slot slot, osc_point branch,
+                        osc_block_slot weight, osc_block_slot bias)
 {
-    OSC_TRY(osc_step_deliver(p, branch, p->branch, p->tokens, p->config->hidden));
-    OSC_TRY(osc_step_add(p));
+    OSC_TRY(osc_step_branch(p, x, slot, branch));
     if (branch == OSC_AT_ATTN_OUT)
         OSC_TRY(osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->tokens, p->config->hidden));
     if (!p->config->norm_before)
@@ -158,17 +158,13 @@ static osc_status block(osc_pass *p)
     float scale = 1.0f / sqrtf((float)p->config->head_size);
     OSC_TRY(enter(p, OSC_W_NORM1, OSC_B_NORM1, OSC_AT_QKV_IN));
     OSC_TRY(osc_step_top1_without(p, scale));
-    OSC_TRY(osc_step_linear(p, p->q, p->x, OSC_W_Q, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(p, p->k, p->x, OSC_W_K, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(p, p->v, p->x, OSC_W_V, OSC_ACT_NONE));
+    OSC_TRY(osc_step_qkv(p, p->x));
     OSC_TRY(osc_step_attention(p, scale));
-    OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
-    OSC_TRY(leave(p, OSC_AT_ATTN_OUT, OSC_W_NORM1, OSC_B_NORM1));
+    OSC_TRY(leave(p, p->mix, OSC_W_OUT, OSC_AT_ATTN_OUT, OSC_W_NORM1, OSC_B_NORM1));
 
     OSC_TRY(enter(p, OSC_W_NORM2, OSC_B_NORM2, OSC_AT_FC1_IN));
     OSC_TRY(osc_step_expand(p, p->x));
-    OSC_TRY(osc_step_linear(p, p->branch, p->ffn, OSC_W_FC2, OSC_ACT_NONE));
-    OSC_TRY(leave(p, OSC_AT_MLP_OUT, OSC_W_NORM2, OSC_B_NORM2));
+    OSC_TRY(leave(p, p->ffn, OSC_W_FC2, OSC_AT_MLP_OUT, OSC_W_NORM2, OSC_B_NORM2));
     return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, p->config->hidden);
 }
 
