@@ -17,4 +17,15 @@ template <osc_act ACT> static __device__ __forceinline__ float activate(float x)
     return x;
 }
 
+static __device__ __forceinline__ float activated(float x, osc_act act)
+{
+    switch (act) {
+    case OSC_ACT_RELU: return activate<OSC_ACT_RELU>(x);
+    case OSC_ACT_GELU: return activate<OSC_ACT_GELU>(x);
+    case OSC_ACT_GELU_TANH: return activate<OSC_ACT_GELU_TANH>(x);
+    case OSC_ACT_SILU: return activate<OSC_ACT_SILU>(x);
+    default: return x;
+    }
+}
+
 #endif

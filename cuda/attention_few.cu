@@ -5,6 +5,7 @@
 #include <config.h>
 #include "cuda/attention.cuh"
 #include "cuda/attention_few.h"
+#include "cuda/launch.cuh"
 
 enum {
     THREADS = 128,
@@ -116,6 +117,8 @@ attend_few(T *o, const T *q, const T *k, const T *v, const __grid_constant__ att
     few_part part = { -INFINITY, 0.0f };
     packed<T> bits;
     bits.bits = make_uint4(0, 0, 0, 0);
+    let_next_kernel();
+    after_last_kernel();
     if (mine)
         bits.bits = *(const uint4 *)(q + blockIdx.z * args.width + blockIdx.x * args.head_size
                                      + column);
@@ -169,10 +172,10 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
     few_part *parts = (few_part *)device->piece;
     float *outs = (float *)(parts + (size_t)cells * splits);
     dim3 grid((unsigned)args->heads, splits, (unsigned)args->tokens);
-    attend_few<T, LANES><<<grid, THREADS, 0, device->stream>>>(
-        (T *)o, (const T *)q, (const T *)k, (const T *)v, make_attention_args(device, args, true),
-        each * STEP, parts, outs, device->arrived);
-    OSC_TRY(osc_cuda_launched("attention"));
+    OSC_TRY(launch_after(device, "attention", attend_few<T, LANES>, grid, THREADS, 0, (T *)o,
+                         (const T *)q, (const T *)k, (const T *)v,
+                         make_attention_args(device, args, true), each * STEP, parts, outs,
+                         device->arrived));
     return args->top1 == NULL
         ? OSC_OK : osc_cuda_add_masses(device, args->top1, args->heads, args->tokens);
 }

@@ -88,7 +88,9 @@ osc_status osc_cuda_products_open(osc_device *device);
 void osc_cuda_products_close(osc_device *device);
 osc_status osc_cuda_matmul(osc_device *device, void *y, const void *x, const void *w,
                            const void *bias, osc_act act, size_t rows, size_t n, size_t k);
-/* The same with y of type `out`, the device's or OSC_F32; float32 without a bias. */
+osc_status osc_cuda_matmul_several(osc_device *device, const osc_product *products, size_t count,
+                                   const void *x, size_t rows, size_t k);
+/* matmul with y of type `out`, the device's or OSC_F32; float32 without a bias. */
 osc_status osc_cuda_product(osc_device *device, void *y, osc_dtype out, const void *x,
                             const void *w, const void *bias, osc_act act, size_t rows, size_t n,
                             size_t k);
@@ -96,11 +98,11 @@ osc_status osc_cuda_product_any(osc_device *device, void *y, osc_dtype out, cons
                                 const void *w, const void *bias, bool relu, size_t rows, size_t n,
                                 size_t k);
 
-/* vector.cu: the product of one row, for any type `out` and activation */
+/* vector.cu: products of one row, for any activation; y of type `out`, the device's or
+ * OSC_F32, which is not added to anything. */
 bool osc_cuda_vector_suits(const void *x, const void *w, size_t k);
-osc_status osc_cuda_vector_product(osc_device *device, void *y, osc_dtype out, const void *x,
-                                   const void *w, const void *bias, osc_act act, size_t n,
-                                   size_t k);
+osc_status osc_cuda_vector_products(osc_device *device, osc_dtype out, const osc_product *products,
+                                    size_t count, const void *x, size_t k);
 osc_status osc_cuda_logits(osc_device *device, float *logits, const void *x,
                            const osc_tensor *table, const void *bias);
 
@@ -168,6 +170,11 @@ osc_status osc_cuda_claim_matmul(osc_device *device, void *y, const void *x, con
 osc_status osc_cuda_claim_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                        const osc_coding *coding, const void *bias, osc_act act,
                                        size_t rows, size_t n, size_t k);
+osc_status osc_cuda_claim_matmul_several(osc_device *device, const osc_product *products,
+                                         size_t count, const void *x, size_t rows, size_t k);
+osc_status osc_cuda_claim_codes_matmul_several(osc_device *device, const osc_product *products,
+                                               size_t count, const void *x,
+                                               const osc_coding *coding, size_t rows, size_t k);
 osc_status osc_cuda_claim_activate(osc_device *device, void *x, osc_act act, size_t count);
 osc_status osc_cuda_claim_add(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cuda_claim_copy(osc_device *device, void *y, const void *x, size_t count);

@@ -84,6 +84,32 @@ osc_status osc_cuda_claim_codes_matmul(osc_device *device, void *y, const void *
     return osc_cuda_codes_matmul(device, y, x, w, coding, bias, act, rows, n, k);
 }
 
+static osc_status claim_products(osc_device *device, const osc_product *products, size_t count,
+                                 size_t rows)
+{
+    for (size_t i = 0; i < count; i++) {
+        OSC_TRY(claim(device, products[i].y, rows * products[i].n));
+        if (products[i].plus != NULL)
+            OSC_TRY(claim(device, products[i].plus, rows * products[i].n));
+    }
+    return OSC_OK;
+}
+
+osc_status osc_cuda_claim_matmul_several(osc_device *device, const osc_product *products,
+                                         size_t count, const void *x, size_t rows, size_t k)
+{
+    OSC_TRY(claim_products(device, products, count, rows));
+    return osc_cuda_matmul_several(device, products, count, x, rows, k);
+}
+
+osc_status osc_cuda_claim_codes_matmul_several(osc_device *device, const osc_product *products,
+                                               size_t count, const void *x,
+                                               const osc_coding *coding, size_t rows, size_t k)
+{
+    OSC_TRY(claim_products(device, products, count, rows));
+    return osc_cuda_codes_matmul_several(device, products, count, x, coding, rows, k);
+}
+
 osc_status osc_cuda_claim_activate(osc_device *device, void *x, osc_act act, size_t count)
 {
     OSC_TRY(claim(device, x, count));

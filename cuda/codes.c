@@ -1,5 +1,6 @@
 /* Products of codes on the device: memory, weights, and which kernel multiplies. */
 #include <config.h>
+#include "cuda/backend.h"
 #include "cuda/codes.h"
 
 #include <assert.h>
@@ -308,4 +309,34 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
     if (kernel->flags && act != OSC_ACT_NONE)      /* the next product multiplies it */
         OSC_TRY(osc_cuda_flags_for(device, &p.flags, y, rows, n));
     return kernel->multiply(device, &p);
+}
+
+static osc_status one_by_one(osc_device *device, const osc_product *products, size_t count,
+                             const void *x, const osc_coding *coding, size_t rows, size_t k)
+{
+    for (size_t i = 0; i < count; i++) {
+        const osc_product *p = &products[i];
+        OSC_TRY(osc_cuda_codes_matmul(device, p->y, x, p->w, coding, p->bias, p->act, rows, p->n,
+                                      k));
+        if (p->plus != NULL)
+            OSC_TRY(osc_cuda_add(device, p->plus, p->y, rows * p->n));
+    }
+    return OSC_OK;
+}
+
+osc_status osc_cuda_codes_matmul_several(osc_device *device, const osc_product *products,
+                                         size_t count, const void *x, const osc_coding *coding,
+                                         size_t rows, size_t k)
+{
+    osc_cuda_layer layers[OSC_PRODUCTS];
+    bool together = coding->w != OSC_SHARE_BLOCK;
+    for (size_t i = 0; together && i < count; i++) {
+        const osc_product *p = &products[i];
+        layers[i] = (osc_cuda_layer){ .y = p->y, .plus = p->plus, .x = x, .bias = p->bias,
+                                      .coding = *coding, .act = p->act, .rows = rows, .n = p->n,
+                                      .k = k, .w = osc_cuda_code_weight(p->w, coding, p->n, k) };
+        together = osc_cuda_kernel_for(device, &layers[i]) == &pair;
+    }
+    return together ? osc_cuda_pair_multiply_several(device, layers, count)
+                    : one_by_one(device, products, count, x, coding, rows, k);
 }

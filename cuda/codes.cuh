@@ -6,42 +6,7 @@
 #include "cuda/activate.cuh"
 #include "cuda/codes.h"
 #include "cuda/element.cuh"
-
-/* --- launches that overlap the end of the kernel before -------------------------------- */
-
-/* Waits until the kernel before has ended and its writes can be seen. */
-static __device__ __forceinline__ void after_last_kernel()
-{
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
-/* The next kernel may be set up from now on. */
-static __device__ __forceinline__ void let_next_kernel()
-{
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" :::);
-#endif
-}
-
-template <typename... A, typename... B>
-static osc_status launch_after(osc_device *device, const char *what, void (*kernel)(A...),
-                               unsigned blocks, unsigned threads, size_t shared, B... args)
-{
-    cudaLaunchAttribute early = {};
-    early.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-    early.val.programmaticStreamSerializationAllowed = 1;
-    cudaLaunchConfig_t config = {};
-    config.gridDim = dim3(blocks);
-    config.blockDim = dim3(threads);
-    config.dynamicSmemBytes = shared;
-    config.stream = device->stream;
-    config.attrs = &early;
-    config.numAttrs = device->capability >= 90 ? 1 : 0;
-    OSC_CUDA_TRY(cudaLaunchKernelEx(&config, kernel, A(args)...), what);
-    return OSC_OK;
-}
+#include "cuda/launch.cuh"
 
 /* --- copies and messages --------------------------------------------------------------------- */
 
@@ -165,19 +130,6 @@ static __device__ __forceinline__ int zeropoint_code(float x, code_scale s)
 template <bool ZERO> static __device__ __forceinline__ int code_of(float x, code_scale s)
 {
     return ZERO ? zeropoint_code(x, s) : symmetric_code(x, s.scale);
-}
-
-/* --- activation ---------------------------------------------------------------------------- */
-
-static __device__ __forceinline__ float activated(float x, osc_act act)
-{
-    switch (act) {
-    case OSC_ACT_RELU: return activate<OSC_ACT_RELU>(x);
-    case OSC_ACT_GELU: return activate<OSC_ACT_GELU>(x);
-    case OSC_ACT_GELU_TANH: return activate<OSC_ACT_GELU_TANH>(x);
-    case OSC_ACT_SILU: return activate<OSC_ACT_SILU>(x);
-    default: return x;
-    }
 }
 
 #endif

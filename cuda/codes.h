@@ -92,6 +92,7 @@ typedef struct osc_cuda_codes {
 /* One product.  Pointers are device memory; x and y are of the device's type. */
 typedef struct osc_cuda_layer {
     void       *y;               /* [rows, n] */
+    void       *plus;            /* [rows, n] or NULL, see osc_product; only for codes_pair.cu */
     const void *x;               /* [rows, k] */
     const void *bias;            /* [n] or NULL */
     osc_cuda_weight w;
@@ -147,6 +148,9 @@ bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_layer *p);
 osc_status osc_cuda_wgmma_multiply(osc_device *device, const osc_cuda_layer *p);
 bool osc_cuda_pair_fits(const osc_device *device, const osc_cuda_layer *p);
 osc_status osc_cuda_pair_multiply(osc_device *device, const osc_cuda_layer *p);
+/* Layers of the same x and coding in one kernel; each fits. */
+osc_status osc_cuda_pair_multiply_several(osc_device *device, const osc_cuda_layer *layers,
+                                          size_t count);
 bool osc_cuda_few_fits(const osc_device *device, const osc_cuda_layer *p);
 osc_status osc_cuda_few_multiply(osc_device *device, const osc_cuda_layer *p);
 /* y from sums [rows, count] for rows first .. first+count-1 of codes of w. */

@@ -5,6 +5,7 @@
  * codes. */
 #include <config.h>
 #include "cuda/codes_x.cuh"
+#include "cuda/stream.cuh"
 
 enum {
     THREADS = 256,
@@ -46,14 +47,6 @@ struct facts {
 struct step {
     uint4 low[STEPS], high[STEPS];            /* rows lane / 4 and 8 more */
 };
-
-static __device__ __forceinline__ uint4 stream16(const int8_t *at)
-{
-    uint4 v;
-    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
-                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(at));
-    return v;
-}
 
 /* Neighbouring blocks of the group's codes, so that loads share cache lines. */
 static __device__ __forceinline__ void load_step(step *s, const call &a, unsigned group,

@@ -3,6 +3,7 @@
 #include "cuda/backend.h"
 #include "cuda/activate.cuh"
 #include "cuda/flags.cuh"
+#include "cuda/launch.cuh"
 
 constexpr size_t THREADS = 256, CLEARED = 64;
 
@@ -29,6 +30,8 @@ static __global__ void combine(T *y, const T *x, size_t count, bool vectors, F f
     const int PER = packed<T>::COUNT;
     size_t id = blockIdx.x * (size_t)THREADS + threadIdx.x, step = (size_t)gridDim.x * THREADS;
     size_t whole = vectors ? count / PER : 0;
+    let_next_kernel();
+    after_last_kernel();
     clear_next(flags);
     for (size_t i = id; i < whole; i += step) {
         packed<T> a, b;
@@ -55,9 +58,8 @@ static osc_status launch(osc_device *device, void *y, const void *x, size_t coun
     bool vectors = is_aligned16(y) && is_aligned16(x);
     size_t items = vectors ? count / packed<T>::COUNT + 1 : count;
     size_t blocks = (items + THREADS - 1) / THREADS, most = (size_t)device->processors * 32;
-    combine<<<(unsigned)(blocks < most ? blocks : most), THREADS, 0, device->stream>>>(
-        (T *)y, (const T *)x, count, vectors, f, flags);
-    return osc_cuda_launched(what);
+    return launch_after(device, what, combine<T, F>, dim3((unsigned)(blocks < most ? blocks : most)),
+                        THREADS, 0, (T *)y, (const T *)x, count, vectors, f, flags);
 }
 
 struct plus {

@@ -196,8 +196,10 @@ osc_status osc_cuda_product(osc_device *device, void *y, osc_dtype out, const vo
                             size_t k)
 {
     bool relu = act == OSC_ACT_RELU;
-    if (rows == 1 && osc_cuda_vector_suits(x, w, k))
-        return osc_cuda_vector_product(device, y, out, x, w, bias, act, n, k);
+    if (rows == 1 && osc_cuda_vector_suits(x, w, k)) {
+        osc_product one = { .y = y, .w = w, .bias = bias, .act = act, .n = n };
+        return osc_cuda_vector_products(device, out, &one, 1, x, k);
+    }
     plan_key key = { .rows = rows, .n = n, .k = k, .out = out, .bias = bias != NULL, .relu = relu,
                      .align_x = alignment(x), .align_w = alignment(w), .align_y = alignment(y),
                      .align_bias = bias == NULL ? 0 : alignment(bias) };
@@ -214,4 +216,26 @@ osc_status osc_cuda_matmul(osc_device *device, void *y, const void *x, const voi
                            const void *bias, osc_act act, size_t rows, size_t n, size_t k)
 {
     return osc_cuda_product(device, y, device->dtype, x, w, bias, act, rows, n, k);
+}
+
+static osc_status one_by_one(osc_device *device, const osc_product *products, size_t count,
+                             const void *x, size_t rows, size_t k)
+{
+    for (size_t i = 0; i < count; i++) {
+        const osc_product *p = &products[i];
+        OSC_TRY(osc_cuda_matmul(device, p->y, x, p->w, p->bias, p->act, rows, p->n, k));
+        if (p->plus != NULL)
+            OSC_TRY(osc_cuda_add(device, p->plus, p->y, rows * p->n));
+    }
+    return OSC_OK;
+}
+
+osc_status osc_cuda_matmul_several(osc_device *device, const osc_product *products, size_t count,
+                                   const void *x, size_t rows, size_t k)
+{
+    bool together = rows == 1;
+    for (size_t i = 0; i < count; i++)
+        together = together && osc_cuda_vector_suits(x, products[i].w, k);
+    return together ? osc_cuda_vector_products(device, device->dtype, products, count, x, k)
+                    : one_by_one(device, products, count, x, rows, k);
 }

@@ -2,6 +2,7 @@
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/flags.cuh"
+#include "cuda/launch.cuh"
 
 constexpr unsigned WARP = 32, MOST_THREADS = 512;
 
@@ -30,8 +31,8 @@ static __global__ void rms_rows(T *y, T *x, const T *more, const T *weight, floa
     const piece *added = (const piece *)(more + blockIdx.x * width), *w = (const piece *)weight;
     size_t pieces = width / COUNT;
     float square = 0.0f;
-    after_last_kernel();
     let_next_kernel();
+    after_last_kernel();
     clear_next(f);
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
         piece p = in[i];
@@ -74,8 +75,8 @@ static osc_status launch(osc_device *device, void *y, void *x, const void *more,
     osc_cuda_flags flags;
     OSC_TRY(osc_cuda_flags_for(device, &flags, y, rows, width));
     return launch_after(device, "RMS norm", vectors ? rms_rows<T, COUNT> : rms_rows<T, 1>,
-                        (unsigned)rows, threads_for(vectors ? width / COUNT : width), 0, (T *)y,
-                        (T *)x, (const T *)more, (const T *)weight, eps, width, flags);
+                        dim3((unsigned)rows), threads_for(vectors ? width / COUNT : width), 0,
+                        (T *)y, (T *)x, (const T *)more, (const T *)weight, eps, width, flags);
 }
 
 osc_status osc_cuda_rmsnorm(osc_device *device, void *y, const void *x, const void *weight,

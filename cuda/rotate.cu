@@ -3,6 +3,7 @@
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/element.cuh"
+#include "cuda/launch.cuh"
 
 constexpr unsigned THREADS = 256;
 
@@ -15,12 +16,14 @@ static __global__ void turn_rows(T *x, const __grid_constant__ osc_rotary rotary
     unsigned pairs = (unsigned)(rotary.dim / 2);
     unsigned step = rotary.neighbours ? 2 : 1, apart = rotary.neighbours ? 1 : pairs;
     float position = (float)(rotary.first + blockIdx.x);
+    let_next_kernel();
     for (unsigned i = threadIdx.x; i < pairs; i += THREADS) {
         double power = -2.0 * (double)i / (double)rotary.dim;
         float angle = position * (float)pow((double)rotary.base, power);
         turns[i] = make_float2(cosf(angle), sinf(angle));
     }
     __syncthreads();
+    after_last_kernel();
     T *row = x + blockIdx.x * heads * head_size;
     for (unsigned i = threadIdx.x; i < heads * pairs; i += THREADS) {
         unsigned pair = i % pairs;
@@ -37,9 +40,8 @@ static osc_status launch(osc_device *device, void *x, const osc_rotary *rotary, 
                          size_t heads, size_t head_size)
 {
     size_t bytes = rotary->dim / 2 * sizeof(float2);
-    turn_rows<<<(unsigned)rows, THREADS, bytes, device->stream>>>((T *)x, *rotary, heads,
-                                                                  head_size);
-    return osc_cuda_launched("rotary positions");
+    return launch_after(device, "rotary positions", turn_rows<T>, dim3((unsigned)rows), THREADS,
+                        bytes, (T *)x, *rotary, heads, head_size);
 }
 
 osc_status osc_cuda_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,

@@ -2,14 +2,16 @@
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/flags.cuh"
+#include "cuda/launch.cuh"
 
-constexpr size_t WARP = 32, ROW_THREADS = 512, ROW_SHARED = 48 << 10;
+constexpr size_t WARP = 32, ROW_THREADS = 512;
+constexpr int HELD = 4;           /* pieces of a row that a thread keeps */
 
-/* Threads for a row of `vectors` pieces: whole warps, four pieces a thread if it has so
- * many, since short rows wait more for each other than for memory. */
-static unsigned threads_for(size_t vectors)
+/* Threads for a row of `pieces`: whole warps, HELD pieces a thread if it has so many, since
+ * short rows wait more for each other than for memory. */
+static unsigned threads_for(size_t pieces)
 {
-    size_t threads = (vectors / 4 + WARP - 1) / WARP * WARP;
+    size_t threads = (pieces / HELD + WARP - 1) / WARP * WARP;
     if (threads == 0)
         threads = WARP;
     return (unsigned)(threads < ROW_THREADS ? threads : ROW_THREADS);
@@ -27,6 +29,8 @@ static bool in_vectors(const void *a, const void *b, size_t width)
 template <typename V>
 static __global__ void gather_rows(V *y, const V *table, const int32_t *ids, size_t width)
 {
+    let_next_kernel();
+    after_last_kernel();
     const V *from = table + (size_t)ids[blockIdx.x] * width;
     for (size_t i = threadIdx.x; i < width; i += blockDim.x)
         y[blockIdx.x * width + i] = from[i];
@@ -51,13 +55,13 @@ osc_status osc_cuda_embed_there(osc_device *device, void *y, const osc_tensor *t
     size_t width = table->dim[1], bytes = width * osc_dtype_size(device->dtype);
     if (bytes % sizeof(uint4) == 0 && is_aligned16(y) && is_aligned16(table->data)) {
         size_t vectors = bytes / sizeof(uint4);
-        gather_rows<<<(unsigned)rows, threads_for(vectors), 0, device->stream>>>(
-            (uint4 *)y, (const uint4 *)table->data, there, vectors);
-    } else {
-        gather_rows<<<(unsigned)rows, threads_for(width), 0, device->stream>>>(
-            (uint16_t *)y, (const uint16_t *)table->data, there, width);
+        return launch_after(device, "embedding", gather_rows<uint4>, dim3((unsigned)rows),
+                            threads_for(vectors), 0, (uint4 *)y, (const uint4 *)table->data, there,
+                            vectors);
     }
-    return osc_cuda_launched("embedding");
+    return launch_after(device, "embedding", gather_rows<uint16_t>, dim3((unsigned)rows),
+                        threads_for(width), 0, (uint16_t *)y, (const uint16_t *)table->data, there,
+                        width);
 }
 
 osc_status osc_cuda_embed(osc_device *device, void *y, const osc_tensor *table,
@@ -94,69 +98,124 @@ static __device__ float block_sum(float value, float *parts)
     return sum;
 }
 
-/* One row a block, COUNT elements a time.  `row` keeps the row in shared memory when
- * it fits there, else it is read again; the variance is that of x - mean.  Unless `more`
- * is NULL, x += more comes first. */
+template <typename T, int COUNT> struct __align__(COUNT * sizeof(T)) piece {
+    T at[COUNT];
+};
+
+/* A thread's pieces of a row, the first HELD of them in registers. */
+template <typename P> static __device__ __forceinline__ void hold(P (&held)[HELD], const P *row,
+                                                                  size_t pieces)
+{
+#pragma unroll
+    for (int h = 0; h < HELD; h++)
+        if (row != NULL && threadIdx.x + h * blockDim.x < pieces)
+            held[h] = row[threadIdx.x + h * blockDim.x];
+}
+
+/* f(piece) for all pieces of a thread. */
+template <typename P, typename F>
+static __device__ __forceinline__ void for_pieces(const P (&held)[HELD], const P *row,
+                                                  size_t pieces, F f)
+{
+#pragma unroll
+    for (int h = 0; h < HELD; h++)
+        if (threadIdx.x + h * blockDim.x < pieces)
+            f(held[h]);
+    for (size_t i = threadIdx.x + HELD * blockDim.x; i < pieces; i += blockDim.x)
+        f(row[i]);
+}
+
+template <typename T, int COUNT>
+static __device__ __forceinline__ piece<T, COUNT> added(piece<T, COUNT> p, piece<T, COUNT> more)
+{
+#pragma unroll
+    for (int j = 0; j < COUNT; j++)
+        p.at[j] = from_float<T>(to_float(p.at[j]) + to_float(more.at[j]));
+    return p;
+}
+
+/* row += more, in memory and in what a thread holds. */
+template <typename P>
+static __device__ __forceinline__ void add_row(P (&held)[HELD], P *row, const P *more,
+                                               size_t pieces)
+{
+#pragma unroll
+    for (int h = 0; h < HELD; h++) {
+        size_t i = threadIdx.x + h * blockDim.x;
+        if (i < pieces)
+            row[i] = held[h] = added(held[h], more[i]);
+    }
+    for (size_t i = threadIdx.x + HELD * blockDim.x; i < pieces; i += blockDim.x)
+        row[i] = added(row[i], more[i]);
+}
+
+/* A piece normed; weight and bias only `weighted` and `biased`. */
+template <typename T, int COUNT>
+static __device__ __forceinline__ piece<T, COUNT> normed(piece<T, COUNT> p, float mean,
+                                                         float inverse, piece<T, COUNT> weight,
+                                                         piece<T, COUNT> bias, bool weighted,
+                                                         bool biased)
+{
+#pragma unroll
+    for (int j = 0; j < COUNT; j++) {
+        float v = (to_float(p.at[j]) - mean) * inverse;
+        if (weighted)
+            v *= to_float(weight.at[j]);
+        if (biased)
+            v += to_float(bias.at[j]);
+        p.at[j] = from_float<T>(v);
+    }
+    return p;
+}
+
+/* One row a block, COUNT elements a piece; weight and bias, which may be NULL, are read
+ * before the row is there.  What a thread does not hold it reads again; the variance is
+ * that of x - mean.  Unless `more` is NULL, x += more comes first. */
 template <typename T, int COUNT>
 static __global__ void norm_rows(T *y, T *x, const T *more, const T *weight, const T *bias,
-                                 float eps, size_t width, bool keep,
-                                 const __grid_constant__ osc_cuda_flags f)
+                                 float eps, size_t width, const __grid_constant__ osc_cuda_flags f)
 {
-    struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
-    extern __shared__ uint4 row_bytes[];
+    typedef piece<T, COUNT> some;
     __shared__ float parts[ROW_THREADS / WARP];
-    piece *row = (piece *)row_bytes, *in = (piece *)(x + blockIdx.x * width);
-    const piece *added = (const piece *)(more + blockIdx.x * width);
-    piece *out = (piece *)(y + blockIdx.x * width);
+    some *in = (some *)(x + blockIdx.x * width);
+    const some *w = (const some *)weight, *b = (const some *)bias;
+    some *out = (some *)(y + blockIdx.x * width), row[HELD], ws[HELD], bs[HELD], none;
     size_t pieces = width / COUNT;
     float sum = 0.0f, square = 0.0f;
-    after_last_kernel();
     let_next_kernel();
+    hold(ws, w, pieces);
+    hold(bs, b, pieces);
+    after_last_kernel();
     clear_next(f);
-    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
-        piece p = in[i];
-        if (more != NULL) {
-            piece q = added[i];
-#pragma unroll
-            for (int j = 0; j < COUNT; j++)
-                p.at[j] = from_float<T>(to_float(p.at[j]) + to_float(q.at[j]));
-            in[i] = p;
-        }
-        if (keep)
-            row[i] = p;
+    hold(row, in, pieces);
+    if (more != NULL)
+        add_row(row, in, (const some *)(more + blockIdx.x * width), pieces);
+    for_pieces(row, in, pieces, [&](const some &p) {
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             sum += to_float(p.at[j]);
-    }
+    });
     float mean = block_sum(sum, parts) / (float)width;
-    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
-        piece p = keep ? row[i] : in[i];
+    for_pieces(row, in, pieces, [&](const some &p) {
 #pragma unroll
         for (int j = 0; j < COUNT; j++) {
             float d = to_float(p.at[j]) - mean;
             square += d * d;
         }
-    }
+    });
     float inverse = 1.0f / sqrtf(block_sum(square, parts) / (float)width + eps);
-    for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
-        piece p = keep ? row[i] : in[i];
-        piece w, b;
-        if (weight != NULL)
-            w = ((const piece *)weight)[i];
-        if (bias != NULL)
-            b = ((const piece *)bias)[i];
-#pragma unroll
-        for (int j = 0; j < COUNT; j++) {
-            float v = (to_float(p.at[j]) - mean) * inverse;
-            if (weight != NULL)
-                v *= to_float(w.at[j]);
-            if (bias != NULL)
-                v += to_float(b.at[j]);
-            p.at[j] = from_float<T>(v);
-        }
+    auto put = [&](size_t i, some p) {
         out[i] = p;
         flag_piece<T, COUNT>(f, i, p.at);
-    }
+    };
+#pragma unroll
+    for (int h = 0; h < HELD; h++)
+        if (threadIdx.x + h * blockDim.x < pieces)
+            put(threadIdx.x + h * blockDim.x, normed(row[h], mean, inverse, ws[h], bs[h],
+                                                     w != NULL, b != NULL));
+    for (size_t i = threadIdx.x + HELD * blockDim.x; i < pieces; i += blockDim.x)
+        put(i, normed(in[i], mean, inverse, w == NULL ? none : w[i], b == NULL ? none : b[i],
+                      w != NULL, b != NULL));
 }
 
 template <typename T>
@@ -164,17 +223,15 @@ static osc_status launch_norm(osc_device *device, void *y, void *x, const void *
                               const void *weight, const void *bias, float eps, size_t rows,
                               size_t width)
 {
-    size_t bytes = width * sizeof(T);
-    bool keep = bytes <= ROW_SHARED;
+    const int COUNT = packed<T>::COUNT;
     bool vectors = in_vectors<T>(x, y, width) && is_aligned16(more) && is_aligned16(weight)
                 && is_aligned16(bias);
     osc_cuda_flags flags;
     OSC_TRY(osc_cuda_flags_for(device, &flags, y, rows, width));
-    return launch_after(device, "layer norm",
-                        vectors ? norm_rows<T, packed<T>::COUNT> : norm_rows<T, 1>,
-                        (unsigned)rows, threads_for(vectors ? width / packed<T>::COUNT : width),
-                        keep ? bytes : 0, (T *)y, (T *)x, (const T *)more, (const T *)weight,
-                        (const T *)bias, eps, width, keep, flags);
+    return launch_after(device, "layer norm", vectors ? norm_rows<T, COUNT> : norm_rows<T, 1>,
+                        dim3((unsigned)rows), threads_for(vectors ? width / COUNT : width), 0,
+                        (T *)y, (T *)x, (const T *)more, (const T *)weight, (const T *)bias, eps,
+                        width, flags);
 }
 
 osc_status osc_cuda_layernorm(osc_device *device, void *y, const void *x, const void *weight,

@@ -148,6 +148,7 @@ osc_status generate_text(generated_text *text, const generator *g,
     osc_sampler_begin(g->sampler, index);
     OSC_TRY(start(g, text));
     OSC_TRY(continue_text(g, text));
+    OSC_TRY(osc_decode_end(g->session));
     OSC_TRY(end_text(g, &text->after));
     return OSC_OK;
 }

@@ -21,7 +21,7 @@ static const osc_backend *cuda;
 static osc_device *gpu;
 static const char *devices;      /* of whole models */
 static double memory;            /* 10^9 bytes for them; 0: what is free */
-static bool graphs_only;
+static bool graphs_only, decoding_only;   /* of what is timed of a model */
 
 static void must(osc_status status)
 {
@@ -409,7 +409,6 @@ static void bench_graphs(const osc_model *model, const char *scheme, size_t coun
     osc_free(corpus.offset);
     osc_free(nll);
 }
-
 static void bench_model(const char *path, const char *scheme)
 {
     osc_model *model;
@@ -421,6 +420,10 @@ static void bench_model(const char *path, const char *scheme)
     if (graphs_only) {
         bench_graphs(model, scheme, SEQUENCES, length);
         bench_graphs(model, scheme, SHORT, SHORT);
+    } else if (decoding_only) {
+        bench_decode(model, scheme, length);
+    }
+    if (graphs_only || decoding_only) {
         osc_model_close(model);
         return;
     }
@@ -463,6 +466,8 @@ int main(int argc, char **argv)
             memory = strtod(argv[i] + 7, NULL);
         else if (strcmp(argv[i], "parts=graphs") == 0)
             graphs_only = true;
+        else if (strcmp(argv[i], "parts=decoding") == 0)
+            decoding_only = true;
         else
             bench_model(argv[i], scheme);
     }

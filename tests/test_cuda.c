@@ -387,6 +387,56 @@ START_TEST(test_matmul)
 }
 END_TEST
 
+/* Three products of one x in one call, the last added to something: the bits of one after the
+ * other. */
+static void check_several(size_t rows, size_t n, size_t k, osc_act act)
+{
+    const size_t ns[OSC_PRODUCTS] = { n, n / 2 + 1, n + 5 };
+    values x = make(rows * k, 1, 11), plus = make(rows * ns[2], 3, 14), w[OSC_PRODUCTS];
+    values b[OSC_PRODUCTS], y[OSC_PRODUCTS], want[OSC_PRODUCTS];
+    osc_product products[OSC_PRODUCTS];
+    size_t size = osc_dtype_size(cuda->dtype);
+    for (size_t i = 0; i < OSC_PRODUCTS; i++) {
+        w[i] = make(ns[i] * k, 1, 12 + i);
+        b[i] = make(ns[i], 2, 13 + i);
+        y[i] = make(rows * ns[i], 9, 1);
+        want[i] = make(rows * ns[i], 5, 2);
+        products[i] = (osc_product){ .y = y[i].there, .w = w[i].there, .n = ns[i],
+                                     .bias = i == 1 ? NULL : b[i].there,
+                                     .act = i == 0 ? act : OSC_ACT_NONE };
+        must(cuda->matmul(gpu, want[i].there, x.there, w[i].there, products[i].bias,
+                          products[i].act, rows, ns[i], k));
+    }
+    products[2].plus = plus.there;
+    must(cuda->matmul_several(gpu, products, OSC_PRODUCTS, x.there, rows, k));
+    values sum = make(rows * ns[2], 3, 14);      /* what plus was */
+    must(cuda->add(gpu, sum.there, want[2].there, rows * ns[2]));
+    for (size_t i = 0; i < OSC_PRODUCTS; i++) {
+        size_t bytes = rows * ns[i] * size;
+        char *got = osc_alloc(bytes, 1), *one = osc_alloc(bytes, 1);
+        must(cuda->get(gpu, got, i == 2 ? plus.there : y[i].there, bytes));
+        must(cuda->get(gpu, one, i == 2 ? sum.there : want[i].there, bytes));
+        ck_assert_msg(memcmp(got, one, bytes) == 0, "product %zu of [%zu, %zu] [%zu], act %d", i,
+                      rows, k, ns[i], (int)act);
+        osc_free(got);
+        osc_free(one);
+        drop(&w[i]); drop(&b[i]); drop(&y[i]); drop(&want[i]);
+    }
+    drop(&x); drop(&plus); drop(&sum);
+}
+
+START_TEST(test_matmul_several)
+{
+    open_both(_i);
+    check_several(1, 1, 8, OSC_ACT_NONE);
+    check_several(1, 67, 136, OSC_ACT_GELU);
+    check_several(1, 130, 331, OSC_ACT_RELU);        /* k of no whole vectors */
+    check_several(1, 3000, 2056, OSC_ACT_SILU);      /* more units than warps, two batches */
+    check_several(3, 65, 64, OSC_ACT_RELU);
+    close_both();
+}
+END_TEST
+
 static void check_head(bool biased)
 {
     enum { ROWS = 41, WIDTH = 72, SPLIT = 700 };
@@ -1075,6 +1125,7 @@ int main(void)
     tcase_add_loop_test(operations, test_elementwise, 0, TYPES);
     tcase_add_loop_test(operations, test_clear, 0, TYPES);
     tcase_add_loop_test(operations, test_matmul, 0, TYPES);
+    tcase_add_loop_test(operations, test_matmul_several, 0, TYPES);
     tcase_add_loop_test(operations, test_head, 0, TYPES);
     tcase_add_loop_test(operations, test_repeats, 0, TYPES);
     tcase_add_loop_test(operations, test_no_memory, 0, 1);

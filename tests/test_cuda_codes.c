@@ -443,6 +443,73 @@ START_TEST(test_same_input)
 }
 END_TEST
 
+/* Three layers of one x in one call, the last added to something: the bits of one after the
+ * other. */
+static void check_several(const char *scheme, osc_dtype dtype, size_t rows, size_t n, size_t k)
+{
+    const size_t ns[OSC_PRODUCTS] = { n, n / 2 + 1, n + 40 };
+    numbers a[OSC_PRODUCTS];
+    device_layer d[OSC_PRODUCTS];
+    osc_output outputs[OSC_PRODUCTS];
+    void *plus, *want[OSC_PRODUCTS];
+    size_t most = rows * ns[2];
+    uint16_t *before = osc_alloc(most, 2), *poison = osc_alloc(most, 2), *y = osc_alloc(most, 2);
+    float *floats = osc_alloc(most, 4);
+    for (size_t i = 0; i < most; i++) {
+        before[i] = narrow(0.01f * (float)(i % 301), dtype);
+        poison[i] = 0xffff;
+    }
+    for (size_t i = 0; i < OSC_PRODUCTS; i++) {
+        a[i] = numbers_new(dtype, rows, ns[i], k, 5 + i);
+        device_open(&d[i], scheme, &a[i]);
+        outputs[i] = (osc_output){ .linear = &d[i].linear, .y = d[i].y,
+                                   .act = i == 1 ? OSC_ACT_RELU : OSC_ACT_NONE };
+    }
+    done(d->cuda->alloc(d->device, &plus, most * 2));
+    done(d->cuda->put(d->device, plus, before, most * 2));
+    for (size_t i = 0; i < OSC_PRODUCTS; i++) {
+        done(d->cuda->put(d->device, d[i].x, a->x16, rows * k * 2));
+        device_apply(&d[i], floats, &a[i], outputs[i].act);
+        if (i == 2)
+            done(d->cuda->add(d->device, plus, d[i].y, most));
+        want[i] = osc_alloc(rows * ns[i], 2);
+        done(d->cuda->get(d->device, want[i], i == 2 ? plus : d[i].y, rows * ns[i] * 2));
+        done(d->cuda->put(d->device, d[i].y, poison, rows * ns[i] * 2));
+    }
+    done(d->cuda->put(d->device, plus, before, most * 2));
+    outputs[2].plus = plus;
+    done(d->choice.scheme->apply_several(outputs, OSC_PRODUCTS, d->cuda, d->device, d->x, rows));
+    for (size_t i = 0; i < OSC_PRODUCTS; i++) {
+        done(d->cuda->get(d->device, y, i == 2 ? plus : d[i].y, rows * ns[i] * 2));
+        check(memcmp(y, want[i], rows * ns[i] * 2) == 0, "%s, %s: output %zu of %zu x %zu x %zu",
+              scheme, osc_dtype_name(dtype), i, rows, n, k);
+        osc_free(want[i]);
+    }
+    d->cuda->release(d->device, plus);
+    for (size_t i = 0; i < OSC_PRODUCTS; i++) {
+        device_close(&d[i]);
+        numbers_free(&a[i]);
+    }
+    osc_free(before);
+    osc_free(poison);
+    osc_free(y);
+    osc_free(floats);
+}
+
+START_TEST(test_several)
+{
+    static const struct { size_t rows, n, k; } some[] = {
+        { 1, 64, 768 }, { 2, 67, 136 }, { 1, 2500, 2064 }, { 1, 33, 131 }, { 5, 96, 256 },
+        { 200, 96, 256 },
+    };
+    for (size_t s = 0; s < SCHEMES; s++)
+        for (size_t i = 0; i < sizeof some / sizeof *some; i++)
+            check_several(schemes[s], (s + i) % 2 == 0 ? OSC_F16 : OSC_BF16, some[i].rows,
+                          some[i].n, some[i].k);
+}
+END_TEST
+
+
 /* --- single layers of a file ------------------------------------------------------------------ */
 
 /* x becomes what float16 holds, which it is already in six of the ten cases. */
@@ -927,6 +994,7 @@ int main(void)
     tcase_add_test(tc, test_stored_forms);
     tcase_add_test(tc, test_same_input);
     tcase_add_test(tc, test_graph);
+    tcase_add_test(tc, test_several);
     suite_add_tcase(suite, tc);
     tc = tcase_create("golden");
     tcase_set_timeout(tc, 300);

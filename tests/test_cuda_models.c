@@ -302,6 +302,63 @@ START_TEST(test_chunks)
 }
 END_TEST
 
+/* --- steps of one id ---------------------------------------------------------------- */
+
+static osc_status count_rows(const osc_event *event, void *user)
+{
+    size_t *rows = user;
+    *rows += event->rows;
+    return OSC_OK;
+}
+
+/* All logits of a few steps; `points` are read by a hook, which keeps operations from being
+ * one kernel. */
+static void few_steps(const fixture *f, float *logits, const char *scheme, const char *points)
+{
+    enum { PROMPT = 3, STEPS = 5 };
+    osc_session *session = open_session(f, "cuda", scheme, true);
+    osc_hooks *hooks = NULL;
+    const float *last;
+    size_t rows = 0;
+    if (points != NULL) {
+        must(osc_hooks_create(&hooks, osc_model_config(f->model)->layers));
+        must(osc_hooks_add(hooks, points, OSC_READ, count_rows, &rows));
+    }
+    osc_decode_begin(session, 0);
+    for (size_t t = 0; t < STEPS; t++) {
+        must(osc_decode(session, f->ids + (t == 0 ? 0 : PROMPT + t - 1), t == 0 ? PROMPT : 1,
+                        hooks, &last));
+        memcpy(logits + t * f->vocabulary, last, f->vocabulary * sizeof *last);
+    }
+    must(osc_decode_end(session));
+    ck_assert((rows > 0) == (points != NULL));
+    osc_hooks_free(hooks);
+    osc_session_close(session);
+}
+
+/* Small enough for a sanitizer: what is done in one kernel has the bits of its parts. */
+START_TEST(test_steps)
+{
+    static const char *const some[] = { "none", "llm-int8", "llm-int8-zeropoint:weights=int8" };
+    static const char *const points[] = { "blocks.*.attn_out", "blocks.*.mlp_out", "blocks.*.v" };
+    fixture f;
+    open_model(&f, (size_t)_i);
+    size_t bytes = 5 * f.vocabulary * sizeof(float);
+    float *want = osc_alloc(bytes, 1), *got = osc_alloc(bytes, 1);
+    for (size_t s = 0; s < sizeof some / sizeof *some; s++) {
+        few_steps(&f, want, some[s], NULL);
+        for (size_t p = 0; p < sizeof points / sizeof *points; p++) {
+            few_steps(&f, got, some[s], points[p]);
+            ck_assert_msg(memcmp(want, got, bytes) == 0, "%s, %s: a hook at %s changes logits",
+                          models[_i], some[s], points[p]);
+        }
+    }
+    osc_free(want);
+    osc_free(got);
+    osc_model_close(f.model);
+}
+END_TEST
+
 /* A CUDA context does not survive a fork. */
 static int run_here(Suite *suite)
 {
@@ -326,18 +383,22 @@ int main(void)
     Suite *suite = suite_create("cuda models");
     TCase *perplexity = tcase_create("perplexity"), *hooks = tcase_create("hooks");
     TCase *cache = tcase_create("cache"), *graphs = tcase_create("graphs");
+    TCase *steps = tcase_create("steps");
     tcase_set_timeout(perplexity, 300);
     tcase_set_timeout(hooks, 300);
     tcase_set_timeout(cache, 300);
+    tcase_set_timeout(steps, 300);
     tcase_add_loop_test(perplexity, test_perplexity, 0, MODELS);
     tcase_add_loop_test(hooks, test_hooks_read, 0, MODELS);
     tcase_add_loop_test(hooks, test_hooks_write, 0, MODELS);
     tcase_add_loop_test(cache, test_cache, 0, MODELS);
+    tcase_add_loop_test(steps, test_steps, 0, MODELS);
     tcase_set_timeout(graphs, 300);
     tcase_add_loop_test(graphs, test_chunks, 0, MODELS);
     suite_add_tcase(suite, perplexity);
     suite_add_tcase(suite, hooks);
     suite_add_tcase(suite, cache);
+    suite_add_tcase(suite, steps);
     suite_add_tcase(suite, graphs);
     return run_here(suite);
 }

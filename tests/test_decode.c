@@ -4,8 +4,10 @@
 #include <config.h>
 #include "run.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "files.h"
 #include "osc.h"
@@ -395,6 +397,40 @@ START_TEST(test_no_allocation)
 }
 END_TEST
 
+static void copy(const char *name, const char *from)
+{
+    static char bytes[1 << 20];
+    FILE *file = fopen(path_in(from, name), "rb");
+    ck_assert_ptr_nonnull(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    ck_assert(feof(file));
+    fclose(file);
+    put(name, bytes, size);
+}
+
+/* A checkpoint that is written to is found out by the steps that read it and at the end. */
+START_TEST(test_changed_file)
+{
+    static const struct timespec then[2] = { { .tv_sec = 1000 }, { .tv_sec = 1000 } };
+    const char *from = in_tests("data/models/opt-preln-s1");
+    fixture f;
+    const float *logits;
+    folder_make();
+    copy("config.json", from);
+    copy("model.safetensors", from);
+    set_up(&f, folder, "none");
+    osc_decode_begin(f.session, 0);
+    must(osc_decode(f.session, f.ids, 5, NULL, &logits));
+    must(osc_decode_end(f.session));
+    ck_assert_int_eq(utimensat(AT_FDCWD, in_folder("model.safetensors"), then, 0), 0);
+    ck_assert_int_eq(osc_decode(f.session, f.ids + 5, 1, NULL, &logits), OSC_EIO);
+    ck_assert_ptr_nonnull(strstr(osc_error(), "changed while it was in use"));
+    ck_assert_int_eq(osc_decode_end(f.session), OSC_EIO);
+    tear_down(&f);
+    folder_remove();
+}
+END_TEST
+
 START_TEST(test_refused)
 {
     fixture f;
@@ -475,6 +511,7 @@ int main(void)
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, test_same_bits, 0, 4);
     tcase_add_loop_test(tc, test_no_allocation, 0, 2);
+    tcase_add_test(tc, test_changed_file);
     tcase_add_test(tc, test_refused);
     tcase_add_test(tc, test_out_of_memory);
     suite_add_tcase(suite, tc);

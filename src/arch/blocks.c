@@ -17,9 +17,7 @@ static osc_status attend(osc_pass *p)
     OSC_TRY(osc_step_norm(p, p->x, p->resid, OSC_W_NORM1, OSC_B_NORM1));
     OSC_TRY(osc_step_deliver(p, OSC_AT_QKV_IN, p->x, p->tokens, hidden));
     OSC_TRY(osc_step_top1_without(p, scale));
-    OSC_TRY(osc_step_linear(p, p->q, p->x, OSC_W_Q, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(p, p->k, p->x, OSC_W_K, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(p, p->v, p->x, OSC_W_V, OSC_ACT_NONE));
+    OSC_TRY(osc_step_qkv(p, p->x));
     OSC_TRY(osc_step_attention(p, scale));
     OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
     OSC_TRY(osc_step_deliver(p, OSC_AT_ATTN_OUT, p->branch, p->tokens, hidden));
@@ -36,9 +34,7 @@ static osc_status expand(osc_pass *p)
     size_t hidden = p->config->hidden;
     OSC_TRY(osc_step_deliver(p, OSC_AT_FC1_IN, p->x, p->tokens, hidden));
     OSC_TRY(osc_step_expand(p, p->x));
-    OSC_TRY(osc_step_linear(p, p->branch, p->ffn, OSC_W_FC2, OSC_ACT_NONE));
-    OSC_TRY(osc_step_deliver(p, OSC_AT_MLP_OUT, p->branch, p->tokens, hidden));
-    OSC_TRY(osc_step_add(p));
+    OSC_TRY(osc_step_branch(p, p->ffn, OSC_W_FC2, OSC_AT_MLP_OUT));
     return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, hidden);
 }
 

@@ -159,11 +159,11 @@ static osc_status turn(osc_pass *p)
     return osc_step_deliver(p, OSC_AT_FC1_IN, p->x, p->tokens, hidden);
 }
 
+/* The stream behind the second half. */
 static osc_status leave(osc_pass *p)
 {
     size_t hidden = p->config->hidden;
-    OSC_TRY(osc_step_deliver(p, OSC_AT_MLP_OUT, p->branch, p->tokens, hidden));
-    OSC_TRY(osc_step_add(p));
+    OSC_TRY(osc_step_branch(p, p->ffn, OSC_W_FC2, OSC_AT_MLP_OUT));
     if (!p->config->norm_before)
         OSC_TRY(osc_step_norm(p, p->resid, p->resid, OSC_W_NORM2, OSC_B_NORM2));
     return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, hidden);
@@ -174,14 +174,11 @@ static osc_status block(osc_pass *p)
     float scale = 1.0f / sqrtf((float)p->config->head_size);
     OSC_TRY(enter(p));
     OSC_TRY(osc_step_top1_without(p, scale));
-    OSC_TRY(osc_step_linear(p, p->q, p->x, OSC_W_Q, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(p, p->k, p->x, OSC_W_K, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(p, p->v, p->x, OSC_W_V, OSC_ACT_NONE));
+    OSC_TRY(osc_step_qkv(p, p->x));
     OSC_TRY(osc_step_attention(p, scale));
     OSC_TRY(osc_step_linear(p, p->branch, p->mix, OSC_W_OUT, OSC_ACT_NONE));
     OSC_TRY(turn(p));
     OSC_TRY(osc_step_expand(p, p->x));
-    OSC_TRY(osc_step_linear(p, p->branch, p->ffn, OSC_W_FC2, OSC_ACT_NONE));
     return leave(p);
 }
 

@@ -24,6 +24,7 @@
 enum {
     OSC_TURNS = 2,
     OSC_GRAPH_IDS = 64,
+    OSC_PRODUCTS = 3,   /* at most, of one x in one call */
     OSC_FEW_ROWS = 8    /* up to so many, a product takes as long as reading its weights */
 };
 
@@ -41,6 +42,16 @@ typedef struct {
     bool   codes;       /* products of codes will occur */
     size_t vocabulary, embed_width;
 } osc_limits;
+
+/* One of several products of the same x [T, K]: y[T, N] = act(x w[N, K]^T + bias[N]); if
+ * `plus` is not NULL then plus[T, N] += y, and y is scratch whose values mean nothing. */
+typedef struct {
+    void       *y, *plus;
+    const void *w;      /* of load or codes_load */
+    const void *bias;   /* may be NULL */
+    osc_act     act;
+    size_t      n;
+} osc_product;
 
 /* What an attention may do besides (osc_backend.attends). */
 enum { OSC_ATTENDS_GROUPS = 1, OSC_ATTENDS_ALIBI = 2, OSC_ATTENDS_PAST = 4 };
@@ -189,7 +200,12 @@ struct osc_backend {
     osc_status (*matmul)(osc_device *device, void *y, const void *x, const void *w,
                          const void *bias, osc_act act, size_t rows, size_t n, size_t k);
 
-    /* The same with a weight as it is stored, N rows of K of any float type and strides, for
+    /* Up to OSC_PRODUCTS products of the same x: to the bit what matmul and add of each would
+     * give.  NULL: this backend gains nothing by it. */
+    osc_status (*matmul_several)(osc_device *device, const osc_product *products, size_t count,
+                                 const void *x, size_t rows, size_t k);
+
+    /* matmul with a weight as it is stored, N rows of K of any float type and strides, for
      * OSC_FEW_ROWS rows at most: reads each weight once.  NULL: this backend, whose memory
      * is not the host's, needs weights that load made. */
     osc_status (*matmul_stored)(osc_device *device, void *y, const void *x, const osc_tensor *w,
@@ -210,6 +226,11 @@ struct osc_backend {
     osc_status (*codes_matmul)(osc_device *device, void *y, const void *x, const void *w,
                                const osc_coding *coding, const void *bias, osc_act act,
                                size_t rows, size_t n, size_t k);
+    /* As matmul_several is to matmul; all weights were coded with this coding and the same
+     * fixed columns, if any. */
+    osc_status (*codes_matmul_several)(osc_device *device, const osc_product *products,
+                                       size_t count, const void *x, const osc_coding *coding,
+                                       size_t rows, size_t k);
     /* The operands of that product, in host memory.  Not for OSC_SHARE_BLOCK. */
     osc_status (*codes_view)(osc_device *device, osc_code_view *view, const void *x,
                              const void *w, const osc_coding *coding, size_t rows, size_t n,

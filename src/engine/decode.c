@@ -7,6 +7,10 @@
 #include "engine/session_state.h"
 #include "engine/steps.h"
 
+/* Ids between looks at the checkpoint's files, where steps do not read them: looking asks
+ * the system about every file. */
+enum { CHECKED_EVERY = 64 };
+
 /* Bytes of the keys, or of the values, of one position in one block. */
 static size_t row_bytes(const osc_session *s)
 {
@@ -153,6 +157,18 @@ static osc_status run_ids(osc_session *s, size_t position, const int32_t *ids, s
     return run_head(s);
 }
 
+static bool check_is_due(const osc_session *s, size_t count)
+{
+    size_t position = s->cache.position;
+    return s->backend->host
+        || (position + count) / CHECKED_EVERY != position / CHECKED_EVERY;
+}
+
+osc_status osc_decode_end(const osc_session *session)
+{
+    return osc_store_check(osc_model_store(session->model));
+}
+
 osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
                       const osc_hooks *hooks, const float **logits)
 {
@@ -164,7 +180,8 @@ osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
             : run_ids(s, s->cache.position, ids, count, hooks));
     OSC_TRY(s->backend->get(s->device, s->cache.host_logits, s->cache.logits,
                             s->config->vocabulary * sizeof *s->cache.logits));
-    OSC_TRY(osc_store_check(osc_model_store(s->model)));
+    if (check_is_due(s, count))
+        OSC_TRY(osc_decode_end(s));
     s->cache.position += count;
     *logits = s->cache.host_logits;
     return OSC_OK;

@@ -23,6 +23,10 @@ size_t osc_decode_position(const osc_session *session);
 osc_status osc_decode(osc_session *session, const int32_t *ids, size_t count,
                       const osc_hooks *hooks, const float **logits);
 
+/* Says of a sequence that will get no more ids whether the checkpoint's files stayed what they
+ * were, as osc_decode does for those that it reads: OSC_EIO if not. */
+osc_status osc_decode_end(const osc_session *session);
+
 /* Bytes of weights that a step of one id reads: those of the blocks in the form in which they
  * are multiplied, the head's, and vectors.  What a step takes at least is the time to
  * read them from memory. */

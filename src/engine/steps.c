@@ -156,6 +156,46 @@ osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_blo
                                          pass->tokens);
 }
 
+static osc_output output_of(const osc_pass *pass, void *y, osc_block_slot slot)
+{
+    return (osc_output){ .linear = &pass->linear[slot - OSC_W_Q], .y = y };
+}
+
+static osc_status apply(const osc_pass *pass, const osc_output *outputs, size_t count,
+                        const void *x)
+{
+    return outputs->linear->choice->scheme->apply_several(outputs, count, pass->backend,
+                                                          pass->device, x, pass->tokens);
+}
+
+osc_status osc_step_qkv(const osc_pass *pass, const void *x)
+{
+    const osc_output outputs[] = { output_of(pass, pass->q, OSC_W_Q),
+                                   output_of(pass, pass->k, OSC_W_K),
+                                   output_of(pass, pass->v, OSC_W_V) };
+    return apply(pass, outputs, 3, x);
+}
+
+static bool wanted(const osc_pass *pass, osc_point point)
+{
+    osc_observer *observer = osc_hooks_observer(pass->hooks);
+    return osc_hooks_at(pass->hooks, point, pass->layer) != 0
+        || (observer != NULL && osc_observer_wants(observer, point, pass->layer));
+}
+
+osc_status osc_step_branch(const osc_pass *pass, const void *x, osc_block_slot slot,
+                           osc_point point)
+{
+    osc_output out = output_of(pass, pass->branch, slot);
+    if (!wanted(pass, point)) {
+        out.plus = pass->resid;
+        return apply(pass, &out, 1, x);
+    }
+    OSC_TRY(osc_step_linear(pass, pass->branch, x, slot, OSC_ACT_NONE));
+    OSC_TRY(osc_step_deliver(pass, point, pass->branch, pass->tokens, pass->config->hidden));
+    return osc_step_add(pass);
+}
+
 static osc_attention attention_of(const osc_pass *pass, float scale, double *top1)
 {
     const osc_config *config = pass->config;
@@ -205,8 +245,9 @@ static osc_status top1_without(const osc_pass *pass, const osc_left_out *set, do
 {
     osc_attention args = attention_of(pass, scale, mass);
     OSC_TRY(leave_out(pass, set));
-    OSC_TRY(osc_step_linear(pass, pass->q, pass->branch, OSC_W_Q, OSC_ACT_NONE));
-    OSC_TRY(osc_step_linear(pass, pass->k, pass->branch, OSC_W_K, OSC_ACT_NONE));
+    const osc_output outputs[] = { output_of(pass, pass->q, OSC_W_Q),
+                                   output_of(pass, pass->k, OSC_W_K) };
+    OSC_TRY(apply(pass, outputs, 2, pass->branch));
     OSC_TRY(rotate(pass));
     return pass->backend->attention(pass->device, pass->mix, pass->q, pass->k, pass->k, &args);
 }
@@ -267,33 +308,47 @@ static osc_act act_of(osc_activation activation)
     return acts[activation];
 }
 
+static bool fc1_out_wanted(const osc_pass *pass)
+{
+    return osc_hooks_at(pass->hooks, OSC_AT_FC1_OUT, pass->layer) != 0
+        || pass->stats[OSC_AT_FC1_OUT] != NULL;
+}
+
 /* y = act(x w^T + b), the layer whose output goes through the activation function;
  * delivers fc1_out. */
 static osc_status activated(const osc_pass *pass, void *y, const void *x, osc_block_slot slot)
 {
     size_t width = pass->config->ffn;
     osc_act act = act_of(pass->config->activation);
-    bool wanted = osc_hooks_at(pass->hooks, OSC_AT_FC1_OUT, pass->layer) != 0
-               || pass->stats[OSC_AT_FC1_OUT] != NULL;
-    OSC_TRY(osc_step_linear(pass, y, x, slot, wanted ? OSC_ACT_NONE : act));
-    if (!wanted)
+    bool apart = fc1_out_wanted(pass);
+    OSC_TRY(osc_step_linear(pass, y, x, slot, apart ? OSC_ACT_NONE : act));
+    if (!apart)
         return OSC_OK;
     OSC_TRY(osc_step_deliver(pass, OSC_AT_FC1_OUT, y, pass->tokens, width));
     return pass->backend->activate(pass->device, y, act, pass->tokens * width);
 }
 
+/* ffn = act(x wg^T + bg) * (x w1^T + b1). */
+static osc_status expand_gated(const osc_pass *pass, const void *x)
+{
+    osc_output outputs[] = { output_of(pass, pass->gate, OSC_W_GATE),
+                             output_of(pass, pass->ffn, OSC_W_FC1) };
+    outputs[0].act = act_of(pass->config->activation);
+    if (fc1_out_wanted(pass)) {
+        OSC_TRY(activated(pass, pass->gate, x, OSC_W_GATE));
+        OSC_TRY(apply(pass, &outputs[1], 1, x));
+    } else {
+        OSC_TRY(apply(pass, outputs, 2, x));
+    }
+    return pass->backend->multiply(pass->device, pass->ffn, pass->gate,
+                                   pass->tokens * pass->config->ffn);
+}
+
 osc_status osc_step_expand(const osc_pass *pass, const void *x)
 {
-    size_t width = pass->config->ffn;
-    if (pass->config->gated) {
-        OSC_TRY(activated(pass, pass->gate, x, OSC_W_GATE));
-        OSC_TRY(osc_step_linear(pass, pass->ffn, x, OSC_W_FC1, OSC_ACT_NONE));
-        OSC_TRY(pass->backend->multiply(pass->device, pass->ffn, pass->gate,
-                                        pass->tokens * width));
-    } else {
-        OSC_TRY(activated(pass, pass->ffn, x, OSC_W_FC1));
-    }
-    return osc_step_deliver(pass, OSC_AT_FC2_IN, pass->ffn, pass->tokens, width);
+    OSC_TRY(pass->config->gated ? expand_gated(pass, x)
+                                : activated(pass, pass->ffn, x, OSC_W_FC1));
+    return osc_step_deliver(pass, OSC_AT_FC2_IN, pass->ffn, pass->tokens, pass->config->ffn);
 }
 
 osc_status osc_step_add(const osc_pass *pass)

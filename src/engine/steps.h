@@ -22,6 +22,12 @@ osc_status osc_step_norm_once(const osc_pass *pass, osc_model_slot weight, osc_m
 /* y = act(x w^T + b), the linear layer of slot OSC_W_Q ... OSC_W_FC2. */
 osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_block_slot slot,
                            osc_act act);
+/* q, k, v = x w^T + b, each with its own layer. */
+osc_status osc_step_qkv(const osc_pass *pass, const void *x);
+/* branch = x w^T + b with the layer of `slot`, delivered at `point`; resid += branch.  Where
+ * nobody wants the branch, it need not be there for a moment; the bits are the same. */
+osc_status osc_step_branch(const osc_pass *pass, const void *x, osc_block_slot slot,
+                           osc_point point);
 /* Adds up the attention top-1 mass without features of x, if the observer wants it.
  * To be called before q, k and v are computed: overwrites q, k, mix, branch. */
 osc_status osc_step_top1_without(const osc_pass *pass, float scale);

@@ -3,6 +3,7 @@
 
 #include "base/alloc.h"
 #include "quant/columns.h"
+#include "quant/several.h"
 
 osc_status osc_coded_configure(osc_scheme_choice *choice, const osc_spec *spec)
 {
@@ -36,6 +37,19 @@ osc_status osc_coded_apply(const osc_linear *linear, const osc_backend *backend,
 {
     return backend->codes_matmul(device, y, x, linear->weight, &linear->choice->coding,
                                  linear->bias, act, rows, linear->n, linear->k);
+}
+
+osc_status osc_coded_apply_several(const osc_output *outputs, size_t count,
+                                   const osc_backend *backend, osc_device *device, const void *x,
+                                   size_t rows)
+{
+    const osc_linear *first = outputs->linear;
+    osc_product products[OSC_PRODUCTS];
+    if (backend->codes_matmul_several == NULL)
+        return osc_apply_each(outputs, count, backend, device, x, rows);
+    osc_products_of(products, outputs, count);
+    return backend->codes_matmul_several(device, products, count, x, &first->choice->coding, rows,
+                                         first->k);
 }
 
 osc_status osc_coded_view(const osc_linear *linear, const osc_backend *backend,

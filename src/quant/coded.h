@@ -12,6 +12,9 @@ osc_status osc_coded_prepare(osc_linear *linear, const osc_backend *backend, osc
                              const osc_tensor *weight, size_t *bad);
 osc_status osc_coded_apply(const osc_linear *linear, const osc_backend *backend,
                            osc_device *device, void *y, const void *x, osc_act act, size_t rows);
+osc_status osc_coded_apply_several(const osc_output *outputs, size_t count,
+                                   const osc_backend *backend, osc_device *device, const void *x,
+                                   size_t rows);
 osc_status osc_coded_view(const osc_linear *linear, const osc_backend *backend,
                           osc_device *device, osc_code_view *view, const void *x, size_t rows);
 

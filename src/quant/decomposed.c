@@ -81,6 +81,7 @@ static osc_status configure(osc_scheme_choice *choice, const osc_spec *spec)
                     __VA_ARGS__ }, \
         .configure = configure, .bytes = osc_coded_bytes, \
         .prepare = osc_coded_prepare, .apply = osc_coded_apply, .view = osc_coded_view, \
+        .apply_several = osc_coded_apply_several, \
     }
 
 DECOMPOSED(absmax_row_decomp, "absmax-row-decomp", "absmax-row, outlier columns in 16 bit",

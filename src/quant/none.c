@@ -1,7 +1,7 @@
 /* Scheme "none": weights as stored, products accumulate in fp32.  The weight is
  * kept in the backend's own element type. */
 #include <config.h>
-#include "quant/scheme.h"
+#include "quant/several.h"
 
 static osc_status configure(osc_scheme_choice *choice, const osc_spec *spec)
 {
@@ -31,6 +31,17 @@ static osc_status apply(const osc_linear *linear, const osc_backend *backend, os
                            linear->n, linear->k);
 }
 
+static osc_status apply_several(const osc_output *outputs, size_t count,
+                                const osc_backend *backend, osc_device *device, const void *x,
+                                size_t rows)
+{
+    osc_product products[OSC_PRODUCTS];
+    if (backend->matmul_several == NULL || outputs->linear->stored != NULL)
+        return osc_apply_each(outputs, count, backend, device, x, rows);
+    osc_products_of(products, outputs, count);
+    return backend->matmul_several(device, products, count, x, rows, outputs->linear->k);
+}
+
 const osc_scheme osc_scheme_none = {
     .name = "none",
     .summary = "weights as stored, products in float32",
@@ -39,4 +50,5 @@ const osc_scheme osc_scheme_none = {
     .bytes = bytes,
     .prepare = prepare,
     .apply = apply,
+    .apply_several = apply_several,
 };

@@ -7,6 +7,7 @@
         .name = title, .summary = text, .coding = { __VA_ARGS__ }, \
         .configure = osc_coded_configure, .bytes = osc_coded_bytes, \
         .prepare = osc_coded_prepare, .apply = osc_coded_apply, .view = osc_coded_view, \
+        .apply_several = osc_coded_apply_several, \
     }
 
 CODED(absmax, "absmax", "int8, one symmetric scale per tensor",
@@ -29,4 +30,5 @@ const osc_scheme osc_scheme_q8_0 = {
     .bytes = osc_coded_bytes,
     .prepare = osc_coded_prepare,
     .apply = osc_coded_apply,
+    .apply_several = osc_coded_apply_several,
 };

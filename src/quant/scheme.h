@@ -32,6 +32,14 @@ typedef struct {
     const osc_tensor *stored;        /* not NULL: the stored weight, to be multiplied as it is */
 } osc_linear;
 
+/* One of several products of the same x: y = act(x w^T + bias); if `plus` is not NULL then
+ * plus += y, and y is scratch. */
+typedef struct {
+    const osc_linear *linear;
+    void   *y, *plus;
+    osc_act act;
+} osc_output;
+
 struct osc_scheme {
     const char *name;                /* "none", "absmax-row", ... */
     const char *summary;             /* one line for --help and tables */
@@ -51,6 +59,11 @@ struct osc_scheme {
     /* y [rows, n] from x [rows, k]. */
     osc_status (*apply)(const osc_linear *linear, const osc_backend *backend, osc_device *device,
                         void *y, const void *x, osc_act act, size_t rows);
+    /* Up to OSC_PRODUCTS outputs of x by layers that have the same choice and input, in one call
+     * where the backend can: to the bit what apply() and add() of each would give. */
+    osc_status (*apply_several)(const osc_output *outputs, size_t count,
+                                const osc_backend *backend, osc_device *device, const void *x,
+                                size_t rows);
     /* (optional) The codes that apply() multiplies for this x; NULL: there are none. */
     osc_status (*view)(const osc_linear *linear, const osc_backend *backend, osc_device *device,
                        osc_code_view *view, const void *x, size_t rows);
