@@ -452,7 +452,7 @@ START_TEST(test_graph)
 }
 END_TEST
 
-/* --- what is known of x ------------------------------------------------------------------------ */
+/* --- what is known of x ---------------------------------------------------------------------- */
 
 /* y as it lies in memory. */
 static void fetch_outputs(const device_layer *d, uint16_t *y, const numbers *a)
