@@ -9,6 +9,7 @@ enum {
     LAY_THREADS = 256,
     SHORT = 1024,            /* columns that one warp has in registers */
     SHORT_ROWS = 4,          /* rows of a CTA then */
+    LONG = 4096,             /* columns of a row of which a thread has more */
     MOST_THREADS = 512,
     RESIDENT_THREADS = 1024, /* of a multiprocessor that code */
     WIDEST = MOST_THREADS * 8 * 16
@@ -220,14 +221,22 @@ known_kernel(const __grid_constant__ call a)
 
 /* --- launching ------------------------------------------------------------------------ */
 
+/* CTAs with rows: all are resident at once, since a later one would have the whole latency
+ * of a row to itself. */
+static size_t choose_blocks(const osc_device *device, size_t rows, size_t threads, size_t lay)
+{
+    size_t most = RESIDENT_THREADS / threads * (size_t)device->processors;
+    most = most > 2 * lay ? most - lay : most;
+    return rows < most ? rows : most;
+}
+
 template <typename T, bool ALIGNED, int EACH>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p, const uint32_t *removed,
                          bool side)
 {
     size_t vectors = p->w.stride / 8, warps = (vectors + EACH * 32 - 1) / (EACH * 32);
     size_t rows = p->k <= SHORT ? SHORT_ROWS : 1, threads = rows * warps * 32;
-    size_t blocks = (p->rows + rows - 1) / rows;
-    size_t most = RESIDENT_THREADS / threads * (size_t)device->processors;
+    size_t lay = side ? (p->w.rows + threads - 1) / threads : 0;
     call a = {};
     a.x = p->x;
     a.removed = removed;
@@ -235,21 +244,23 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p, const uint
     a.k = (unsigned)p->k;
     a.stride = (unsigned)p->w.stride;
     a.row_warps = (unsigned)warps;
-    a.lay_blocks = side ? (unsigned)((p->w.rows + threads - 1) / threads) : 0;
+    a.lay_blocks = (unsigned)lay;
     a.w = p->w;
     a.c = *device->codes;
+    size_t blocks = choose_blocks(device, (p->rows + rows - 1) / rows, threads, lay);
     return launch_after(device, "coding x", known_kernel<T, ALIGNED, EACH>,
-                        (unsigned)(blocks < most ? blocks : most) + a.lay_blocks,
-                        (unsigned)threads, (a.k + 31) / 32 * sizeof(uint32_t), a);
+                        (unsigned)(blocks + lay), (unsigned)threads,
+                        (p->k + 31) / 32 * sizeof(uint32_t), a);
 }
 
+/* Long rows have more vectors a thread: fewer warps that wait for each other. */
 template <typename T>
 static osc_status launch_any(osc_device *device, const osc_cuda_layer *p, const uint32_t *removed,
                              bool side)
 {
     if (!rows_aligned(p->x, p->k))
         return launch<T, false, 16>(device, p, removed, side);
-    if (p->k <= MOST_THREADS * 8 * 4)
+    if (p->k <= LONG)
         return launch<T, true, 4>(device, p, removed, side);
     return p->k <= MOST_THREADS * 8 * 8 ? launch<T, true, 8>(device, p, removed, side)
                                         : launch<T, true, 16>(device, p, removed, side);
