@@ -1,7 +1,8 @@
 /* The residual stream's measures.  All values have 16 bits, so their magnitudes are whole
- * numbers below 2^15 that order as the values do: the median of a row is found bit by bit,
- * the median of all by counting every magnitude between the rows' least and greatest
- * medians, between which it lies.  Medians and largest values are exact. */
+ * numbers below 2^15 that order as the values do: the median of a row is found by counting
+ * their upper bits, then the lower ones of those with the upper bits of the median; the
+ * median of all by counting every magnitude between the rows' least and greatest medians,
+ * between which it lies.  Medians and largest values are exact. */
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/element.cuh"
@@ -14,7 +15,7 @@ enum {
     WARP = 32,
     ROW_THREADS = 256, ROW_WARPS = ROW_THREADS / WARP,
     COUNT_THREADS = 1024, LANES = 128, GROUPS = COUNT_THREADS / LANES, COLUMNS = 4 * LANES,
-    FINISH_THREADS = 1024, FINISH_WARPS = FINISH_THREADS / WARP,
+    ALL_BLOCKS = 128,     /* at most, if the columns are that few: each takes an SM */
     MASSIVE_BLOCKS = 264,
     BATCH = 4             /* rows whose squares are added in float32 */
 };
@@ -63,32 +64,45 @@ static __device__ __forceinline__ float magnitude_to_float(__nv_bfloat16, uint32
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-/* Values 2 i and 2 i + 1 of a row as magnitudes with the sign bits set; what is beyond
- * the row is larger than everything. */
+enum { LOW_BITS = 7, LOWS = 1 << LOW_BITS, UPPERS = ROW_THREADS };
+static_assert(UPPERS << LOW_BITS == CUDA_MAGNITUDES, "a thread has one count of upper bits");
+
+/* The magnitudes of values 2 i and 2 i + 1 of a row; 0 beyond the row. */
 static __device__ __forceinline__ uint32_t read_pair(const uint16_t *row, size_t i, size_t width,
                                                      bool pairs)
 {
-    const uint32_t SIGNS = 0x80008000u;
+    const uint32_t MAGNITUDES = 0x7fff7fffu;
     if (pairs)
-        return 2 * i < width ? ((const uint32_t *)row)[i] | SIGNS : ~0u;
-    uint32_t low = 2 * i < width ? row[2 * i] : 0xffffu;
-    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0xffffu;
-    return low | high << 16 | SIGNS;
+        return 2 * i < width ? ((const uint32_t *)row)[i] & MAGNITUDES : 0;
+    uint32_t low = 2 * i < width ? row[2 * i] : 0;
+    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0;
+    return (low | high << 16) & MAGNITUDES;
 }
 
-/* Sum over the block's threads; `turn` alternates between calls. */
-static __device__ __forceinline__ unsigned add_block(unsigned value, unsigned turn)
+/* What the block's threads have counted: the thread whose count has the value of this rank
+ * says so in *found and makes *rank that among its own. */
+static __device__ void choose(unsigned count, unsigned *rank, unsigned *found)
 {
-    __shared__ unsigned parts[2][ROW_WARPS];
-    value = __reduce_add_sync(~0u, value);
-    if (threadIdx.x % WARP == 0)
-        parts[turn][threadIdx.x / WARP] = value;
+    __shared__ unsigned warps[ROW_WARPS];
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    unsigned sum = count, wanted = *rank;
+    for (int offset = 1; offset < WARP; offset *= 2) {
+        unsigned other = __shfl_up_sync(~0u, sum, offset);
+        if (lane >= offset)
+            sum += other;
+    }
+    if (lane == WARP - 1)
+        warps[warp] = sum;
     __syncthreads();
-    unsigned sum = 0;
+    unsigned before = sum - count;
 #pragma unroll
     for (int w = 0; w < ROW_WARPS; w++)
-        sum += parts[turn][w];
-    return sum;
+        before += w < warp ? warps[w] : 0;
+    if (before <= wanted && wanted - before < count) {
+        *found = threadIdx.x;
+        *rank = wanted - before;
+    }
+    __syncthreads();
 }
 
 static __device__ unsigned max_block(unsigned value)
@@ -103,67 +117,159 @@ static __device__ unsigned max_block(unsigned value)
     return value;
 }
 
-/* One row a block, PAIRS pairs of values a thread in registers; 0: any number, read again
- * for every bit. */
+/* One row a block, PAIRS pairs of values a thread in registers; 0: any number, read
+ * twice. */
 template <int PAIRS>
 static __global__ void __launch_bounds__(ROW_THREADS)
 measure_rows(const __grid_constant__ struct osc_cuda_reduction r, const uint16_t *x, size_t width,
              bool pairs)
 {
-    const uint32_t ONES = 0x00010001u;
+    __shared__ unsigned uppers[UPPERS], lows[UPPERS], rank, upper, low;
     const uint16_t *row = x + blockIdx.x * width;
     unsigned count = PAIRS > 0 ? PAIRS : (unsigned)((width + 2 * ROW_THREADS - 1)
                                                     / (2 * ROW_THREADS));
-    uint32_t own[PAIRS > 0 ? PAIRS : 1], peak = 0, found = 0;
+    uint32_t own[PAIRS > 0 ? PAIRS : 1], peaks = 0;
+    uppers[threadIdx.x] = lows[threadIdx.x] = 0;
+    if (threadIdx.x == 0)
+        rank = (unsigned)((width - 1) / 2);
+#pragma unroll
+    for (int i = 0; i < PAIRS; i++)
+        own[i] = read_pair(row, (size_t)i * ROW_THREADS + threadIdx.x, width, pairs);
+    __syncthreads();
 #pragma unroll
     for (unsigned i = 0; i < count; i++) {
         size_t at = (size_t)i * ROW_THREADS + threadIdx.x;
-        uint32_t pair = read_pair(row, at, width, pairs);
-        if (PAIRS > 0)
-            own[i] = pair;
+        uint32_t pair = PAIRS > 0 ? own[i] : read_pair(row, at, width, pairs);
+        peaks = __vmaxu2(peaks, pair);
         if (2 * at < width)
-            peak = max(peak, pair & 0x7fffu);
+            atomicAdd(&uppers[pair >> LOW_BITS & (UPPERS - 1)], 1u);
         if (2 * at + 1 < width)
-            peak = max(peak, pair >> 16 & 0x7fffu);
+            atomicAdd(&uppers[pair >> (16 + LOW_BITS)], 1u);
     }
-    peak = max_block(peak);
-    unsigned rank = (unsigned)((width - 1) / 2), all = count * ROW_THREADS * 2;
-    for (int bit = 14; bit >= 0; bit--) {       /* the largest m with at most rank below it */
-        uint32_t pivot = found | 1u << bit, pivots = pivot * ONES, both = 0;
+    unsigned peak = max_block(max(peaks & 0xffffu, peaks >> 16));
+    choose(uppers[threadIdx.x], &rank, &upper);
 #pragma unroll
-        for (unsigned i = 0; i < count; i++) {
-            uint32_t pair = PAIRS > 0 ? own[i]
-                : read_pair(row, (size_t)i * ROW_THREADS + threadIdx.x, width, pairs);
-            both += (pair - pivots) >> 15 & ONES;
-        }
-        unsigned from = add_block((both & 0xffffu) + (both >> 16), bit % 2);
-        if (all - from <= rank)
-            found = pivot;
+    for (unsigned i = 0; i < count; i++) {
+        size_t at = (size_t)i * ROW_THREADS + threadIdx.x;
+        uint32_t pair = PAIRS > 0 ? own[i] : read_pair(row, at, width, pairs);
+        if ((pair >> LOW_BITS & (UPPERS - 1)) == upper && 2 * at < width)
+            atomicAdd(&lows[pair & (LOWS - 1)], 1u);
+        if (pair >> (16 + LOW_BITS) == upper && 2 * at + 1 < width)
+            atomicAdd(&lows[pair >> 16 & (LOWS - 1)], 1u);
     }
+    __syncthreads();
+    choose(lows[threadIdx.x], &rank, &low);
     if (threadIdx.x != 0)
         return;
+    unsigned median = upper << LOW_BITS | low;
     r.peak[blockIdx.x] = peak;
-    r.median[blockIdx.x] = found;
-    atomicMin(&r.bracket->low, found);
-    atomicMax(&r.bracket->high, found);
+    r.median[blockIdx.x] = median;
+    atomicMin(&r.bracket->low, median);
+    atomicMax(&r.bracket->high, median);
+}
+
+/* --- the largest values ------------------------------------------------------------------- */
+
+/* Threads of a block that is as large as a block can be. */
+static __device__ unsigned long long max_of_all(unsigned long long value)
+{
+    __shared__ unsigned long long parts[WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value = max(value, __shfl_xor_sync(~0u, value, offset));
+    __syncthreads();
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    value = parts[threadIdx.x % WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value = max(value, __shfl_xor_sync(~0u, value, offset));
+    return value;
+}
+
+/* Sum over the threads, in the order of a tree. */
+static __device__ double sum_of_all(double value)
+{
+    __shared__ double parts[WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(~0u, value, offset);
+    __syncthreads();
+    if (threadIdx.x % WARP == 0)
+        parts[threadIdx.x / WARP] = value;
+    __syncthreads();
+    value = parts[threadIdx.x % WARP];
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        value += __shfl_xor_sync(~0u, value, offset);
+    return value;
+}
+
+/* The three largest of all are in the three rows whose largest values are the largest, of
+ * equals the first: the key of a row or value is its magnitude, then how early it is. */
+template <typename T>
+static __device__ void find_top(osc_residual *to, const osc_cuda_reduction &r, const T *x,
+                                size_t rows, size_t width)
+{
+    const unsigned long long PLACES = (1ull << 48) - 1;
+    size_t of_top[OSC_RESIDUAL_TOP];
+    unsigned kept = (unsigned)min(rows, (size_t)OSC_RESIDUAL_TOP);
+    unsigned tops = (unsigned)min(rows * width, (size_t)OSC_RESIDUAL_TOP);
+    unsigned long long last = ~0ull;
+    for (unsigned t = 0; t < kept; t++) {
+        unsigned long long best = 0;
+        for (size_t i = threadIdx.x; i < rows; i += COUNT_THREADS) {
+            unsigned long long key = (unsigned long long)r.peak[i] << 48 | (PLACES - i);
+            best = key < last ? max(best, key) : best;
+        }
+        last = max_of_all(best);
+        of_top[t] = (size_t)(PLACES - (last & PLACES));
+    }
+    last = ~0ull;
+    for (unsigned t = 0; t < tops; t++) {
+        unsigned long long best = 0;
+        for (unsigned k = 0; k < kept; k++)
+#pragma unroll 4
+            for (size_t c = threadIdx.x; c < width; c += COUNT_THREADS) {
+                size_t i = of_top[k] * width + c;
+                unsigned long long m = ((const uint16_t *)x)[i] & 0x7fffu;
+                unsigned long long key = m << 48 | (PLACES - i);
+                best = key < last ? max(best, key) : best;
+            }
+        last = max_of_all(best);
+        size_t at = (size_t)(PLACES - (last & PLACES));
+        if (threadIdx.x == 0)
+            to->top[t] = { (uint32_t)(at / width), (uint32_t)(at % width), to_float(x[at]) };
+    }
+    if (threadIdx.x == 0)
+        to->tops = tops;
+}
+
+/* What the rows' peaks and medians say. */
+template <typename T>
+static __device__ void measure_peaks(osc_residual *to, const osc_cuda_reduction &r, const T *x,
+                                     size_t rows, size_t width)
+{
+    double ratio = 0.0;
+    for (size_t i = threadIdx.x; i < rows; i += COUNT_THREADS)
+        ratio += (double)magnitude_to_float(T(), r.peak[i])
+               / (double)magnitude_to_float(T(), r.median[i]);
+    ratio = sum_of_all(ratio);
+    find_top(to, r, x, rows, width);
+    if (threadIdx.x == 0)
+        to->ratio = ratio;
 }
 
 /* --- all values --------------------------------------------------------------------------- */
 
-/* Four columns a thread in every GROUPS-th row of a slice: counts magnitudes between low
- * and high, and adds up squares.  The block that comes last in its columns adds up the
- * slices. */
+/* Counts of magnitudes from `low` on in bins [span], and sums of squares of the block's
+ * columns over a slice of rows. */
 template <typename T>
-static __global__ void __launch_bounds__(COUNT_THREADS, 1)
-count_all(double *sumsq, const __grid_constant__ struct osc_cuda_reduction r, const T *x,
-          size_t rows, size_t width, size_t slice_rows, bool vectors)
+static __device__ void count_slice(uint32_t *bins, uint32_t low, uint32_t span,
+                                   const osc_cuda_reduction &r, const T *x, size_t slice,
+                                   size_t rows, size_t width, size_t slice_rows, bool vectors)
 {
-    extern __shared__ uint32_t bins[];          /* [high - low + 1]; then sums of columns */
     double (*groups)[COLUMNS] = (double (*)[COLUMNS])bins;
-    uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
     size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * 4;
-    size_t first = blockIdx.y * slice_rows + threadIdx.x / LANES;
-    size_t last = min((blockIdx.y + 1) * slice_rows, rows);
+    size_t first = slice * slice_rows + threadIdx.x / LANES;
+    size_t last = min((slice + 1) * slice_rows, rows);
     double sums[4] = { 0.0, 0.0, 0.0, 0.0 };
     unsigned below = 0;
     for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
@@ -212,124 +318,67 @@ count_all(double *sumsq, const __grid_constant__ struct osc_cuda_reduction r, co
         groups[threadIdx.x / LANES][threadIdx.x % LANES * 4 + j] = sums[j];
     __syncthreads();
     column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
-    bool mine = threadIdx.x < COLUMNS && column < width;
-    if (mine) {
-        double sum = 0.0;
-        for (int g = 0; g < GROUPS; g++)
-            sum += groups[g][threadIdx.x];
-        r.sums[blockIdx.y * width + column] = sum;
-    }
-    if (!is_last(&r.arrived[1 + blockIdx.x], gridDim.y) || !mine)
+    if (threadIdx.x >= COLUMNS || column >= width)
         return;
     double sum = 0.0;
-    for (unsigned s = 0; s < gridDim.y; s++)
+    for (int g = 0; g < GROUPS; g++)
+        sum += groups[g][threadIdx.x];
+    r.sums[slice * width + column] = sum;
+}
+
+/* The block that comes last in its columns adds up the slices. */
+static __device__ void add_slices(double *sumsq, const osc_cuda_reduction &r, size_t slices,
+                                  size_t width)
+{
+    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
+    if (threadIdx.x >= COLUMNS || column >= width)
+        return;
+    double sum = 0.0;
+#pragma unroll 4
+    for (size_t s = 0; s < slices; s++)
         sum += __ldcg(&r.sums[s * width + column]);
     sumsq[column] += sum;
 }
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-static __device__ unsigned long long max_of_all(unsigned long long value)
-{
-    __shared__ unsigned long long parts[FINISH_WARPS];
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value = max(value, __shfl_xor_sync(~0u, value, offset));
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
-    __syncthreads();
-    value = parts[threadIdx.x % WARP];
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value = max(value, __shfl_xor_sync(~0u, value, offset));
-    return value;
-}
-
-/* Sum over the threads, in the order of a tree. */
-static __device__ double sum_of_all(double value)
-{
-    __shared__ double parts[FINISH_WARPS];
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value += __shfl_xor_sync(~0u, value, offset);
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
-    __syncthreads();
-    value = parts[threadIdx.x % WARP];
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value += __shfl_xor_sync(~0u, value, offset);
-    return value;
-}
-
 /* The magnitude of which `rank` values are below or before it.  Clears the counts. */
 static __device__ uint32_t find_median(const osc_cuda_reduction &r, uint32_t low, uint32_t span,
                                        unsigned long long rank)
 {
-    __shared__ unsigned long long ends[FINISH_THREADS];
+    __shared__ unsigned long long warps[WARP];
     __shared__ uint32_t found;
-    uint32_t each = (span + FINISH_THREADS - 1) / FINISH_THREADS;
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    uint32_t each = (span + COUNT_THREADS - 1) / COUNT_THREADS;
     uint32_t first = min(threadIdx.x * each, span), last = min(first + each, span);
-    unsigned long long own = 0;
+    unsigned long long own = 0, sum, at = __ldcg(&r.bracket->below);
     for (uint32_t i = first; i < last; i++)
-        own += r.counts[i];
-    ends[threadIdx.x] = own;
-    for (unsigned offset = 1; offset < FINISH_THREADS; offset *= 2) {
-        __syncthreads();
-        unsigned long long before = threadIdx.x >= offset ? ends[threadIdx.x - offset] : 0;
-        __syncthreads();
-        ends[threadIdx.x] += before;
+        own += __ldcg(&r.counts[i]);
+    sum = own;
+    for (int offset = 1; offset < WARP; offset *= 2) {
+        unsigned long long other = __shfl_up_sync(~0u, sum, offset);
+        if (lane >= offset)
+            sum += other;
     }
-    unsigned long long end = r.bracket->below + ends[threadIdx.x], at = end - own;
-    if (at <= rank && rank < end)
+    if (lane == WARP - 1)
+        warps[warp] = sum;
+    __syncthreads();
+    for (int w = 0; w < warp; w++)
+        at += warps[w];
+    at += sum - own;
+    if (at <= rank && rank - at < own)
         for (uint32_t i = first; i < last; i++) {
-            if (rank < at + r.counts[i]) {
+            uint32_t count = __ldcg(&r.counts[i]);
+            if (rank - at < count) {
                 found = low + i;
                 break;
             }
-            at += r.counts[i];
+            at += count;
         }
     for (uint32_t i = first; i < last; i++)
         r.counts[i] = 0;
     __syncthreads();
     return found;
-}
-
-/* The three largest of all are in the three rows whose largest values are the largest, of
- * equals the first: the key of a row or value is its magnitude, then how early it is. */
-template <typename T>
-static __device__ void find_top(osc_residual *to, const osc_cuda_reduction &r, const T *x,
-                                size_t rows, size_t width)
-{
-    const unsigned long long PLACES = (1ull << 48) - 1;
-    size_t of_top[OSC_RESIDUAL_TOP];
-    unsigned kept = (unsigned)min(rows, (size_t)OSC_RESIDUAL_TOP);
-    unsigned tops = (unsigned)min(rows * width, (size_t)OSC_RESIDUAL_TOP);
-    unsigned long long last = ~0ull;
-    for (unsigned t = 0; t < kept; t++) {
-        unsigned long long best = 0;
-        for (size_t i = threadIdx.x; i < rows; i += FINISH_THREADS) {
-            unsigned long long key = (unsigned long long)r.peak[i] << 48 | (PLACES - i);
-            best = key < last ? max(best, key) : best;
-        }
-        last = max_of_all(best);
-        of_top[t] = (size_t)(PLACES - (last & PLACES));
-    }
-    last = ~0ull;
-    for (unsigned t = 0; t < tops; t++) {
-        unsigned long long best = 0;
-        for (unsigned k = 0; k < kept; k++)
-            for (size_t c = threadIdx.x; c < width; c += FINISH_THREADS) {
-                size_t i = of_top[k] * width + c;
-                unsigned long long m = ((const uint16_t *)x)[i] & 0x7fffu;
-                unsigned long long key = m << 48 | (PLACES - i);
-                best = key < last ? max(best, key) : best;
-            }
-        last = max_of_all(best);
-        size_t at = (size_t)(PLACES - (last & PLACES));
-        if (threadIdx.x == 0)
-            to->top[t] = { (uint32_t)(at / width), (uint32_t)(at % width), to_float(x[at]) };
-    }
-    if (threadIdx.x == 0)
-        to->tops = tops;
 }
 
 /* As osc_massive_from. */
@@ -342,24 +391,33 @@ static __device__ float massive_from(float median)
     return (double)from < least ? nextafterf(from, INFINITY) : from;
 }
 
-/* One block. */
+/* Four columns a thread in every GROUPS-th row of a slice, blockIdx.y - 1; a block of
+ * blockIdx.y 0 looks at the rows' peaks meanwhile.  The block that comes last of all finds
+ * the median. */
 template <typename T>
-static __global__ void __launch_bounds__(FINISH_THREADS, 1)
-finish(osc_residual *to, const __grid_constant__ struct osc_cuda_reduction r, const T *x,
-       size_t rows, size_t width)
+static __global__ void __launch_bounds__(COUNT_THREADS, 1)
+measure_all(osc_residual *to, double *sumsq, const __grid_constant__ struct osc_cuda_reduction r,
+            const T *x, size_t rows, size_t width, size_t slice_rows, bool vectors)
 {
+    extern __shared__ uint32_t bins[];          /* [high - low + 1]; then sums of columns */
     uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
+    unsigned slices = gridDim.y - 1;
+    if (blockIdx.y > 0) {
+        count_slice(bins, low, span, r, x, blockIdx.y - 1, rows, width, slice_rows, vectors);
+        if (is_last(&r.arrived[1 + blockIdx.x], slices))
+            add_slices(sumsq, r, slices, width);
+    } else if (blockIdx.x == 0) {
+        measure_peaks(to, r, x, rows, width);
+    } else {
+        return;
+    }
+    __syncthreads();
+    if (!is_last(&r.arrived[0], gridDim.x * slices + 1))
+        return;
     float median = magnitude_to_float(T(), find_median(r, low, span, (rows * width - 1) / 2));
-    double ratio = 0.0;
-    for (size_t i = threadIdx.x; i < rows; i += FINISH_THREADS)
-        ratio += (double)magnitude_to_float(T(), r.peak[i])
-               / (double)magnitude_to_float(T(), r.median[i]);
-    ratio = sum_of_all(ratio);
-    find_top(to, r, x, rows, width);
     if (threadIdx.x != 0)
         return;
     to->median = median;
-    to->ratio = ratio;
     *r.bracket = { ~0u, 0, 0, massive_from(median) };
 }
 
@@ -409,16 +467,16 @@ static osc_status launch_all(osc_device *device, osc_residual *to,
 {
     const size_t BYTES = CUDA_MAGNITUDES * sizeof(uint32_t);
     const T *x = (const T *)data;
-    size_t slice_rows = (rows + CUDA_RESIDUAL_SLICES - 1) / CUDA_RESIDUAL_SLICES;
-    dim3 grid((unsigned)((width + COLUMNS - 1) / COLUMNS),
-              (unsigned)((rows + slice_rows - 1) / slice_rows));
+    const size_t SLICES = CUDA_RESIDUAL_SLICES;
+    size_t across = (width + COLUMNS - 1) / COLUMNS, slices = ALL_BLOCKS / across;
+    slices = slices < 1 ? 1 : slices < SLICES ? slices : SLICES;
+    size_t slice_rows = (rows + slices - 1) / slices;
+    dim3 grid((unsigned)across, 1 + (unsigned)((rows + slice_rows - 1) / slice_rows));
     bool vectors = width % 4 == 0 && ((uintptr_t)data & 7) == 0;
-    OSC_CUDA_TRY(cudaFuncSetAttribute(count_all<T>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+    OSC_CUDA_TRY(cudaFuncSetAttribute(measure_all<T>, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       (int)BYTES), "shared memory of medians");
-    count_all<<<grid, COUNT_THREADS, BYTES, device->watch>>>(stats->sumsq, *device->reduction, x,
-                                                             rows, width, slice_rows, vectors);
-    OSC_TRY(osc_cuda_launched("median"));
-    finish<<<1, FINISH_THREADS, 0, device->watch>>>(to, *device->reduction, x, rows, width);
+    measure_all<<<grid, COUNT_THREADS, BYTES, device->watch>>>(
+        to, stats->sumsq, *device->reduction, x, rows, width, slice_rows, vectors);
     OSC_TRY(osc_cuda_launched("median"));
     count_massive<<<MASSIVE_BLOCKS, ROW_THREADS, 0, device->watch>>>(
         stats->massive, *device->reduction, x, rows, width);

@@ -1,5 +1,5 @@
-/* The CUDA backend: every operation of a block at the shapes of an OPT model, or
- * whole models given as arguments (checkpoints, synth:...), 8 sequences of 2048 random
+/* The CUDA backend: every operation of a block at the shapes of an OPT model (width=H: at one
+ * of heads of 128), or whole models given as arguments (checkpoints, synth:...), 8 sequences of 2048 random
  * ids, alone and recording; with devices=0,1 on several GPUs, with memory=GB in so much
  * memory.  Medians of wall clock around work that is waited for. */
 #include <config.h>
@@ -414,6 +414,10 @@ int main(int argc, char **argv)
             devices = argv[i] + 8;
         else if (strncmp(argv[i], "memory=", 7) == 0)
             memory = strtod(argv[i] + 7, NULL);
+        else if (strncmp(argv[i], "width=", 6) == 0) {
+            size_t width = strtoul(argv[i] + 6, NULL, 10);
+            bench_shape(width, width / 128);
+        }
         else
             bench_model(argv[i], scheme);
     }
