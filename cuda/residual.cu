@@ -13,8 +13,9 @@
 
 enum {
     WARP = 32,
-    ROW_THREADS = 256, ROW_WARPS = ROW_THREADS / WARP,
-    COUNT_THREADS = 1024, LANES = 128, GROUPS = COUNT_THREADS / LANES, COLUMNS = 4 * LANES,
+    ROW_THREADS = 128, ROW_WARPS = ROW_THREADS / WARP,
+    COUNT_THREADS = 1024, LANES = 128, GROUPS = COUNT_THREADS / LANES, COUNT = 4,
+    COLUMNS = COUNT * LANES,
     ALL_BLOCKS = 128,     /* at most, if the columns are that few: each takes an SM */
     MASSIVE_BLOCKS = 264,
     BATCH = 4             /* rows whose squares are added in float32 */
@@ -64,28 +65,31 @@ static __device__ __forceinline__ float magnitude_to_float(__nv_bfloat16, uint32
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-enum { LOW_BITS = 7, LOWS = 1 << LOW_BITS, UPPERS = ROW_THREADS };
-static_assert(UPPERS << LOW_BITS == CUDA_MAGNITUDES, "a thread has one count of upper bits");
+enum { LOW_BITS = 7, LOWS = 1 << LOW_BITS, UPPERS = CUDA_MAGNITUDES >> LOW_BITS };
+static_assert((int)LOWS == ROW_THREADS && (int)UPPERS == 2 * ROW_THREADS, "counts of a thread");
 
-/* The magnitudes of values 2 i and 2 i + 1 of a row; 0 beyond the row. */
-static __device__ __forceinline__ uint32_t read_pair(const uint16_t *row, size_t i, size_t width,
-                                                     bool pairs)
+/* The magnitudes of values 2 i and 2 i + 1 of a row; what is beyond it is no smaller than
+ * anything. */
+template <bool WHOLE>
+static __device__ __forceinline__ uint32_t read_pair(const uint16_t *row, unsigned i,
+                                                     unsigned width)
 {
     const uint32_t MAGNITUDES = 0x7fff7fffu;
-    if (pairs)
-        return 2 * i < width ? ((const uint32_t *)row)[i] & MAGNITUDES : 0;
-    uint32_t low = 2 * i < width ? row[2 * i] : 0;
-    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0;
+    if (WHOLE)
+        return ((const uint32_t *)row)[i] & MAGNITUDES;
+    uint32_t low = 2 * i < width ? row[2 * i] : 0x7fffu;
+    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0x7fffu;
     return (low | high << 16) & MAGNITUDES;
 }
 
 /* What the block's threads have counted: the thread whose count has the value of this rank
- * says so in *found and makes *rank that among its own. */
-static __device__ void choose(unsigned count, unsigned *rank, unsigned *found)
+ * gets that among its own, the others a rank beyond theirs. */
+static __device__ unsigned rank_here(unsigned count, unsigned rank)
 {
     __shared__ unsigned warps[ROW_WARPS];
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    unsigned sum = count, wanted = *rank;
+    unsigned sum = count;
+#pragma unroll
     for (int offset = 1; offset < WARP; offset *= 2) {
         unsigned other = __shfl_up_sync(~0u, sum, offset);
         if (lane >= offset)
@@ -96,73 +100,68 @@ static __device__ void choose(unsigned count, unsigned *rank, unsigned *found)
     __syncthreads();
     unsigned before = sum - count;
 #pragma unroll
-    for (int w = 0; w < ROW_WARPS; w++)
+    for (int w = 0; w < ROW_WARPS - 1; w++)
         before += w < warp ? warps[w] : 0;
-    if (before <= wanted && wanted - before < count) {
-        *found = threadIdx.x;
-        *rank = wanted - before;
-    }
-    __syncthreads();
+    return rank - before;        /* wraps around if the value comes before */
 }
 
-static __device__ unsigned max_block(unsigned value)
-{
-    __shared__ unsigned parts[ROW_WARPS];
-    value = __reduce_max_sync(~0u, value);
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
-    __syncthreads();
-    for (int w = 0; w < ROW_WARPS; w++)
-        value = max(value, parts[w]);
-    return value;
-}
-
-/* One row a block, PAIRS pairs of values a thread in registers; 0: any number, read
- * twice. */
-template <int PAIRS>
+/* One row a block, at most PAIRS pairs of values a thread in registers; 0: any number, read
+ * twice.  WHOLE: rows are of pairs, as many for every thread. */
+template <int PAIRS, bool WHOLE>
 static __global__ void __launch_bounds__(ROW_THREADS)
-measure_rows(const __grid_constant__ struct osc_cuda_reduction r, const uint16_t *x, size_t width,
-             bool pairs)
+measure_rows(const __grid_constant__ struct osc_cuda_reduction r, const uint16_t *x,
+             unsigned width)
 {
-    __shared__ unsigned uppers[UPPERS], lows[UPPERS], rank, upper, low;
-    const uint16_t *row = x + blockIdx.x * width;
-    unsigned count = PAIRS > 0 ? PAIRS : (unsigned)((width + 2 * ROW_THREADS - 1)
-                                                    / (2 * ROW_THREADS));
-    uint32_t own[PAIRS > 0 ? PAIRS : 1], peaks = 0;
-    uppers[threadIdx.x] = lows[threadIdx.x] = 0;
-    if (threadIdx.x == 0)
-        rank = (unsigned)((width - 1) / 2);
+    __shared__ unsigned uppers[UPPERS], lows[LOWS], peaks[ROW_WARPS], upper, rank;
+    const uint16_t *row = x + blockIdx.x * (size_t)width;
+    const int count = (int)((width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS));
+    uint32_t own[PAIRS > 0 ? PAIRS : 1], most = 0;
+    ((uint2 *)uppers)[threadIdx.x] = make_uint2(0, 0);
+    lows[threadIdx.x] = 0;
 #pragma unroll
     for (int i = 0; i < PAIRS; i++)
-        own[i] = read_pair(row, (size_t)i * ROW_THREADS + threadIdx.x, width, pairs);
+        if (i < count)
+            own[i] = read_pair<WHOLE>(row, i * ROW_THREADS + threadIdx.x, width);
     __syncthreads();
 #pragma unroll
-    for (unsigned i = 0; i < count; i++) {
-        size_t at = (size_t)i * ROW_THREADS + threadIdx.x;
-        uint32_t pair = PAIRS > 0 ? own[i] : read_pair(row, at, width, pairs);
-        peaks = __vmaxu2(peaks, pair);
-        if (2 * at < width)
+    for (int i = 0; i < (PAIRS > 0 ? PAIRS : count); i++)
+        if (i < count) {
+            unsigned at = i * ROW_THREADS + threadIdx.x;
+            uint32_t pair = PAIRS > 0 ? own[i] : read_pair<WHOLE>(row, at, width);
             atomicAdd(&uppers[pair >> LOW_BITS & (UPPERS - 1)], 1u);
-        if (2 * at + 1 < width)
             atomicAdd(&uppers[pair >> (16 + LOW_BITS)], 1u);
-    }
-    unsigned peak = max_block(max(peaks & 0xffffu, peaks >> 16));
-    choose(uppers[threadIdx.x], &rank, &upper);
-#pragma unroll
-    for (unsigned i = 0; i < count; i++) {
-        size_t at = (size_t)i * ROW_THREADS + threadIdx.x;
-        uint32_t pair = PAIRS > 0 ? own[i] : read_pair(row, at, width, pairs);
-        if ((pair >> LOW_BITS & (UPPERS - 1)) == upper && 2 * at < width)
-            atomicAdd(&lows[pair & (LOWS - 1)], 1u);
-        if (pair >> (16 + LOW_BITS) == upper && 2 * at + 1 < width)
-            atomicAdd(&lows[pair >> 16 & (LOWS - 1)], 1u);
+            most = __vmaxu2(most, WHOLE || 2 * at + 1 < width ? pair
+                                : 2 * at < width ? pair & 0x7fffu : 0);
+        }
+    most = __reduce_max_sync(~0u, max(most & 0xffffu, most >> 16));
+    if (threadIdx.x % WARP == 0)
+        peaks[threadIdx.x / WARP] = most;
+    __syncthreads();
+    uint2 two = ((uint2 *)uppers)[threadIdx.x];
+    unsigned here = rank_here(two.x + two.y, (width - 1) / 2);
+    if (here < two.x + two.y) {
+        upper = 2 * threadIdx.x + (here >= two.x);
+        rank = here - (here >= two.x ? two.x : 0);
     }
     __syncthreads();
-    choose(lows[threadIdx.x], &rank, &low);
-    if (threadIdx.x != 0)
+    const unsigned wanted = upper;
+#pragma unroll
+    for (int i = 0; i < (PAIRS > 0 ? PAIRS : count); i++)
+        if (i < count) {
+            unsigned at = i * ROW_THREADS + threadIdx.x;
+            uint32_t pair = PAIRS > 0 ? own[i] : read_pair<WHOLE>(row, at, width);
+            if ((pair >> LOW_BITS & (UPPERS - 1)) == wanted)
+                atomicAdd(&lows[pair & (LOWS - 1)], 1u);
+            if (pair >> (16 + LOW_BITS) == wanted)
+                atomicAdd(&lows[pair >> 16 & (LOWS - 1)], 1u);
+        }
+    __syncthreads();
+    if (rank_here(lows[threadIdx.x], rank) >= lows[threadIdx.x])
         return;
-    unsigned median = upper << LOW_BITS | low;
-    r.peak[blockIdx.x] = peak;
+    unsigned median = wanted << LOW_BITS | threadIdx.x;     /* one thread's */
+    for (int w = 1; w < ROW_WARPS; w++)
+        peaks[0] = max(peaks[0], peaks[w]);
+    r.peak[blockIdx.x] = peaks[0];
     r.median[blockIdx.x] = median;
     atomicMin(&r.bracket->low, median);
     atomicMax(&r.bracket->high, median);
@@ -259,53 +258,78 @@ static __device__ void measure_peaks(osc_residual *to, const osc_cuda_reduction 
 
 /* --- all values --------------------------------------------------------------------------- */
 
+/* COUNT columns of a row. */
+union four {
+    uint2    bits;
+    uint16_t at[COUNT];
+    __device__ four() {}
+};
+
+/* Magnitudes: how many are below `low`, and those from there on in bins [span]. */
+static __device__ __forceinline__ void count_value(uint32_t *bins, uint32_t low, uint32_t span,
+                                                   int *below, uint32_t magnitude)
+{
+    uint32_t above = magnitude - low;       /* wraps around below low */
+    *below += (int)(above >> 31);
+    if (above < span)
+        atomicAdd(&bins[above], 1u);
+}
+
+/* A thread's columns of the `left` rows at x, every GROUPS-th: counts, and sums of squares. */
+template <typename T, bool VECTORS>
+static __device__ __forceinline__ int count_rows(double (&sums)[COUNT], uint32_t *bins,
+                                                 uint32_t low, uint32_t span, const T *x,
+                                                 size_t width, int left, int inside)
+{
+    int below = 0;
+    for (; left > 0; left -= BATCH * GROUPS, x += BATCH * GROUPS * width) {
+        four some[BATCH];
+        float squares[COUNT] = { 0.0f, 0.0f, 0.0f, 0.0f };
+        const T *from = x;
+#pragma unroll
+        for (int b = 0; b < BATCH; b++, from += GROUPS * width) {
+            if (VECTORS && b * GROUPS < left)
+                some[b].bits = *(const uint2 *)from;
+#pragma unroll
+            for (int j = 0; j < COUNT && !VECTORS; j++)
+                some[b].at[j] = b * GROUPS < left && j < inside ? ((const uint16_t *)from)[j] : 0;
+        }
+#pragma unroll
+        for (int b = 0; b < BATCH; b++)
+            if (b * GROUPS < left)
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    uint32_t magnitude = some[b].at[j] & 0x7fffu;
+                    float v = magnitude_to_float(T(), magnitude);
+                    squares[j] += v * v;
+                    if (VECTORS || j < inside)
+                        count_value(bins, low, span, &below, magnitude);
+                }
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            sums[j] += (double)squares[j];
+    }
+    return below;
+}
+
 /* Counts of magnitudes from `low` on in bins [span], and sums of squares of the block's
  * columns over a slice of rows. */
-template <typename T>
+template <typename T, bool VECTORS>
 static __device__ void count_slice(uint32_t *bins, uint32_t low, uint32_t span,
                                    const osc_cuda_reduction &r, const T *x, size_t slice,
-                                   size_t rows, size_t width, size_t slice_rows, bool vectors)
+                                   size_t rows, size_t width, size_t slice_rows)
 {
     double (*groups)[COLUMNS] = (double (*)[COLUMNS])bins;
-    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * 4;
+    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * COUNT;
     size_t first = slice * slice_rows + threadIdx.x / LANES;
-    size_t last = min((slice + 1) * slice_rows, rows);
-    double sums[4] = { 0.0, 0.0, 0.0, 0.0 };
-    unsigned below = 0;
+    int inside = column < width ? (int)min(width - column, (size_t)COUNT) : 0;
+    int left = inside == 0 || first >= rows ? 0 : (int)(min((slice + 1) * slice_rows, rows) - first);
+    double sums[COUNT] = { 0.0, 0.0, 0.0, 0.0 };
     for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
         bins[i] = 0;
     __syncthreads();
-    for (size_t i = first; i < last; i += BATCH * GROUPS) {
-        union { uint2 bits; uint16_t at[4]; } some[BATCH];
-        bool there[BATCH];
-#pragma unroll
-        for (int b = 0; b < BATCH; b++) {
-            const T *from = x + (i + b * GROUPS) * width + column;
-            there[b] = i + b * GROUPS < last && column < width;
-            if (there[b] && vectors)
-                some[b].bits = *(const uint2 *)from;
-            else
-                for (int j = 0; j < 4; j++)
-                    some[b].at[j] = there[b] && column + j < width ? ((const uint16_t *)from)[j]
-                                                                   : 0;
-        }
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-            float squares = 0.0f;
-#pragma unroll
-            for (int b = 0; b < BATCH; b++) {
-                uint32_t m = some[b].at[j] & 0x7fffu;
-                if (!there[b] || column + j >= width)
-                    continue;
-                float v = magnitude_to_float(T(), m);
-                squares += v * v;
-                below += m < low;
-                if (m - low < span)
-                    atomicAdd(&bins[m - low], 1u);
-            }
-            sums[j] += (double)squares;
-        }
-    }
+    int below = count_rows<T, VECTORS>(sums, bins, low, span, x + first * width + column, width,
+                                       left, inside);
     below = __reduce_add_sync(~0u, below);
     if (threadIdx.x % WARP == 0 && below != 0)
         atomicAdd(&r.bracket->below, (unsigned long long)below);
@@ -314,8 +338,8 @@ static __device__ void count_slice(uint32_t *bins, uint32_t low, uint32_t span,
         if (bins[i] != 0)
             atomicAdd(&r.counts[i], bins[i]);
     __syncthreads();
-    for (int j = 0; j < 4; j++)
-        groups[threadIdx.x / LANES][threadIdx.x % LANES * 4 + j] = sums[j];
+    for (int j = 0; j < COUNT; j++)
+        groups[threadIdx.x / LANES][threadIdx.x % LANES * COUNT + j] = sums[j];
     __syncthreads();
     column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
     if (threadIdx.x >= COLUMNS || column >= width)
@@ -394,16 +418,16 @@ static __device__ float massive_from(float median)
 /* Four columns a thread in every GROUPS-th row of a slice, blockIdx.y - 1; a block of
  * blockIdx.y 0 looks at the rows' peaks meanwhile.  The block that comes last of all finds
  * the median. */
-template <typename T>
+template <typename T, bool VECTORS>
 static __global__ void __launch_bounds__(COUNT_THREADS, 1)
 measure_all(osc_residual *to, double *sumsq, const __grid_constant__ struct osc_cuda_reduction r,
-            const T *x, size_t rows, size_t width, size_t slice_rows, bool vectors)
+            const T *x, size_t rows, size_t width, size_t slice_rows)
 {
     extern __shared__ uint32_t bins[];          /* [high - low + 1]; then sums of columns */
     uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
     unsigned slices = gridDim.y - 1;
     if (blockIdx.y > 0) {
-        count_slice(bins, low, span, r, x, blockIdx.y - 1, rows, width, slice_rows, vectors);
+        count_slice<T, VECTORS>(bins, low, span, r, x, blockIdx.y - 1, rows, width, slice_rows);
         if (is_last(&r.arrived[1 + blockIdx.x], slices))
             add_slices(sumsq, r, slices, width);
     } else if (blockIdx.x == 0) {
@@ -411,7 +435,6 @@ measure_all(osc_residual *to, double *sumsq, const __grid_constant__ struct osc_
     } else {
         return;
     }
-    __syncthreads();
     if (!is_last(&r.arrived[0], gridDim.x * slices + 1))
         return;
     float median = magnitude_to_float(T(), find_median(r, low, span, (rows * width - 1) / 2));
@@ -441,22 +464,13 @@ static __global__ void count_massive(uint64_t *massive,
 
 static osc_status launch_rows(osc_device *device, const void *x, size_t rows, size_t width)
 {
-    const uint16_t *values = (const uint16_t *)x;
     size_t pairs = (width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS);
-    bool together = width % 2 == 0 && ((uintptr_t)x & 3) == 0;
-    unsigned grid = (unsigned)rows;
-    if (pairs <= 2)
-        measure_rows<2><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
-                                                                 together);
-    else if (pairs <= 8)
-        measure_rows<8><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
-                                                                 together);
-    else if (pairs <= 24)
-        measure_rows<24><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values,
-                                                                  width, together);
-    else
-        measure_rows<0><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
-                                                                 together);
+    bool whole = width % (2 * ROW_THREADS) == 0 && ((uintptr_t)x & 3) == 0;
+    auto kernel = !whole ? (pairs <= 16 ? measure_rows<16, false> : measure_rows<0, false>)
+        : pairs <= 4 ? measure_rows<4, true> : pairs <= 16 ? measure_rows<16, true>
+        : pairs <= 48 ? measure_rows<48, true> : measure_rows<0, true>;
+    kernel<<<(unsigned)rows, ROW_THREADS, 0, device->watch>>>(
+        *device->reduction, (const uint16_t *)x, (unsigned)width);
     return osc_cuda_launched("medians of rows");
 }
 
@@ -473,12 +487,13 @@ static osc_status launch_all(osc_device *device, osc_residual *to,
     size_t slice_rows = (rows + slices - 1) / slices;
     dim3 grid((unsigned)across, 1 + (unsigned)((rows + slice_rows - 1) / slice_rows));
     bool vectors = width % 4 == 0 && ((uintptr_t)data & 7) == 0;
-    OSC_CUDA_TRY(cudaFuncSetAttribute(measure_all<T>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+    auto kernel = vectors ? measure_all<T, true> : measure_all<T, false>;
+    OSC_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       (int)BYTES), "shared memory of medians");
-    measure_all<<<grid, COUNT_THREADS, BYTES, device->watch>>>(
-        to, stats->sumsq, *device->reduction, x, rows, width, slice_rows, vectors);
+    kernel<<<grid, COUNT_THREADS, BYTES, device->watch>>>(to, stats->sumsq, *device->reduction, x,
+                                                          rows, width, slice_rows);
     OSC_TRY(osc_cuda_launched("median"));
-    count_massive<<<MASSIVE_BLOCKS, ROW_THREADS, 0, device->watch>>>(
+    count_massive<<<MASSIVE_BLOCKS, 2 * ROW_THREADS, 0, device->watch>>>(
         stats->massive, *device->reduction, x, rows, width);
     return osc_cuda_launched("massive activations");
 }

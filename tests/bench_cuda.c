@@ -139,6 +139,15 @@ static osc_status summarize(const shape *s)
     return cuda->summarize(gpu, s->x, T * s->h, &route);
 }
 
+/* As where nothing is recorded. */
+static osc_status attend_alone(const shape *s)
+{
+    size_t size = s->h / s->heads;
+    osc_attention args = { .tokens = T, .heads = s->heads, .head_size = size,
+                           .scale = 1.0f / sqrtf((float)size) };
+    return cuda->attention(gpu, s->y, s->q, s->k, s->v, &args);
+}
+
 /* One query behind 2047 keys. */
 static osc_status attend_one(const shape *s)
 {
@@ -208,6 +217,7 @@ static void bench_shape(size_t h, size_t heads)
         { "fc1", fc1, 8 * T * hh, size * (5 * th + 4 * hh) },
         { "fc2", fc2, 8 * T * hh, size * (5 * th + 4 * hh) },
         { "attention", attend, 2 * T * th, 4 * th * size },
+        { "attention without top-1 mass", attend_alone, 2 * T * th, 4 * th * size },
         { "observe", observe_h, 0, th * size }, { "observe+hits", observe_hits, 0, th * size },
         { "observe fc2_in", observe_f, 0, 4 * th * size },
         { "summarize", summarize, 0, th * size }, { "residual", residual, 0, th * size },
