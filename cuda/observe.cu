@@ -7,6 +7,8 @@
 #include "cuda/element.cuh"
 #include "cuda/hits.h"
 #include "cuda/last.cuh"
+#include "cuda/reduction.h"
+#include "cuda/reports.h"
 #include "cuda/watch.h"
 
 enum {
@@ -31,6 +33,8 @@ struct osc_cuda_observer {
     uint32_t *hot;           /* [widest / 32] bits: columns with hits in this call */
     uint32_t *block_hits;    /* [tokens / WARPS] hits of a block of write_hits() and 1, 0 before */
     uint32_t *ticket;        /* blocks of write_hits() that have begun */
+    double   *cubes;         /* [SLICES, groups of COLUMNS] sums of x^3 */
+    osc_cuda_summary_part *parts;     /* [groups] of the summary of these values */
     unsigned *arrived;       /* [widest / COLUMNS] blocks that are done with some columns; 0
                                 between kernels */
     size_t   widest;
@@ -46,9 +50,12 @@ osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
     if (o == NULL)
         return OSC_ENOMEM;
     device->observer = o;
-    OSC_TRY(osc_cuda_own(device, &memory, SUMS * cells * sizeof *o->sums + words * 4));
+    OSC_TRY(osc_cuda_own(device, &memory, SUMS * cells * sizeof *o->sums + words * 4
+                         + groups * (SLICES * sizeof *o->cubes + sizeof *o->parts)));
     o->sums = (double *)memory;
-    o->min = (float *)(o->sums + SUMS * cells);
+    o->cubes = o->sums + SUMS * cells;
+    o->parts = (osc_cuda_summary_part *)(o->cubes + SLICES * groups);
+    o->min = (float *)(o->parts + groups);
     o->max = o->min + cells;
     o->count_ge = (uint32_t *)(o->max + cells);
     o->hot = o->count_ge + cells;
@@ -115,8 +122,8 @@ static __device__ __forceinline__ void read_batch(piece<T> (&batch)[BATCH], cons
 
 /* What a thread found in its columns.  Counts are those of pairs of columns: the first's
  * plus 65536 times the second's less the first's. */
-template <typename T> struct column_sums {
-    double sum[SUMS][COUNT];
+template <typename T, bool CUBES> struct column_sums {
+    double sum[SUMS][COUNT], cubes;      /* cubes: of all columns, if wanted */
     typename pair_of<T>::type min[PAIRS], max[PAIRS];
     uint32_t counts[PAIRS];
 
@@ -125,6 +132,7 @@ template <typename T> struct column_sums {
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             sum[0][j] = sum[1][j] = sum[2][j] = 0.0;
+        cubes = 0.0;
 #pragma unroll
         for (int p = 0; p < PAIRS; p++) {
             min[p] = both(from_float<T>(INFINITY));
@@ -150,6 +158,8 @@ template <typename T> struct column_sums {
             sum[0][j] += v;
             sum[1][j] += square;
             sum[2][j] += square * square;
+            if (CUBES)
+                cubes += square * v;
             if (VECTORS || j < inside)
                 atomicAdd(&exponents[(uint32_t)__double2hiint(v) >> 20 & (EXPONENTS - 1)], 1u);
         }
@@ -175,7 +185,7 @@ template <typename T> struct warps_found {
     T      min[WARPS][COLUMNS], max[WARPS][COLUMNS];
     uint32_t counts[WARPS][COLUMNS / 2];
 
-    __device__ void put(const column_sums<T> &own)
+    template <bool CUBES> __device__ void put(const column_sums<T, CUBES> &own)
     {
         int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, column = lane * COUNT;
 #pragma unroll
@@ -230,6 +240,14 @@ template <typename T> struct warps_found {
     }
 };
 
+static __device__ __forceinline__ double sum_warp(double own)
+{
+#pragma unroll
+    for (int offset = WARP / 2; offset > 0; offset /= 2)
+        own += __shfl_xor_sync(~0u, own, offset);
+    return own;
+}
+
 /* --- slices ------------------------------------------------------------------------------- */
 
 /* Half of the block's threads have the sums of x and x^2, the other half the rest. */
@@ -277,12 +295,13 @@ static __device__ double add_slices(const double *column, size_t width, size_t s
     return sum;
 }
 
-/* Minimum, maximum and count of column i.  Returns the count. */
-static __device__ uint32_t join_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
-                                       size_t slices, size_t i)
+/* Minimum, maximum and count of column i.  Returns the count and the bits of the largest
+ * magnitude as float32, 0 if all are NaN. */
+static __device__ uint2 join_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
+                                    size_t slices, size_t i)
 {
     size_t width = stats.width;
-    float least = stats.min[i], most = stats.max[i];
+    float least = INFINITY, most = -INFINITY;
     uint32_t count = 0;
     for (size_t first = 0; first < slices; first += SLICE_GROUP) {
         float low[SLICE_GROUP], high[SLICE_GROUP];
@@ -297,35 +316,97 @@ static __device__ uint32_t join_slices(const osc_column_stats &stats, const osc_
             count += first + s < slices ? counts[s] : 0;
         }
     }
-    stats.min[i] = least;
-    stats.max[i] = most;
+    stats.min[i] = fminf(stats.min[i], least);
+    stats.max[i] = fmaxf(stats.max[i], most);
     stats.count_ge[i] += count;
-    return count;
+    return make_uint2(count, __float_as_uint(fmaxf(0.0f, fmaxf(most, -least))));
+}
+
+/* What a thread of the last block knows for the summary: of the first half of them the sums of
+ * x and x^2 of a column, of the other half those of x^4 and the largest magnitude. */
+struct column_end {
+    double   first, second;
+    uint32_t most;
+};
+
+/* These columns' part of the summary. */
+static __device__ void put_part(const osc_cuda_observer &o, const column_end &own)
+{
+    __shared__ column_end warps[WARPS];
+    double first = sum_warp(own.first), second = sum_warp(own.second);
+    uint32_t most = __reduce_max_sync(~0u, own.most);
+    if (threadIdx.x % WARP == 0)
+        warps[threadIdx.x / WARP] = { first, second, most };
+    __syncthreads();
+    if (threadIdx.x >= WARP)
+        return;
+    double cubes = 0.0;
+    for (unsigned s = threadIdx.x; s < gridDim.y; s += WARP)
+        cubes += __ldcg(&o.cubes[s * gridDim.x + blockIdx.x]);
+    osc_cuda_summary_part part = { { 0.0, 0.0, sum_warp(cubes), 0.0 }, 0 };
+    for (int w = 0; w < WARPS / 2; w++) {
+        part.power[0] += warps[w].first;
+        part.power[1] += warps[w].second;
+        part.power[3] += warps[WARPS / 2 + w].first;
+        part.peak = max(part.peak, warps[WARPS / 2 + w].most);
+    }
+    if (threadIdx.x == 0)
+        o.parts[blockIdx.x] = part;
 }
 
 /* The last block of some columns adds up what all of them found. */
+template <bool SUMMARY>
 static __device__ void finish_columns(const osc_column_stats &stats, const osc_cuda_observer &o)
 {
     size_t width = stats.width, i = blockIdx.x * (size_t)COLUMNS + threadIdx.x % COLUMNS;
     size_t next = SLICES * o.widest;
-    uint32_t count = 0;
+    column_end own = { 0.0, 0.0, 0 };
+    uint2 joined = make_uint2(0, 0);
     if (i < width && threadIdx.x < COLUMNS) {
-        stats.sum[i] += add_slices(o.sums + i, width, gridDim.y);
-        stats.sumsq[i] += add_slices(o.sums + next + i, width, gridDim.y);
+        own.first = add_slices(o.sums + i, width, gridDim.y);
+        own.second = add_slices(o.sums + next + i, width, gridDim.y);
+        stats.sum[i] += own.first;
+        stats.sumsq[i] += own.second;
     } else if (i < width) {
-        stats.sum4[i] += add_slices(o.sums + 2 * next + i, width, gridDim.y);
-        count = join_slices(stats, o, gridDim.y, i);
+        own.first = add_slices(o.sums + 2 * next + i, width, gridDim.y);
+        joined = join_slices(stats, o, gridDim.y, i);
+        own.most = joined.y;
+        stats.sum4[i] += own.first;
     }
-    uint32_t hot = __ballot_sync(~0u, count > 0);
+    uint32_t hot = __ballot_sync(~0u, joined.x > 0);
     if (threadIdx.x >= COLUMNS && threadIdx.x % WARP == 0)
         o.hot[blockIdx.x * (COLUMNS / WARP) + (threadIdx.x - COLUMNS) / WARP] = hot;
+    if (SUMMARY)
+        put_part(o, own);
+}
+
+/* The block's first warp: the summary from the parts of `groups` groups of columns.  Squares
+ * add up to NaN if and only if a value is NaN. */
+static __device__ void finish_summary(osc_summary *to, const osc_cuda_observer &o,
+                                      unsigned groups, uint64_t count)
+{
+    osc_cuda_summary_part own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
+    for (unsigned g = threadIdx.x; g < groups; g += WARP) {
+        for (int p = 0; p < 4; p++)
+            own.power[p] += o.parts[g].power[p];
+        own.peak = max(own.peak, o.parts[g].peak);
+    }
+    for (int p = 0; p < 4; p++)
+        own.power[p] = sum_warp(own.power[p]);
+    float peak = __uint_as_float(__reduce_max_sync(~0u, own.peak));
+    if (threadIdx.x != 0)
+        return;
+    to->count = count;
+    to->peak = isnan(own.power[1]) ? NAN : peak;
+    for (int p = 0; p < 4; p++)
+        to->power[p] = own.power[p];
 }
 
 /* --- the kernel of statistics ------------------------------------------------------------- */
 
 /* COUNT columns a lane, every WARPS-th row of a slice a warp.  The block that comes last
  * in its columns adds up the slices.  Gets write_hits() of hit_blocks blocks ready. */
-template <typename T, bool VECTORS>
+template <typename T, bool VECTORS, bool SUMMARY>
 static __global__ void __launch_bounds__(THREADS, 4)
 observe_columns(const __grid_constant__ osc_column_stats stats,
                 const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
@@ -337,13 +418,14 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
         warps_found<T> found;
         __device__ both_uses() {}
     } shared;
+    __shared__ double cubes[WARPS];
     const size_t width = stats.width;
     size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % WARP * COUNT;
     size_t first = blockIdx.y * slice_rows + threadIdx.x / WARP;
     int inside = column < width ? (int)min(width - column, (size_t)COUNT) : 0;
     int left = inside == 0 || first >= rows ? 0
         : (int)(min((blockIdx.y + 1) * slice_rows, rows) - first);
-    column_sums<T> own;
+    column_sums<T, SUMMARY> own;
 #pragma unroll
     for (int i = 0; i < EXPONENTS / 4 / THREADS; i++)
         shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
@@ -371,10 +453,20 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
     add_exponents(stats.histogram, shared.exponents);
     __syncthreads();
     shared.found.put(own);
+    if (SUMMARY)
+        own.cubes = sum_warp(own.cubes);
+    if (SUMMARY && threadIdx.x % WARP == 0)
+        cubes[threadIdx.x / WARP] = own.cubes;
     __syncthreads();
     store_slice(o, shared.found, width);
+    if (SUMMARY && threadIdx.x == 0) {
+        double sum = cubes[0];
+        for (int w = 1; w < WARPS; w++)
+            sum += cubes[w];
+        o.cubes[blockIdx.y * gridDim.x + blockIdx.x] = sum;
+    }
     if (is_last(&o.arrived[blockIdx.x], gridDim.y))
-        finish_columns(stats, o);
+        finish_columns<SUMMARY>(stats, o);
 }
 
 /* --- hits --------------------------------------------------------------------------------- */
@@ -462,11 +554,23 @@ static __device__ unsigned find_hits(osc_hit *to, const T *x, size_t row, size_t
     return found;
 }
 
-/* A row a warp; blocks take their rows as they begin, so that those before them run. */
+static __host__ __device__ unsigned groups_of(size_t width)
+{
+    return (unsigned)((width + COLUMNS - 1) / COLUMNS);
+}
+
+static __global__ void make_summary(osc_summary *to, const __grid_constant__ osc_cuda_observer o,
+                                    unsigned groups, uint64_t count)
+{
+    finish_summary(to, o, groups, count);
+}
+
+/* A row a warp; blocks take their rows as they begin, so that those before them run.  The
+ * summary of observe_columns() is finished if `summary` is not NULL. */
 template <typename T>
 static __global__ void __launch_bounds__(THREADS)
 write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
-           size_t width, T alpha, uint64_t *filled, uint64_t *end)
+           size_t width, T alpha, uint64_t *filled, uint64_t *end, osc_summary *summary)
 {
     __shared__ uint16_t list[THREADS * WARP];
     __shared__ unsigned block;
@@ -476,6 +580,8 @@ write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *
     if (threadIdx.x == 0)
         block = atomicAdd(o.ticket, 1u);
     __syncthreads();
+    if (summary != NULL && block == 0 && threadIdx.x < WARP)
+        finish_summary(summary, o, groups_of(width), rows * width);
     size_t row = block * (size_t)WARPS + threadIdx.x / WARP;
     for (size_t w = 0; w < words; w += THREADS) {
         listed = list_hot(list, o.hot + w, words - w);
@@ -510,10 +616,10 @@ static unsigned hit_blocks(size_t rows)
 
 template <typename T>
 static osc_status launch_columns(osc_device *device, osc_column_stats *stats, const void *x,
-                                 size_t rows, float alpha, bool hits)
+                                 size_t rows, float alpha, bool hits, bool summary)
 {
     const struct osc_cuda_observer *o = device->observer;
-    size_t width = stats->width, across = (width + COLUMNS - 1) / COLUMNS;
+    size_t width = stats->width, across = groups_of(width);
     bool vectors = width % COUNT == 0 && ((uintptr_t)x & (sizeof(uint2) - 1)) == 0;
     size_t slices = (BLOCKS + across - 1) / across;
     slices = slices < SLICES ? slices : SLICES;
@@ -525,7 +631,9 @@ static osc_status launch_columns(osc_device *device, osc_column_stats *stats, co
         return osc_fail(OSC_EINVAL, "statistics of %zu rows: at most %zu", rows,
                         SLICES * SLICE_MOST);
     dim3 grid((unsigned)across, (unsigned)slices);
-    auto kernel = vectors ? observe_columns<T, true> : observe_columns<T, false>;
+    auto kernel = summary
+        ? (vectors ? observe_columns<T, true, true> : observe_columns<T, false, true>)
+        : (vectors ? observe_columns<T, true, false> : observe_columns<T, false, false>);
     kernel<<<grid, THREADS, 0, device->watch>>>(*stats, *o, (const T *)x, rows, slice_rows,
                                                 least_from(T(), alpha),
                                                 hits ? hit_blocks(rows) : 0);
@@ -534,26 +642,38 @@ static osc_status launch_columns(osc_device *device, osc_column_stats *stats, co
 
 template <typename T>
 static osc_status launch_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end)
+                              float alpha, uint64_t *end, void *summary)
 {
     write_hits<<<hit_blocks(rows), THREADS, 0, device->watch>>>(
         device->hits->hits, *device->observer, (const T *)x, rows, width, least_from(T(), alpha),
-        device->hits->filled, end);
+        device->hits->filled, end, (osc_summary *)summary);
     return osc_cuda_launched("hits");
+}
+
+static osc_status launch_summary(osc_device *device, void *summary, size_t rows, size_t width)
+{
+    make_summary<<<1, WARP, 0, device->watch>>>((osc_summary *)summary, *device->observer,
+                                                groups_of(width), rows * width);
+    return osc_cuda_launched("summary");
 }
 
 osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const void *x,
                             size_t rows, size_t width, float alpha, const osc_hits_route *route)
 {
     uint64_t *end = NULL;
-    if (route != NULL)
+    if (route != NULL)      /* may report: what is taken must be issued before the next */
         OSC_TRY(osc_cuda_hits_begin(device, rows * width, &end));
+    void *summary = osc_cuda_summary_take(device, x, rows * width);
+    OSC_TRY(osc_cuda_summary_issue(device));
     OSC_TRY(osc_cuda_watch_begin(device));
     OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_columns, device, stats, x, rows, alpha,
-                              route != NULL));
+                              route != NULL, summary != NULL));
     if (route != NULL) {
-        OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha, end));
+        OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha, end,
+                                  summary));
         OSC_TRY(osc_cuda_hits_end(device, route, rows * width));
+    } else if (summary != NULL) {
+        OSC_TRY(launch_summary(device, summary, rows, width));
     }
     return osc_cuda_watch_end(device, x, rows * width * osc_dtype_size(device->dtype));
 }

@@ -323,7 +323,8 @@ static __device__ void count_slice(uint32_t *bins, uint32_t low, uint32_t span,
     size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * COUNT;
     size_t first = slice * slice_rows + threadIdx.x / LANES;
     int inside = column < width ? (int)min(width - column, (size_t)COUNT) : 0;
-    int left = inside == 0 || first >= rows ? 0 : (int)(min((slice + 1) * slice_rows, rows) - first);
+    int left = inside == 0 || first >= rows ? 0
+        : (int)(min((slice + 1) * slice_rows, rows) - first);
     double sums[COUNT] = { 0.0, 0.0, 0.0, 0.0 };
     for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
         bins[i] = 0;
@@ -502,6 +503,7 @@ osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats
                              size_t rows, size_t width, const osc_residual_route *route)
 {
     void *to;
+    OSC_TRY(osc_cuda_summary_issue(device));
     OSC_TRY(osc_cuda_report_begin(device, &to));
     OSC_TRY(osc_cuda_watch_begin(device));
     OSC_TRY(launch_rows(device, x, rows, width));
