@@ -913,7 +913,9 @@ static void check_observed(size_t rows, size_t width, observed_case what, size_t
         }
         if (turn == 1) {
             ck_assert_int_eq(memcmp(back, again, bytes), 0);
-            ck_assert_int_eq(memcmp(&whole, &again_whole, sizeof whole), 0);
+            for (size_t i = 0; i < 3; i++)
+                ck_assert_int_eq(memcmp(whole.summary[i].power, again_whole.summary[i].power,
+                                        sizeof whole.summary[i].power), 0);
         }
         memcpy(again, back, bytes);
         again_whole = whole;
