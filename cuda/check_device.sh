@@ -117,7 +117,7 @@ for run in cpu cuda; do
 done
 if test $sanitize = yes; then
     for tool in memcheck racecheck initcheck; do
-        for part in operations observers attention; do
+        for part in operations observers-small attention; do
             CK_RUN_CASE=$part step "$tool-$part" timeout 240 compute-sanitizer --tool $tool \
                 --report-api-errors no --error-exitcode 9 "$build/tests/test_cuda"
         done

@@ -65,8 +65,8 @@ static __device__ __forceinline__ void read_batch(piece<T> (&batch)[BATCH], cons
 
 /* What a thread found in its columns.  Counts are those of pairs of columns: the first's
  * plus 65536 times the second's less the first's. */
-template <typename T, bool CUBES> struct column_sums {
-    double sum[SUMS][COUNT], cubes;      /* cubes: of all columns, if wanted */
+template <typename T> struct column_sums {
+    double sum[SUMS][COUNT];
     typename pair_of<T>::type min[PAIRS], max[PAIRS];
     uint32_t counts[PAIRS];
 
@@ -75,7 +75,6 @@ template <typename T, bool CUBES> struct column_sums {
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             sum[0][j] = sum[1][j] = sum[2][j] = 0.0;
-        cubes = 0.0;
 #pragma unroll
         for (int p = 0; p < PAIRS; p++) {
             min[p] = both(from_float<T>(INFINITY));
@@ -101,8 +100,6 @@ template <typename T, bool CUBES> struct column_sums {
             sum[0][j] += v;
             sum[1][j] += square;
             sum[2][j] += square * square;
-            if (CUBES)
-                cubes += square * v;
             if (VECTORS || j < inside)
                 atomicAdd(&exponents[(uint32_t)__double2hiint(v) >> 20 & (EXPONENTS - 1)], 1u);
         }
@@ -128,7 +125,7 @@ template <typename T> struct warps_found {
     T      min[WARPS][COLUMNS], max[WARPS][COLUMNS];
     uint32_t counts[WARPS][COLUMNS / 2];
 
-    template <bool CUBES> __device__ void put(const column_sums<T, CUBES> &own)
+    __device__ void put(const column_sums<T> &own)
     {
         int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, column = lane * COUNT;
 #pragma unroll
@@ -183,15 +180,6 @@ template <typename T> struct warps_found {
     }
 };
 
-/* Of a value a warp. */
-static __device__ double add_warps(const double *value)
-{
-    double sum = value[0];
-    for (int w = 1; w < WARPS; w++)
-        sum += value[w];
-    return sum;
-}
-
 /* --- slices ------------------------------------------------------------------------------- */
 
 /* Half of the block's threads have the sums of x and x^2, the other half the rest. */
@@ -239,13 +227,12 @@ static __device__ double add_slices(const double *column, size_t width, size_t s
     return sum;
 }
 
-/* Minimum, maximum and count of column i.  Returns the count and the bits of the largest
- * magnitude as float32, 0 if all are NaN. */
-static __device__ uint2 join_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
-                                    size_t slices, size_t i)
+/* Minimum, maximum and count of column i.  Returns the count. */
+static __device__ uint32_t join_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
+                                       size_t slices, size_t i)
 {
     size_t width = stats.width;
-    float least = INFINITY, most = -INFINITY;
+    float least = stats.min[i], most = stats.max[i];
     uint32_t count = 0;
     for (size_t first = 0; first < slices; first += SLICE_GROUP) {
         float low[SLICE_GROUP], high[SLICE_GROUP];
@@ -260,68 +247,28 @@ static __device__ uint2 join_slices(const osc_column_stats &stats, const osc_cud
             count += first + s < slices ? counts[s] : 0;
         }
     }
-    stats.min[i] = fminf(stats.min[i], least);
-    stats.max[i] = fmaxf(stats.max[i], most);
+    stats.min[i] = least;
+    stats.max[i] = most;
     stats.count_ge[i] += count;
-    return make_uint2(count, __float_as_uint(fmaxf(0.0f, fmaxf(most, -least))));
-}
-
-/* What a thread of the last block knows for the summary: of the first half of them the sums of
- * x and x^2 of a column, of the other half those of x^4 and the largest magnitude. */
-struct column_end {
-    double   first, second;
-    uint32_t most;
-};
-
-/* These columns' part of the summary. */
-static __device__ void put_part(const osc_cuda_observer &o, const column_end &own)
-{
-    __shared__ column_end warps[WARPS];
-    double first = sum_warp(own.first), second = sum_warp(own.second);
-    uint32_t most = __reduce_max_sync(~0u, own.most);
-    if (threadIdx.x % WARP == 0)
-        warps[threadIdx.x / WARP] = { first, second, most };
-    __syncthreads();
-    if (threadIdx.x >= WARP)
-        return;
-    double cubes = 0.0;
-    for (unsigned s = threadIdx.x; s < gridDim.y; s += WARP)
-        cubes += __ldcg(&o.cubes[s * gridDim.x + blockIdx.x]);
-    osc_cuda_summary_part part = { { 0.0, 0.0, sum_warp(cubes), 0.0 }, 0 };
-    for (int w = 0; w < WARPS / 2; w++) {
-        part.power[0] += warps[w].first;
-        part.power[1] += warps[w].second;
-        part.power[3] += warps[WARPS / 2 + w].first;
-        part.peak = max(part.peak, warps[WARPS / 2 + w].most);
-    }
-    if (threadIdx.x == 0)
-        o.parts[blockIdx.x] = part;
+    return count;
 }
 
 /* The last block of some columns adds up what all of them found. */
-template <bool SUMMARY>
 static __device__ void finish_columns(const osc_column_stats &stats, const osc_cuda_observer &o)
 {
     size_t width = stats.width, i = blockIdx.x * (size_t)COLUMNS + threadIdx.x % COLUMNS;
     size_t next = SLICES * o.widest;
-    column_end own = { 0.0, 0.0, 0 };
-    uint2 joined = make_uint2(0, 0);
+    uint32_t count = 0;
     if (i < width && threadIdx.x < COLUMNS) {
-        own.first = add_slices(o.sums + i, width, gridDim.y);
-        own.second = add_slices(o.sums + next + i, width, gridDim.y);
-        stats.sum[i] += own.first;
-        stats.sumsq[i] += own.second;
+        stats.sum[i] += add_slices(o.sums + i, width, gridDim.y);
+        stats.sumsq[i] += add_slices(o.sums + next + i, width, gridDim.y);
     } else if (i < width) {
-        own.first = add_slices(o.sums + 2 * next + i, width, gridDim.y);
-        joined = join_slices(stats, o, gridDim.y, i);
-        own.most = joined.y;
-        stats.sum4[i] += own.first;
+        stats.sum4[i] += add_slices(o.sums + 2 * next + i, width, gridDim.y);
+        count = join_slices(stats, o, gridDim.y, i);
     }
-    uint32_t hot = __ballot_sync(~0u, joined.x > 0);
+    uint32_t hot = __ballot_sync(~0u, count > 0);
     if (threadIdx.x >= COLUMNS && threadIdx.x % WARP == 0)
         o.hot[blockIdx.x * (COLUMNS / WARP) + (threadIdx.x - COLUMNS) / WARP] = hot;
-    if (SUMMARY)
-        put_part(o, own);
 }
 
 #endif

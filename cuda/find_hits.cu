@@ -1,39 +1,8 @@
 /* Values that reach alpha, looked for in the columns that have some, which are few, and
- * written in order of (row, column); and the end of a summary that column statistics made
- * by the way. */
+ * written in order of (row, column). */
 #include <config.h>
 #include "cuda/hits.h"
 #include "cuda/observer.cuh"
-
-/* The block's first warp: the summary from the parts of `groups` groups of columns.  Squares
- * add up to NaN if and only if a value is NaN. */
-static __device__ void finish_summary(osc_summary *to, const osc_cuda_observer &o,
-                                      unsigned groups, uint64_t count)
-{
-    osc_cuda_summary_part own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
-    for (unsigned g = threadIdx.x; g < groups; g += WARP) {
-        for (int p = 0; p < 4; p++)
-            own.power[p] += o.parts[g].power[p];
-        own.peak = max(own.peak, o.parts[g].peak);
-    }
-    for (int p = 0; p < 4; p++)
-        own.power[p] = sum_warp(own.power[p]);
-    float peak = __uint_as_float(__reduce_max_sync(~0u, own.peak));
-    if (threadIdx.x != 0)
-        return;
-    to->count = count;
-    to->peak = isnan(own.power[1]) ? NAN : peak;
-    for (int p = 0; p < 4; p++)
-        to->power[p] = own.power[p];
-}
-
-static __global__ void make_summary(osc_summary *to, const __grid_constant__ osc_cuda_observer o,
-                                    unsigned groups, uint64_t count)
-{
-    finish_summary(to, o, groups, count);
-}
-
-/* --- hits --------------------------------------------------------------------------------- */
 
 /* Exclusive prefix of `value` over the block's threads, and the total. */
 static __device__ uint64_t prefix(uint64_t value, uint64_t *total)
@@ -118,12 +87,11 @@ static __device__ unsigned find_hits(osc_hit *to, const T *x, size_t row, size_t
     return found;
 }
 
-/* A row a warp; blocks take their rows as they begin, so that those before them run.  The
- * summary of observe_columns() is finished if `summary` is not NULL. */
+/* A row a warp; blocks take their rows as they begin, so that those before them run. */
 template <typename T>
 static __global__ void __launch_bounds__(THREADS)
 write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
-           size_t width, T alpha, uint64_t *filled, uint64_t *end, osc_summary *summary)
+           size_t width, T alpha, uint64_t *filled, uint64_t *end)
 {
     __shared__ uint16_t list[THREADS * WARP];
     __shared__ unsigned block;
@@ -133,8 +101,6 @@ write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *
     if (threadIdx.x == 0)
         block = atomicAdd(o.ticket, 1u);
     __syncthreads();
-    if (summary != NULL && block == 0 && threadIdx.x < WARP)
-        finish_summary(summary, o, groups_of(width), rows * width);
     size_t row = block * (size_t)WARPS + threadIdx.x / WARP;
     for (size_t w = 0; w < words; w += THREADS) {
         listed = list_hot(list, o.hot + w, words - w);
@@ -160,28 +126,18 @@ write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *
     }
 }
 
-/* --- launching ---------------------------------------------------------------------------- */
-
 template <typename T>
 static osc_status launch_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end, osc_summary *summary)
+                              float alpha, uint64_t *end)
 {
     write_hits<<<hit_blocks(rows), THREADS, 0, device->watch>>>(
         device->hits->hits, *device->observer, (const T *)x, rows, width, least_from<T>(alpha),
-        device->hits->filled, end, summary);
+        device->hits->filled, end);
     return osc_cuda_launched("hits");
 }
 
 osc_status osc_cuda_find_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end, osc_summary *summary)
+                              float alpha, uint64_t *end)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha, end, summary);
-}
-
-osc_status osc_cuda_finish_summary(osc_device *device, size_t rows, size_t width,
-                                   osc_summary *summary)
-{
-    make_summary<<<1, WARP, 0, device->watch>>>(summary, *device->observer,
-                                                groups_of(width), rows * width);
-    return osc_cuda_launched("summary");
+    return OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha, end);
 }

@@ -6,7 +6,6 @@
 #include "cuda/columns.cuh"
 #include "cuda/hits.h"
 #include "cuda/last.cuh"
-#include "cuda/reports.h"
 #include "cuda/watch.h"
 
 constexpr size_t SLICE_ROWS = 32;    /* at least */
@@ -23,12 +22,9 @@ osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
     if (o == NULL)
         return OSC_ENOMEM;
     device->observer = o;
-    OSC_TRY(osc_cuda_own(device, &memory, SUMS * cells * sizeof *o->sums + words * 4
-                         + groups * (SLICES * sizeof *o->cubes + sizeof *o->parts)));
+    OSC_TRY(osc_cuda_own(device, &memory, SUMS * cells * sizeof *o->sums + words * 4));
     o->sums = (double *)memory;
-    o->cubes = o->sums + SUMS * cells;
-    o->parts = (osc_cuda_summary_part *)(o->cubes + SLICES * groups);
-    o->min = (float *)(o->parts + groups);
+    o->min = (float *)(o->sums + SUMS * cells);
     o->max = o->min + cells;
     o->count_ge = (uint32_t *)(o->max + cells);
     o->hot = o->count_ge + cells;
@@ -43,21 +39,9 @@ osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 
 /* --- the kernel of statistics ------------------------------------------------------------- */
 
-/* The block's counts of exponents, and what write_hits() counts its blocks with. */
-static __device__ void clear(uint4 *exponents, const osc_cuda_observer &o, unsigned hit_blocks)
-{
-#pragma unroll
-    for (int i = 0; i < EXPONENTS / 4 / THREADS; i++)
-        exponents[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
-    unsigned first = blockIdx.x * THREADS + threadIdx.x, step = gridDim.x * THREADS;
-    for (unsigned i = first; blockIdx.y == 0 && i <= hit_blocks; i += step)
-        *(i < hit_blocks ? &o.block_hits[i] : o.ticket) = 0;
-    __syncthreads();
-}
-
 /* COUNT columns a lane, every WARPS-th row of a slice a warp.  The block that comes last
  * in its columns adds up the slices.  Gets write_hits() of hit_blocks blocks ready. */
-template <typename T, bool VECTORS, bool SUMMARY>
+template <typename T, bool VECTORS>
 static __global__ void __launch_bounds__(THREADS, 4)
 observe_columns(const __grid_constant__ osc_column_stats stats,
                 const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
@@ -69,15 +53,21 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
         warps_found<T> found;
         __device__ both_uses() {}
     } shared;
-    __shared__ double cubes[WARPS];
     const size_t width = stats.width;
     size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % WARP * COUNT;
     size_t first = blockIdx.y * slice_rows + threadIdx.x / WARP;
     int inside = column < width ? (int)min(width - column, (size_t)COUNT) : 0;
     int left = inside == 0 || first >= rows ? 0
         : (int)(min((blockIdx.y + 1) * slice_rows, rows) - first);
-    column_sums<T, SUMMARY> own;
-    clear(shared.words, o, hit_blocks);
+    column_sums<T> own;
+#pragma unroll
+    for (int i = 0; i < EXPONENTS / 4 / THREADS; i++)
+        shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
+    if (blockIdx.y == 0)
+        for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i <= hit_blocks;
+             i += gridDim.x * THREADS)
+            *(i < hit_blocks ? &o.block_hits[i] : o.ticket) = 0;
+    __syncthreads();
     x += first * width + column;
     for (; left > 0; left -= BATCH * WARPS, x += BATCH * WARPS * width) {
         piece<T> batch[BATCH];
@@ -97,26 +87,20 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
     add_exponents(stats.histogram, shared.exponents);
     __syncthreads();
     shared.found.put(own);
-    if (SUMMARY)
-        own.cubes = sum_warp(own.cubes);
-    if (SUMMARY && threadIdx.x % WARP == 0)
-        cubes[threadIdx.x / WARP] = own.cubes;
     __syncthreads();
     store_slice(o, shared.found, width);
-    if (SUMMARY && threadIdx.x == 0)
-        o.cubes[blockIdx.y * gridDim.x + blockIdx.x] = add_warps(cubes);
     if (is_last(&o.arrived[blockIdx.x], gridDim.y))
-        finish_columns<SUMMARY>(stats, o);
+        finish_columns(stats, o);
 }
 
 /* --- launching ---------------------------------------------------------------------------- */
 
 template <typename T>
 static osc_status launch_columns(osc_device *device, osc_column_stats *stats, const void *x,
-                                 size_t rows, float alpha, bool hits, bool summary)
+                                 size_t rows, float alpha, bool hits)
 {
     const struct osc_cuda_observer *o = device->observer;
-    size_t width = stats->width, across = groups_of(width);
+    size_t width = stats->width, across = (width + COLUMNS - 1) / COLUMNS;
     bool vectors = width % COUNT == 0 && ((uintptr_t)x & (sizeof(uint2) - 1)) == 0;
     size_t slices = (BLOCKS + across - 1) / across;
     slices = slices < SLICES ? slices : SLICES;
@@ -128,9 +112,7 @@ static osc_status launch_columns(osc_device *device, osc_column_stats *stats, co
         return osc_fail(OSC_EINVAL, "statistics of %zu rows: at most %zu", rows,
                         SLICES * SLICE_MOST);
     dim3 grid((unsigned)across, (unsigned)slices);
-    auto kernel = summary
-        ? (vectors ? observe_columns<T, true, true> : observe_columns<T, false, true>)
-        : (vectors ? observe_columns<T, true, false> : observe_columns<T, false, false>);
+    auto kernel = vectors ? observe_columns<T, true> : observe_columns<T, false>;
     kernel<<<grid, THREADS, 0, device->watch>>>(*stats, *o, (const T *)x, rows, slice_rows,
                                                 least_from<T>(alpha),
                                                 hits ? hit_blocks(rows) : 0);
@@ -141,18 +123,14 @@ osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const v
                             size_t rows, size_t width, float alpha, const osc_hits_route *route)
 {
     uint64_t *end = NULL;
-    if (route != NULL)      /* may report: what is taken must be issued before the next */
+    if (route != NULL)
         OSC_TRY(osc_cuda_hits_begin(device, rows * width, &end));
-    osc_summary *summary = (osc_summary *)osc_cuda_summary_take(device, x, rows * width);
-    OSC_TRY(osc_cuda_summary_issue(device));
     OSC_TRY(osc_cuda_watch_begin(device));
     OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch_columns, device, stats, x, rows, alpha,
-                              route != NULL, summary != NULL));
+                              route != NULL));
     if (route != NULL) {
-        OSC_TRY(osc_cuda_find_hits(device, x, rows, width, alpha, end, summary));
+        OSC_TRY(osc_cuda_find_hits(device, x, rows, width, alpha, end));
         OSC_TRY(osc_cuda_hits_end(device, route, rows * width));
-    } else if (summary != NULL) {
-        OSC_TRY(osc_cuda_finish_summary(device, rows, width, summary));
     }
     return osc_cuda_watch_end(device, x, rows * width * osc_dtype_size(device->dtype));
 }

@@ -3,7 +3,6 @@
 #define OSC_CUDA_OBSERVER_CUH
 
 #include "cuda/element.cuh"
-#include "cuda/reduction.h"
 
 enum {
     WARP = 32, WARPS = 8, THREADS = WARPS * WARP,
@@ -17,18 +16,10 @@ struct osc_cuda_observer {
     uint32_t *hot;           /* [widest / 32] bits: columns with hits in this call */
     uint32_t *block_hits;    /* [tokens / WARPS] hits of a block of write_hits() and 1, 0 before */
     uint32_t *ticket;        /* blocks of write_hits() that have begun */
-    double   *cubes;         /* [SLICES, groups of COLUMNS] sums of x^3 */
-    osc_cuda_summary_part *parts;     /* [groups] of the summary of these values */
     unsigned *arrived;       /* [widest / COLUMNS] blocks that are done with some columns; 0
                                 between kernels */
     size_t   widest;
 };
-
-/* Groups of columns, each a block's. */
-static inline __host__ __device__ unsigned groups_of(size_t width)
-{
-    return (unsigned)((width + COLUMNS - 1) / COLUMNS);
-}
 
 /* Blocks that look for hits, a warp a row. */
 static inline unsigned hit_blocks(size_t rows)
@@ -44,20 +35,9 @@ template <> __nv_bfloat16 least_from<__nv_bfloat16>(float alpha)
     return __float2bfloat16_ru(alpha);
 }
 
-static __device__ __forceinline__ double sum_warp(double own)
-{
-#pragma unroll
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        own += __shfl_xor_sync(~0u, own, offset);
-    return own;
-}
-
 /* Writes the hits of the values that statistics were made of last, behind *filled, which it
- * moves on and puts in *end (device view); and the summary of these values to `summary`
- * unless that is NULL.  Without hits: the summary alone. */
+ * moves on and puts in *end (device view). */
 osc_status osc_cuda_find_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end, osc_summary *summary);
-osc_status osc_cuda_finish_summary(osc_device *device, size_t rows, size_t width,
-                                   osc_summary *summary);
+                              float alpha, uint64_t *end);
 
 #endif

@@ -15,15 +15,6 @@ typedef struct {
     uint32_t peak;                /* bits of the largest |x| as float32 */
 } osc_cuda_summary_part;
 
-#ifdef __cplusplus
-extern "C" {
-#endif
-/* Launches the kernel of a summary of x [count], which writes to `to` (summary.cu). */
-osc_status osc_cuda_summary_make(osc_device *device, const void *x, size_t count, void *to);
-#ifdef __cplusplus
-}
-#endif
-
 /* Magnitudes are bits of the device's type without the sign. */
 struct osc_cuda_reduction {
     osc_cuda_summary_part *parts;     /* [CUDA_SUMMARY_BLOCKS] */

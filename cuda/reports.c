@@ -4,7 +4,6 @@
 
 #include "cuda/backend.h"
 #include "cuda/hits.h"
-#include "cuda/reduction.h"
 #include "cuda/watch.h"
 
 typedef union {
@@ -22,11 +21,6 @@ struct osc_cuda_reports {
     report *there;                    /* [CUDA_REPORTS] mapped host memory */
     address to[CUDA_REPORTS];
     size_t  count;
-    struct {
-        const void *x;
-        size_t      count;
-        void       *to;               /* NULL: none waits */
-    } wanted;                         /* summary that waits */
 };
 
 osc_status osc_cuda_reports_open(osc_device *device)
@@ -68,33 +62,6 @@ void osc_cuda_report_residual(osc_device *device, const osc_residual_route *rout
     r->to[r->count++] = (address){ .is_residual = true, .residual = *route };
 }
 
-void osc_cuda_summary_ask(osc_device *device, const void *x, size_t count, void *to)
-{
-    device->reports->wanted.x = x;
-    device->reports->wanted.count = count;
-    device->reports->wanted.to = to;
-}
-
-void *osc_cuda_summary_take(osc_device *device, const void *x, size_t count)
-{
-    struct osc_cuda_reports *r = device->reports;
-    void *to = r->wanted.to;
-    if (to == NULL || r->wanted.x != x || r->wanted.count != count)
-        return NULL;
-    r->wanted.to = NULL;
-    return to;
-}
-
-osc_status osc_cuda_summary_issue(osc_device *device)
-{
-    struct osc_cuda_reports *r = device->reports;
-    void *to = r->wanted.to;
-    if (to == NULL)
-        return OSC_OK;
-    r->wanted.to = NULL;
-    return osc_cuda_summary_make(device, r->wanted.x, r->wanted.count, to);
-}
-
 static osc_status deliver(const address *to, const report *what)
 {
     return to->is_residual ? to->residual.sink(&to->residual, &what->residual)
@@ -113,7 +80,6 @@ osc_status osc_cuda_reports_settle(osc_device *device, bool report_them)
 
 osc_status osc_cuda_settle(osc_device *device, bool report_them)
 {
-    OSC_TRY(osc_cuda_summary_issue(device));
     if (!osc_cuda_hits_wait(device) && device->reports->count == 0)
         return OSC_OK;
     OSC_TRY(osc_cuda_watch_wait(device));

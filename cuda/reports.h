@@ -20,14 +20,6 @@ osc_status osc_cuda_report_begin(osc_device *device, void **to);
 void osc_cuda_report_summary(osc_device *device, const osc_summary_route *route);
 void osc_cuda_report_residual(osc_device *device, const osc_residual_route *route);
 
-/* A summary is not made at once: column statistics of the same values, which record asks for
- * next, make it by the way.  `ask` says that it is wanted; the caller has issued the one
- * before.  `take` gives what is wanted of these values, or NULL; `issue` has it made by a
- * kernel of its own, if one waits, and comes before all that could write to the values. */
-void osc_cuda_summary_ask(osc_device *device, const void *x, size_t count, void *to);
-void *osc_cuda_summary_take(osc_device *device, const void *x, size_t count);
-osc_status osc_cuda_summary_issue(osc_device *device);
-
 /* Hands the reports over, or forgets them; the device has been waited for. */
 osc_status osc_cuda_reports_settle(osc_device *device, bool report);
 

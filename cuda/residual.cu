@@ -503,7 +503,6 @@ osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats
                              size_t rows, size_t width, const osc_residual_route *route)
 {
     void *to;
-    OSC_TRY(osc_cuda_summary_issue(device));
     OSC_TRY(osc_cuda_report_begin(device, &to));
     OSC_TRY(osc_cuda_watch_begin(device));
     OSC_TRY(launch_rows(device, x, rows, width));

@@ -1,7 +1,6 @@
 /* Several GPUs of a host, each with a device of its own. */
 #include <config.h>
 #include "cuda/backend.h"
-#include "cuda/watch.h"
 
 osc_status osc_cuda_select(osc_device *device)
 {
@@ -22,7 +21,6 @@ static osc_status copy(osc_device *to, void *dst, osc_device *from, const void *
 osc_status osc_cuda_hand_over(osc_device *to, void *dst, osc_device *from, const void *src,
                               size_t bytes)
 {
-    OSC_TRY(osc_cuda_claim(to, dst, bytes));
     OSC_CUDA_TRY(cudaEventRecord(from->handed, from->stream), "copying between GPUs");
     OSC_CUDA_TRY(cudaStreamWaitEvent(to->stream, from->handed, 0), "copying between GPUs");
     return copy(to, dst, from, src, bytes);

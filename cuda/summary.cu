@@ -136,20 +136,13 @@ static osc_status launch(osc_device *device, void *to, const void *x, size_t cou
     return osc_cuda_launched("summary");
 }
 
-osc_status osc_cuda_summary_make(osc_device *device, const void *x, size_t count, void *to)
-{
-    OSC_TRY(osc_cuda_watch_begin(device));
-    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch, device, to, x, count));
-    return osc_cuda_watch_end(device, x, count * osc_dtype_size(device->dtype));
-}
-
 osc_status osc_cuda_summarize(osc_device *device, const void *x, size_t count,
                               const osc_summary_route *route)
 {
     void *to;
-    OSC_TRY(osc_cuda_summary_issue(device));
     OSC_TRY(osc_cuda_report_begin(device, &to));
-    osc_cuda_summary_ask(device, x, count, to);
+    OSC_TRY(osc_cuda_watch_begin(device));
+    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch, device, to, x, count));
     osc_cuda_report_summary(device, route);
-    return OSC_OK;
+    return osc_cuda_watch_end(device, x, count * osc_dtype_size(device->dtype));
 }

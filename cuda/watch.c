@@ -3,7 +3,6 @@
 #include "cuda/watch.h"
 
 #include "base/alloc.h"
-#include "cuda/reports.h"
 
 enum { WATCHED = 16 };
 
@@ -84,7 +83,6 @@ osc_status osc_cuda_watch_end(osc_device *device, const void *x, size_t bytes)
 
 osc_status osc_cuda_claim(osc_device *device, const void *y, size_t bytes)
 {
-    OSC_TRY(osc_cuda_summary_issue(device));
     const struct osc_cuda_watch *w = device->watched;
     const char *from = y, *to = from + bytes;
     size_t last = 0;
@@ -98,7 +96,6 @@ osc_status osc_cuda_claim(osc_device *device, const void *y, size_t bytes)
 
 osc_status osc_cuda_claim_all(osc_device *device)
 {
-    OSC_TRY(osc_cuda_summary_issue(device));
     return forget(device, device->watched->count);
 }
 

@@ -1,7 +1,7 @@
 /* The CUDA backend: every operation of a block at the shapes of an OPT model (width=H: at one
- * of heads of 128), or whole models given as arguments (checkpoints, synth:...), 8 sequences of 2048 random
- * ids, alone and recording; with devices=0,1 on several GPUs, with memory=GB in so much
- * memory.  Medians of wall clock around work that is waited for. */
+ * of heads of 128), or whole models given as arguments (checkpoints, synth:...), 8 sequences
+ * of 2048 random ids, alone and recording; with devices=0,1 on several GPUs, with memory=GB in
+ * so much memory.  Medians of wall clock around work that is waited for. */
 #include <config.h>
 #include "bench.h"
 
