@@ -53,6 +53,7 @@ static const char *const kernels[] = { CUDA_KERNELS, NULL };
         .reuse = osc_cuda_reuse,                 \
         .put = osc_cuda_put,                     \
         .get = osc_cuda_get,                     \
+        .get_stats = osc_cuda_get_stats,         \
         .load = osc_cuda_load,                   \
         .embed = osc_cuda_claim_embed,           \
         .embed_there = osc_cuda_claim_embed_there, \

@@ -26,8 +26,8 @@ void osc_cuda_limit(osc_device *device, size_t bytes);
 size_t osc_cuda_peak_bytes(const osc_device *device);
 
 /* memory.c */
-osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes);
 osc_status osc_cuda_get(osc_device *device, void *host, const void *src, size_t bytes);
+osc_status osc_cuda_get_stats(osc_device *device, void *host, const void *src, size_t bytes);
 osc_status osc_cuda_used(osc_device *device, unsigned turn);
 osc_status osc_cuda_reuse(osc_device *device, unsigned turn);
 osc_status osc_cuda_host_view(osc_device *device, float **view, void *x, osc_dtype dtype,
@@ -42,6 +42,7 @@ osc_status osc_cuda_hand_over(osc_device *to, void *dst, osc_device *from, const
                               size_t bytes);
 
 /* load.c, convert.cu, draw.cu */
+osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes);
 osc_status osc_cuda_load(osc_device *device, void *dst, const osc_tensor *src, size_t *bad);
 /* dst[i] = raw[i] on device->loads; *device->bad becomes base + i if dst[i] is not
  * finite and that is less. */

@@ -43,6 +43,11 @@ template <> __device__ __forceinline__ float from_float<float>(float x)
     return x;
 }
 
+/* Two neighbours, for instructions that do both at once. */
+template <typename T> struct pair_of;
+template <> struct pair_of<__half> { typedef __half2 type; };
+template <> struct pair_of<__nv_bfloat16> { typedef __nv_bfloat162 type; };
+
 /* A vector of 16 bytes of elements. */
 template <typename T> union packed {
     enum { COUNT = 16 / sizeof(T) };

@@ -44,16 +44,34 @@ static osc_status empty(osc_device *device)
     return OSC_OK;
 }
 
-/* Hits from .. to-1, of the call with this route. */
-static osc_status report_call(osc_device *device, const osc_hits_route *route, uint64_t from,
-                              uint64_t to)
+/* Hits from .. to-1, which are on the host, to the routes of the calls they are from; *call
+ * is that of the first of them, then of the last. */
+static osc_status report_piece(osc_device *device, size_t *call, uint64_t from, uint64_t to)
 {
     struct osc_cuda_hits *h = device->hits;
+    const osc_hit *hits = h->host;
     while (from < to) {
-        size_t n = to - from < CUDA_HITS_AT_ONCE ? (size_t)(to - from) : CUDA_HITS_AT_ONCE;
-        OSC_TRY(osc_cuda_get(device, h->host, h->hits + from, n * sizeof *h->hits));
-        OSC_TRY(route->sink(route, h->host, n));
-        from += n;
+        while (h->ends[*call] <= from)
+            ++*call;
+        uint64_t end = h->ends[*call] < to ? h->ends[*call] : to;
+        OSC_TRY(h->route[*call].sink(&h->route[*call], hits, (size_t)(end - from)));
+        hits += end - from;
+        from = end;
+    }
+    return OSC_OK;
+}
+
+/* A copy brings the hits of as many calls as fit: most have few. */
+static osc_status report_all(osc_device *device)
+{
+    struct osc_cuda_hits *h = device->hits;
+    uint64_t all = h->ends[h->calls - 1];
+    size_t call = 0;
+    for (uint64_t from = 0, to; from < all; from = to) {
+        to = all - from < CUDA_HITS_AT_ONCE ? all : from + CUDA_HITS_AT_ONCE;
+        OSC_TRY(osc_cuda_get_stats(device, h->host, h->hits + from,
+                                   (size_t)(to - from) * sizeof *h->hits));
+        OSC_TRY(report_piece(device, &call, from, to));
     }
     return OSC_OK;
 }
@@ -65,15 +83,9 @@ bool osc_cuda_hits_wait(const osc_device *device)
 
 osc_status osc_cuda_hits_settle(osc_device *device, bool report)
 {
-    struct osc_cuda_hits *h = device->hits;
-    osc_status status = OSC_OK;
-    uint64_t from = 0;
-    if (h->calls == 0)
+    if (device->hits->calls == 0)
         return OSC_OK;
-    for (size_t i = 0; report && status == OSC_OK && i < h->calls; i++) {
-        status = report_call(device, &h->route[i], from, h->ends[i]);
-        from = h->ends[i];
-    }
+    osc_status status = report ? report_all(device) : OSC_OK;
     osc_status emptied = empty(device);
     return status == OSC_OK ? emptied : status;
 }

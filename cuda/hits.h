@@ -40,7 +40,7 @@ osc_status osc_cuda_hits_end(osc_device *device, const osc_hits_route *route, si
 
 /* Whether hits are on their way. */
 bool osc_cuda_hits_wait(const osc_device *device);
-/* Reports them or forgets them; the device has been waited for. */
+/* Reports them or forgets them; the observers have been waited for. */
 osc_status osc_cuda_hits_settle(osc_device *device, bool report);
 
 #ifdef __cplusplus

@@ -1,7 +1,8 @@
-/* Stored tensors to the device: through two pinned buffers in turn, on a stream of
- * their own, so that weights of the next block arrive while this block computes. */
+/* Bytes and stored tensors to the device, through two pinned buffers in turn; tensors on a
+ * stream of their own, so that weights of the next block arrive while this block computes. */
 #include <config.h>
 #include "cuda/backend.h"
+#include "cuda/watch.h"
 
 #include <limits.h>
 #include <string.h>
@@ -21,6 +22,34 @@ static void copy_bytes(const osc_device *device, char *to, const char *from, siz
 #pragma omp parallel for num_threads((int)device->threads)
     for (size_t i = 0; i < bytes; i += STRIP)
         memcpy(to + i, from + i, smaller(STRIP, bytes - i));
+}
+
+/* From pageable memory CUDA itself would copy with one thread, and wait. */
+static osc_status put_pieces(osc_device *device, char *dst, const char *host, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i += CUDA_STAGING) {
+        size_t n = smaller(CUDA_STAGING, bytes - i);
+        unsigned half = device->next_half++ % 2;
+        char *staging = (char *)device->staging + half * CUDA_STAGING;
+        OSC_CUDA_TRY(cudaEventSynchronize(device->staged[half]), "waiting for a staging buffer");
+        copy_bytes(device, staging, host + i, n);
+        OSC_CUDA_TRY(cudaMemcpyAsync(dst + i, staging, n, cudaMemcpyHostToDevice, device->stream),
+                     "copying to the device");
+        OSC_CUDA_TRY(cudaEventRecord(device->staged[half], device->stream),
+                     "copying to the device");
+    }
+    return OSC_OK;
+}
+
+/* A copy of few bytes from pageable memory has left it when the call returns. */
+osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes)
+{
+    OSC_TRY(osc_cuda_claim_all(device));
+    if (bytes > STRIP)
+        return put_pieces(device, dst, host, bytes);
+    OSC_CUDA_TRY(cudaMemcpyAsync(dst, host, bytes, cudaMemcpyHostToDevice, device->stream),
+                 "copying to the device");
+    return OSC_OK;
 }
 
 /* Elements first .. first+n-1 of a tensor, counted row-major, in any strides. */

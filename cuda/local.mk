@@ -18,12 +18,13 @@ libosc_a_SOURCES += %D%/activate.cuh %D%/allocate.c %D%/attend_steps.cu %D%/atte
   %D%/codes.h %D%/codes_choice.c %D%/codes_choice.h %D%/codes_few.cu %D%/codes_known.cu \
   %D%/codes_lt.c %D%/codes_measured.h %D%/codes_pair.cu %D%/codes_q8.cu %D%/codes_scale.cu \
   %D%/codes_view.c %D%/codes_w.cu %D%/codes_wgmma.cu %D%/codes_x.cu %D%/codes_x.cuh \
-  %D%/convert.cu %D%/device.c %D%/device.h %D%/draw.cu %D%/element.cuh %D%/elementwise.cu \
-  %D%/flags.cuh %D%/graph.c %D%/head.cu %D%/hits.c %D%/hits.h %D%/known.c %D%/known.h \
-  %D%/last.cuh %D%/launch.cuh %D%/load.c %D%/matmul.c %D%/memory.c %D%/mma.cuh %D%/observe.cu \
-  %D%/product_any.cu %D%/reduction.h %D%/reports.c %D%/reports.h %D%/residual.cu %D%/rms.cu \
-  %D%/rotate.cu %D%/rows.cu %D%/several.c %D%/stream.cuh %D%/summary.cu %D%/vector.cu \
-  %D%/watch.c %D%/watch.h %D%/wgmma.cuh
+  %D%/columns.cuh %D%/convert.cu %D%/device.c %D%/device.h %D%/draw.cu %D%/element.cuh \
+  %D%/elementwise.cu %D%/find_hits.cu %D%/flags.cuh %D%/graph.c %D%/head.cu %D%/hits.c \
+  %D%/hits.h %D%/known.c %D%/known.h %D%/last.cuh %D%/launch.cuh %D%/load.c %D%/matmul.c \
+  %D%/memory.c %D%/mma.cuh %D%/observe.cu %D%/observer.cuh %D%/product_any.cu %D%/reduction.h \
+  %D%/reports.c %D%/reports.h %D%/residual.cu %D%/rms.cu %D%/rotate.cu %D%/rows.cu \
+  %D%/several.c %D%/stream.cuh %D%/summary.cu %D%/vector.cu %D%/watch.c %D%/watch.h \
+  %D%/wgmma.cuh
 
 # Run by hand, with arguments: it takes minutes.
 EXTRA_PROGRAMS += %D%/bench_codes

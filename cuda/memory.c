@@ -5,15 +5,6 @@
 
 #include <string.h>
 
-/* A copy from pageable memory has left it when the call returns. */
-osc_status osc_cuda_put(osc_device *device, void *dst, const void *host, size_t bytes)
-{
-    OSC_TRY(osc_cuda_claim_all(device));
-    OSC_CUDA_TRY(cudaMemcpyAsync(dst, host, bytes, cudaMemcpyHostToDevice, device->stream),
-                 "copying to the device");
-    return OSC_OK;
-}
-
 osc_status osc_cuda_get(osc_device *device, void *host, const void *src, size_t bytes)
 {
     bool few = bytes <= CUDA_PINNED;
@@ -24,6 +15,14 @@ osc_status osc_cuda_get(osc_device *device, void *host, const void *src, size_t 
     if (few)
         memcpy(host, device->pinned, bytes);
     return OSC_OK;
+}
+
+/* The stream of observers has done what was issued to it before the copy. */
+osc_status osc_cuda_get_stats(osc_device *device, void *host, const void *src, size_t bytes)
+{
+    OSC_CUDA_TRY(cudaMemcpyAsync(host, src, bytes, cudaMemcpyDeviceToHost, device->watch),
+                 "copying statistics from the device");
+    return osc_cuda_watch_wait(device);
 }
 
 osc_status osc_cuda_used(osc_device *device, unsigned turn)

@@ -5,7 +5,7 @@
 #include "cuda/device.h"
 
 enum {
-    CUDA_SUMMARY_BLOCKS = 264,
+    CUDA_SUMMARY_BLOCKS = 528,
     CUDA_MAGNITUDES = 1 << 15,    /* of a 16-bit type, in rising order of their bits */
     CUDA_RESIDUAL_SLICES = 16     /* of the rows, for sums of columns */
 };

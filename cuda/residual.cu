@@ -1,7 +1,8 @@
 /* The residual stream's measures.  All values have 16 bits, so their magnitudes are whole
- * numbers below 2^15 that order as the values do: the median of a row is found bit by bit,
- * the median of all by counting every magnitude between the rows' least and greatest
- * medians, between which it lies.  Medians and largest values are exact. */
+ * numbers below 2^15 that order as the values do: the median of a row is found by counting
+ * their upper bits, then the lower ones of those with the upper bits of the median; the
+ * median of all by counting every magnitude between the rows' least and greatest medians,
+ * between which it lies.  Medians and largest values are exact. */
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/element.cuh"
@@ -12,9 +13,10 @@
 
 enum {
     WARP = 32,
-    ROW_THREADS = 256, ROW_WARPS = ROW_THREADS / WARP,
-    COUNT_THREADS = 1024, LANES = 128, GROUPS = COUNT_THREADS / LANES, COLUMNS = 4 * LANES,
-    FINISH_THREADS = 1024, FINISH_WARPS = FINISH_THREADS / WARP,
+    ROW_THREADS = 128, ROW_WARPS = ROW_THREADS / WARP,
+    COUNT_THREADS = 1024, LANES = 128, GROUPS = COUNT_THREADS / LANES, COUNT = 4,
+    COLUMNS = COUNT * LANES,
+    ALL_BLOCKS = 128,     /* at most, if the columns are that few: each takes an SM */
     MASSIVE_BLOCKS = 264,
     BATCH = 4             /* rows whose squares are added in float32 */
 };
@@ -63,175 +65,114 @@ static __device__ __forceinline__ float magnitude_to_float(__nv_bfloat16, uint32
 
 /* --- rows --------------------------------------------------------------------------------- */
 
-/* Values 2 i and 2 i + 1 of a row as magnitudes with the sign bits set; what is beyond
- * the row is larger than everything. */
-static __device__ __forceinline__ uint32_t read_pair(const uint16_t *row, size_t i, size_t width,
-                                                     bool pairs)
+enum { LOW_BITS = 7, LOWS = 1 << LOW_BITS, UPPERS = CUDA_MAGNITUDES >> LOW_BITS };
+static_assert((int)LOWS == ROW_THREADS && (int)UPPERS == 2 * ROW_THREADS, "counts of a thread");
+
+/* The magnitudes of values 2 i and 2 i + 1 of a row; what is beyond it is no smaller than
+ * anything. */
+template <bool WHOLE>
+static __device__ __forceinline__ uint32_t read_pair(const uint16_t *row, unsigned i,
+                                                     unsigned width)
 {
-    const uint32_t SIGNS = 0x80008000u;
-    if (pairs)
-        return 2 * i < width ? ((const uint32_t *)row)[i] | SIGNS : ~0u;
-    uint32_t low = 2 * i < width ? row[2 * i] : 0xffffu;
-    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0xffffu;
-    return low | high << 16 | SIGNS;
+    const uint32_t MAGNITUDES = 0x7fff7fffu;
+    if (WHOLE)
+        return ((const uint32_t *)row)[i] & MAGNITUDES;
+    uint32_t low = 2 * i < width ? row[2 * i] : 0x7fffu;
+    uint32_t high = 2 * i + 1 < width ? row[2 * i + 1] : 0x7fffu;
+    return (low | high << 16) & MAGNITUDES;
 }
 
-/* Sum over the block's threads; `turn` alternates between calls. */
-static __device__ __forceinline__ unsigned add_block(unsigned value, unsigned turn)
+/* What the block's threads have counted: the thread whose count has the value of this rank
+ * gets that among its own, the others a rank beyond theirs. */
+static __device__ unsigned rank_here(unsigned count, unsigned rank)
 {
-    __shared__ unsigned parts[2][ROW_WARPS];
-    value = __reduce_add_sync(~0u, value);
-    if (threadIdx.x % WARP == 0)
-        parts[turn][threadIdx.x / WARP] = value;
-    __syncthreads();
-    unsigned sum = 0;
+    __shared__ unsigned warps[ROW_WARPS];
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    unsigned sum = count;
 #pragma unroll
-    for (int w = 0; w < ROW_WARPS; w++)
-        sum += parts[turn][w];
-    return sum;
-}
-
-static __device__ unsigned max_block(unsigned value)
-{
-    __shared__ unsigned parts[ROW_WARPS];
-    value = __reduce_max_sync(~0u, value);
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
+    for (int offset = 1; offset < WARP; offset *= 2) {
+        unsigned other = __shfl_up_sync(~0u, sum, offset);
+        if (lane >= offset)
+            sum += other;
+    }
+    if (lane == WARP - 1)
+        warps[warp] = sum;
     __syncthreads();
-    for (int w = 0; w < ROW_WARPS; w++)
-        value = max(value, parts[w]);
-    return value;
+    unsigned before = sum - count;
+#pragma unroll
+    for (int w = 0; w < ROW_WARPS - 1; w++)
+        before += w < warp ? warps[w] : 0;
+    return rank - before;        /* wraps around if the value comes before */
 }
 
-/* One row a block, PAIRS pairs of values a thread in registers; 0: any number, read again
- * for every bit. */
-template <int PAIRS>
+/* One row a block, at most PAIRS pairs of values a thread in registers; 0: any number, read
+ * twice.  WHOLE: rows are of pairs, as many for every thread. */
+template <int PAIRS, bool WHOLE>
 static __global__ void __launch_bounds__(ROW_THREADS)
-measure_rows(const __grid_constant__ struct osc_cuda_reduction r, const uint16_t *x, size_t width,
-             bool pairs)
+measure_rows(const __grid_constant__ struct osc_cuda_reduction r, const uint16_t *x,
+             unsigned width)
 {
-    const uint32_t ONES = 0x00010001u;
-    const uint16_t *row = x + blockIdx.x * width;
-    unsigned count = PAIRS > 0 ? PAIRS : (unsigned)((width + 2 * ROW_THREADS - 1)
-                                                    / (2 * ROW_THREADS));
-    uint32_t own[PAIRS > 0 ? PAIRS : 1], peak = 0, found = 0;
+    __shared__ unsigned uppers[UPPERS], lows[LOWS], peaks[ROW_WARPS], upper, rank;
+    const uint16_t *row = x + blockIdx.x * (size_t)width;
+    const int count = (int)((width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS));
+    uint32_t own[PAIRS > 0 ? PAIRS : 1], most = 0;
+    ((uint2 *)uppers)[threadIdx.x] = make_uint2(0, 0);
+    lows[threadIdx.x] = 0;
 #pragma unroll
-    for (unsigned i = 0; i < count; i++) {
-        size_t at = (size_t)i * ROW_THREADS + threadIdx.x;
-        uint32_t pair = read_pair(row, at, width, pairs);
-        if (PAIRS > 0)
-            own[i] = pair;
-        if (2 * at < width)
-            peak = max(peak, pair & 0x7fffu);
-        if (2 * at + 1 < width)
-            peak = max(peak, pair >> 16 & 0x7fffu);
-    }
-    peak = max_block(peak);
-    unsigned rank = (unsigned)((width - 1) / 2), all = count * ROW_THREADS * 2;
-    for (int bit = 14; bit >= 0; bit--) {       /* the largest m with at most rank below it */
-        uint32_t pivot = found | 1u << bit, pivots = pivot * ONES, both = 0;
+    for (int i = 0; i < PAIRS; i++)
+        if (i < count)
+            own[i] = read_pair<WHOLE>(row, i * ROW_THREADS + threadIdx.x, width);
+    __syncthreads();
 #pragma unroll
-        for (unsigned i = 0; i < count; i++) {
-            uint32_t pair = PAIRS > 0 ? own[i]
-                : read_pair(row, (size_t)i * ROW_THREADS + threadIdx.x, width, pairs);
-            both += (pair - pivots) >> 15 & ONES;
+    for (int i = 0; i < (PAIRS > 0 ? PAIRS : count); i++)
+        if (i < count) {
+            unsigned at = i * ROW_THREADS + threadIdx.x;
+            uint32_t pair = PAIRS > 0 ? own[i] : read_pair<WHOLE>(row, at, width);
+            atomicAdd(&uppers[pair >> LOW_BITS & (UPPERS - 1)], 1u);
+            atomicAdd(&uppers[pair >> (16 + LOW_BITS)], 1u);
+            most = __vmaxu2(most, WHOLE || 2 * at + 1 < width ? pair
+                                : 2 * at < width ? pair & 0x7fffu : 0);
         }
-        unsigned from = add_block((both & 0xffffu) + (both >> 16), bit % 2);
-        if (all - from <= rank)
-            found = pivot;
+    most = __reduce_max_sync(~0u, max(most & 0xffffu, most >> 16));
+    if (threadIdx.x % WARP == 0)
+        peaks[threadIdx.x / WARP] = most;
+    __syncthreads();
+    uint2 two = ((uint2 *)uppers)[threadIdx.x];
+    unsigned here = rank_here(two.x + two.y, (width - 1) / 2);
+    if (here < two.x + two.y) {
+        upper = 2 * threadIdx.x + (here >= two.x);
+        rank = here - (here >= two.x ? two.x : 0);
     }
-    if (threadIdx.x != 0)
+    __syncthreads();
+    const unsigned wanted = upper;
+#pragma unroll
+    for (int i = 0; i < (PAIRS > 0 ? PAIRS : count); i++)
+        if (i < count) {
+            unsigned at = i * ROW_THREADS + threadIdx.x;
+            uint32_t pair = PAIRS > 0 ? own[i] : read_pair<WHOLE>(row, at, width);
+            if ((pair >> LOW_BITS & (UPPERS - 1)) == wanted)
+                atomicAdd(&lows[pair & (LOWS - 1)], 1u);
+            if (pair >> (16 + LOW_BITS) == wanted)
+                atomicAdd(&lows[pair >> 16 & (LOWS - 1)], 1u);
+        }
+    __syncthreads();
+    if (rank_here(lows[threadIdx.x], rank) >= lows[threadIdx.x])
         return;
-    r.peak[blockIdx.x] = peak;
-    r.median[blockIdx.x] = found;
-    atomicMin(&r.bracket->low, found);
-    atomicMax(&r.bracket->high, found);
+    unsigned median = wanted << LOW_BITS | threadIdx.x;     /* one thread's */
+    for (int w = 1; w < ROW_WARPS; w++)
+        peaks[0] = max(peaks[0], peaks[w]);
+    r.peak[blockIdx.x] = peaks[0];
+    r.median[blockIdx.x] = median;
+    atomicMin(&r.bracket->low, median);
+    atomicMax(&r.bracket->high, median);
 }
 
-/* --- all values --------------------------------------------------------------------------- */
+/* --- the largest values ------------------------------------------------------------------- */
 
-/* Four columns a thread in every GROUPS-th row of a slice: counts magnitudes between low
- * and high, and adds up squares.  The block that comes last in its columns adds up the
- * slices. */
-template <typename T>
-static __global__ void __launch_bounds__(COUNT_THREADS, 1)
-count_all(double *sumsq, const __grid_constant__ struct osc_cuda_reduction r, const T *x,
-          size_t rows, size_t width, size_t slice_rows, bool vectors)
-{
-    extern __shared__ uint32_t bins[];          /* [high - low + 1]; then sums of columns */
-    double (*groups)[COLUMNS] = (double (*)[COLUMNS])bins;
-    uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
-    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * 4;
-    size_t first = blockIdx.y * slice_rows + threadIdx.x / LANES;
-    size_t last = min((blockIdx.y + 1) * slice_rows, rows);
-    double sums[4] = { 0.0, 0.0, 0.0, 0.0 };
-    unsigned below = 0;
-    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
-        bins[i] = 0;
-    __syncthreads();
-    for (size_t i = first; i < last; i += BATCH * GROUPS) {
-        union { uint2 bits; uint16_t at[4]; } some[BATCH];
-        bool there[BATCH];
-#pragma unroll
-        for (int b = 0; b < BATCH; b++) {
-            const T *from = x + (i + b * GROUPS) * width + column;
-            there[b] = i + b * GROUPS < last && column < width;
-            if (there[b] && vectors)
-                some[b].bits = *(const uint2 *)from;
-            else
-                for (int j = 0; j < 4; j++)
-                    some[b].at[j] = there[b] && column + j < width ? ((const uint16_t *)from)[j]
-                                                                   : 0;
-        }
-#pragma unroll
-        for (int j = 0; j < 4; j++) {
-            float squares = 0.0f;
-#pragma unroll
-            for (int b = 0; b < BATCH; b++) {
-                uint32_t m = some[b].at[j] & 0x7fffu;
-                if (!there[b] || column + j >= width)
-                    continue;
-                float v = magnitude_to_float(T(), m);
-                squares += v * v;
-                below += m < low;
-                if (m - low < span)
-                    atomicAdd(&bins[m - low], 1u);
-            }
-            sums[j] += (double)squares;
-        }
-    }
-    below = __reduce_add_sync(~0u, below);
-    if (threadIdx.x % WARP == 0 && below != 0)
-        atomicAdd(&r.bracket->below, (unsigned long long)below);
-    __syncthreads();
-    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
-        if (bins[i] != 0)
-            atomicAdd(&r.counts[i], bins[i]);
-    __syncthreads();
-    for (int j = 0; j < 4; j++)
-        groups[threadIdx.x / LANES][threadIdx.x % LANES * 4 + j] = sums[j];
-    __syncthreads();
-    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
-    bool mine = threadIdx.x < COLUMNS && column < width;
-    if (mine) {
-        double sum = 0.0;
-        for (int g = 0; g < GROUPS; g++)
-            sum += groups[g][threadIdx.x];
-        r.sums[blockIdx.y * width + column] = sum;
-    }
-    if (!is_last(&r.arrived[1 + blockIdx.x], gridDim.y) || !mine)
-        return;
-    double sum = 0.0;
-    for (unsigned s = 0; s < gridDim.y; s++)
-        sum += __ldcg(&r.sums[s * width + column]);
-    sumsq[column] += sum;
-}
-
-/* --- the end ------------------------------------------------------------------------------ */
-
+/* Threads of a block that is as large as a block can be. */
 static __device__ unsigned long long max_of_all(unsigned long long value)
 {
-    __shared__ unsigned long long parts[FINISH_WARPS];
+    __shared__ unsigned long long parts[WARP];
     for (int offset = WARP / 2; offset > 0; offset /= 2)
         value = max(value, __shfl_xor_sync(~0u, value, offset));
     __syncthreads();
@@ -247,7 +188,7 @@ static __device__ unsigned long long max_of_all(unsigned long long value)
 /* Sum over the threads, in the order of a tree. */
 static __device__ double sum_of_all(double value)
 {
-    __shared__ double parts[FINISH_WARPS];
+    __shared__ double parts[WARP];
     for (int offset = WARP / 2; offset > 0; offset /= 2)
         value += __shfl_xor_sync(~0u, value, offset);
     __syncthreads();
@@ -258,39 +199,6 @@ static __device__ double sum_of_all(double value)
     for (int offset = WARP / 2; offset > 0; offset /= 2)
         value += __shfl_xor_sync(~0u, value, offset);
     return value;
-}
-
-/* The magnitude of which `rank` values are below or before it.  Clears the counts. */
-static __device__ uint32_t find_median(const osc_cuda_reduction &r, uint32_t low, uint32_t span,
-                                       unsigned long long rank)
-{
-    __shared__ unsigned long long ends[FINISH_THREADS];
-    __shared__ uint32_t found;
-    uint32_t each = (span + FINISH_THREADS - 1) / FINISH_THREADS;
-    uint32_t first = min(threadIdx.x * each, span), last = min(first + each, span);
-    unsigned long long own = 0;
-    for (uint32_t i = first; i < last; i++)
-        own += r.counts[i];
-    ends[threadIdx.x] = own;
-    for (unsigned offset = 1; offset < FINISH_THREADS; offset *= 2) {
-        __syncthreads();
-        unsigned long long before = threadIdx.x >= offset ? ends[threadIdx.x - offset] : 0;
-        __syncthreads();
-        ends[threadIdx.x] += before;
-    }
-    unsigned long long end = r.bracket->below + ends[threadIdx.x], at = end - own;
-    if (at <= rank && rank < end)
-        for (uint32_t i = first; i < last; i++) {
-            if (rank < at + r.counts[i]) {
-                found = low + i;
-                break;
-            }
-            at += r.counts[i];
-        }
-    for (uint32_t i = first; i < last; i++)
-        r.counts[i] = 0;
-    __syncthreads();
-    return found;
 }
 
 /* The three largest of all are in the three rows whose largest values are the largest, of
@@ -306,7 +214,7 @@ static __device__ void find_top(osc_residual *to, const osc_cuda_reduction &r, c
     unsigned long long last = ~0ull;
     for (unsigned t = 0; t < kept; t++) {
         unsigned long long best = 0;
-        for (size_t i = threadIdx.x; i < rows; i += FINISH_THREADS) {
+        for (size_t i = threadIdx.x; i < rows; i += COUNT_THREADS) {
             unsigned long long key = (unsigned long long)r.peak[i] << 48 | (PLACES - i);
             best = key < last ? max(best, key) : best;
         }
@@ -317,7 +225,8 @@ static __device__ void find_top(osc_residual *to, const osc_cuda_reduction &r, c
     for (unsigned t = 0; t < tops; t++) {
         unsigned long long best = 0;
         for (unsigned k = 0; k < kept; k++)
-            for (size_t c = threadIdx.x; c < width; c += FINISH_THREADS) {
+#pragma unroll 4
+            for (size_t c = threadIdx.x; c < width; c += COUNT_THREADS) {
                 size_t i = of_top[k] * width + c;
                 unsigned long long m = ((const uint16_t *)x)[i] & 0x7fffu;
                 unsigned long long key = m << 48 | (PLACES - i);
@@ -332,6 +241,171 @@ static __device__ void find_top(osc_residual *to, const osc_cuda_reduction &r, c
         to->tops = tops;
 }
 
+/* What the rows' peaks and medians say. */
+template <typename T>
+static __device__ void measure_peaks(osc_residual *to, const osc_cuda_reduction &r, const T *x,
+                                     size_t rows, size_t width)
+{
+    double ratio = 0.0;
+    for (size_t i = threadIdx.x; i < rows; i += COUNT_THREADS)
+        ratio += (double)magnitude_to_float(T(), r.peak[i])
+               / (double)magnitude_to_float(T(), r.median[i]);
+    ratio = sum_of_all(ratio);
+    find_top(to, r, x, rows, width);
+    if (threadIdx.x == 0)
+        to->ratio = ratio;
+}
+
+/* --- all values --------------------------------------------------------------------------- */
+
+/* COUNT columns of a row. */
+union four {
+    uint2    bits;
+    uint16_t at[COUNT];
+    __device__ four() {}
+};
+
+/* Magnitudes: how many are below `low`, and those from there on in bins [span]. */
+static __device__ __forceinline__ void count_value(uint32_t *bins, uint32_t low, uint32_t span,
+                                                   int *below, uint32_t magnitude)
+{
+    uint32_t above = magnitude - low;       /* wraps around below low */
+    *below += (int)(above >> 31);
+    if (above < span)
+        atomicAdd(&bins[above], 1u);
+}
+
+/* A thread's columns of the `left` rows at x, every GROUPS-th: counts, and sums of squares. */
+template <typename T, bool VECTORS>
+static __device__ __forceinline__ int count_rows(double (&sums)[COUNT], uint32_t *bins,
+                                                 uint32_t low, uint32_t span, const T *x,
+                                                 size_t width, int left, int inside)
+{
+    int below = 0;
+    for (; left > 0; left -= BATCH * GROUPS, x += BATCH * GROUPS * width) {
+        four some[BATCH];
+        float squares[COUNT] = { 0.0f, 0.0f, 0.0f, 0.0f };
+        const T *from = x;
+#pragma unroll
+        for (int b = 0; b < BATCH; b++, from += GROUPS * width) {
+            if (VECTORS && b * GROUPS < left)
+                some[b].bits = *(const uint2 *)from;
+#pragma unroll
+            for (int j = 0; j < COUNT && !VECTORS; j++)
+                some[b].at[j] = b * GROUPS < left && j < inside ? ((const uint16_t *)from)[j] : 0;
+        }
+#pragma unroll
+        for (int b = 0; b < BATCH; b++)
+            if (b * GROUPS < left)
+#pragma unroll
+                for (int j = 0; j < COUNT; j++) {
+                    uint32_t magnitude = some[b].at[j] & 0x7fffu;
+                    float v = magnitude_to_float(T(), magnitude);
+                    squares[j] += v * v;
+                    if (VECTORS || j < inside)
+                        count_value(bins, low, span, &below, magnitude);
+                }
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            sums[j] += (double)squares[j];
+    }
+    return below;
+}
+
+/* Counts of magnitudes from `low` on in bins [span], and sums of squares of the block's
+ * columns over a slice of rows. */
+template <typename T, bool VECTORS>
+static __device__ void count_slice(uint32_t *bins, uint32_t low, uint32_t span,
+                                   const osc_cuda_reduction &r, const T *x, size_t slice,
+                                   size_t rows, size_t width, size_t slice_rows)
+{
+    double (*groups)[COLUMNS] = (double (*)[COLUMNS])bins;
+    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x % LANES * COUNT;
+    size_t first = slice * slice_rows + threadIdx.x / LANES;
+    int inside = column < width ? (int)min(width - column, (size_t)COUNT) : 0;
+    int left = inside == 0 || first >= rows ? 0
+        : (int)(min((slice + 1) * slice_rows, rows) - first);
+    double sums[COUNT] = { 0.0, 0.0, 0.0, 0.0 };
+    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
+        bins[i] = 0;
+    __syncthreads();
+    int below = count_rows<T, VECTORS>(sums, bins, low, span, x + first * width + column, width,
+                                       left, inside);
+    below = __reduce_add_sync(~0u, below);
+    if (threadIdx.x % WARP == 0 && below != 0)
+        atomicAdd(&r.bracket->below, (unsigned long long)below);
+    __syncthreads();
+    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
+        if (bins[i] != 0)
+            atomicAdd(&r.counts[i], bins[i]);
+    __syncthreads();
+    for (int j = 0; j < COUNT; j++)
+        groups[threadIdx.x / LANES][threadIdx.x % LANES * COUNT + j] = sums[j];
+    __syncthreads();
+    column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
+    if (threadIdx.x >= COLUMNS || column >= width)
+        return;
+    double sum = 0.0;
+    for (int g = 0; g < GROUPS; g++)
+        sum += groups[g][threadIdx.x];
+    r.sums[slice * width + column] = sum;
+}
+
+/* The block that comes last in its columns adds up the slices. */
+static __device__ void add_slices(double *sumsq, const osc_cuda_reduction &r, size_t slices,
+                                  size_t width)
+{
+    size_t column = blockIdx.x * (size_t)COLUMNS + threadIdx.x;
+    if (threadIdx.x >= COLUMNS || column >= width)
+        return;
+    double sum = 0.0;
+#pragma unroll 4
+    for (size_t s = 0; s < slices; s++)
+        sum += __ldcg(&r.sums[s * width + column]);
+    sumsq[column] += sum;
+}
+
+/* --- the end ------------------------------------------------------------------------------ */
+
+/* The magnitude of which `rank` values are below or before it.  Clears the counts. */
+static __device__ uint32_t find_median(const osc_cuda_reduction &r, uint32_t low, uint32_t span,
+                                       unsigned long long rank)
+{
+    __shared__ unsigned long long warps[WARP];
+    __shared__ uint32_t found;
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    uint32_t each = (span + COUNT_THREADS - 1) / COUNT_THREADS;
+    uint32_t first = min(threadIdx.x * each, span), last = min(first + each, span);
+    unsigned long long own = 0, sum, at = __ldcg(&r.bracket->below);
+    for (uint32_t i = first; i < last; i++)
+        own += __ldcg(&r.counts[i]);
+    sum = own;
+    for (int offset = 1; offset < WARP; offset *= 2) {
+        unsigned long long other = __shfl_up_sync(~0u, sum, offset);
+        if (lane >= offset)
+            sum += other;
+    }
+    if (lane == WARP - 1)
+        warps[warp] = sum;
+    __syncthreads();
+    for (int w = 0; w < warp; w++)
+        at += warps[w];
+    at += sum - own;
+    if (at <= rank && rank - at < own)
+        for (uint32_t i = first; i < last; i++) {
+            uint32_t count = __ldcg(&r.counts[i]);
+            if (rank - at < count) {
+                found = low + i;
+                break;
+            }
+            at += count;
+        }
+    for (uint32_t i = first; i < last; i++)
+        r.counts[i] = 0;
+    __syncthreads();
+    return found;
+}
+
 /* As osc_massive_from. */
 static __device__ float massive_from(float median)
 {
@@ -342,24 +416,32 @@ static __device__ float massive_from(float median)
     return (double)from < least ? nextafterf(from, INFINITY) : from;
 }
 
-/* One block. */
-template <typename T>
-static __global__ void __launch_bounds__(FINISH_THREADS, 1)
-finish(osc_residual *to, const __grid_constant__ struct osc_cuda_reduction r, const T *x,
-       size_t rows, size_t width)
+/* Four columns a thread in every GROUPS-th row of a slice, blockIdx.y - 1; a block of
+ * blockIdx.y 0 looks at the rows' peaks meanwhile.  The block that comes last of all finds
+ * the median. */
+template <typename T, bool VECTORS>
+static __global__ void __launch_bounds__(COUNT_THREADS, 1)
+measure_all(osc_residual *to, double *sumsq, const __grid_constant__ struct osc_cuda_reduction r,
+            const T *x, size_t rows, size_t width, size_t slice_rows)
 {
+    extern __shared__ uint32_t bins[];          /* [high - low + 1]; then sums of columns */
     uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
+    unsigned slices = gridDim.y - 1;
+    if (blockIdx.y > 0) {
+        count_slice<T, VECTORS>(bins, low, span, r, x, blockIdx.y - 1, rows, width, slice_rows);
+        if (is_last(&r.arrived[1 + blockIdx.x], slices))
+            add_slices(sumsq, r, slices, width);
+    } else if (blockIdx.x == 0) {
+        measure_peaks(to, r, x, rows, width);
+    } else {
+        return;
+    }
+    if (!is_last(&r.arrived[0], gridDim.x * slices + 1))
+        return;
     float median = magnitude_to_float(T(), find_median(r, low, span, (rows * width - 1) / 2));
-    double ratio = 0.0;
-    for (size_t i = threadIdx.x; i < rows; i += FINISH_THREADS)
-        ratio += (double)magnitude_to_float(T(), r.peak[i])
-               / (double)magnitude_to_float(T(), r.median[i]);
-    ratio = sum_of_all(ratio);
-    find_top(to, r, x, rows, width);
     if (threadIdx.x != 0)
         return;
     to->median = median;
-    to->ratio = ratio;
     *r.bracket = { ~0u, 0, 0, massive_from(median) };
 }
 
@@ -383,22 +465,13 @@ static __global__ void count_massive(uint64_t *massive,
 
 static osc_status launch_rows(osc_device *device, const void *x, size_t rows, size_t width)
 {
-    const uint16_t *values = (const uint16_t *)x;
     size_t pairs = (width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS);
-    bool together = width % 2 == 0 && ((uintptr_t)x & 3) == 0;
-    unsigned grid = (unsigned)rows;
-    if (pairs <= 2)
-        measure_rows<2><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
-                                                                 together);
-    else if (pairs <= 8)
-        measure_rows<8><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
-                                                                 together);
-    else if (pairs <= 24)
-        measure_rows<24><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values,
-                                                                  width, together);
-    else
-        measure_rows<0><<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, values, width,
-                                                                 together);
+    bool whole = width % (2 * ROW_THREADS) == 0 && ((uintptr_t)x & 3) == 0;
+    auto kernel = !whole ? (pairs <= 16 ? measure_rows<16, false> : measure_rows<0, false>)
+        : pairs <= 4 ? measure_rows<4, true> : pairs <= 16 ? measure_rows<16, true>
+        : pairs <= 48 ? measure_rows<48, true> : measure_rows<0, true>;
+    kernel<<<(unsigned)rows, ROW_THREADS, 0, device->watch>>>(
+        *device->reduction, (const uint16_t *)x, (unsigned)width);
     return osc_cuda_launched("medians of rows");
 }
 
@@ -409,18 +482,19 @@ static osc_status launch_all(osc_device *device, osc_residual *to,
 {
     const size_t BYTES = CUDA_MAGNITUDES * sizeof(uint32_t);
     const T *x = (const T *)data;
-    size_t slice_rows = (rows + CUDA_RESIDUAL_SLICES - 1) / CUDA_RESIDUAL_SLICES;
-    dim3 grid((unsigned)((width + COLUMNS - 1) / COLUMNS),
-              (unsigned)((rows + slice_rows - 1) / slice_rows));
+    const size_t SLICES = CUDA_RESIDUAL_SLICES;
+    size_t across = (width + COLUMNS - 1) / COLUMNS, slices = ALL_BLOCKS / across;
+    slices = slices < 1 ? 1 : slices < SLICES ? slices : SLICES;
+    size_t slice_rows = (rows + slices - 1) / slices;
+    dim3 grid((unsigned)across, 1 + (unsigned)((rows + slice_rows - 1) / slice_rows));
     bool vectors = width % 4 == 0 && ((uintptr_t)data & 7) == 0;
-    OSC_CUDA_TRY(cudaFuncSetAttribute(count_all<T>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+    auto kernel = vectors ? measure_all<T, true> : measure_all<T, false>;
+    OSC_CUDA_TRY(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                       (int)BYTES), "shared memory of medians");
-    count_all<<<grid, COUNT_THREADS, BYTES, device->watch>>>(stats->sumsq, *device->reduction, x,
-                                                             rows, width, slice_rows, vectors);
+    kernel<<<grid, COUNT_THREADS, BYTES, device->watch>>>(to, stats->sumsq, *device->reduction, x,
+                                                          rows, width, slice_rows);
     OSC_TRY(osc_cuda_launched("median"));
-    finish<<<1, FINISH_THREADS, 0, device->watch>>>(to, *device->reduction, x, rows, width);
-    OSC_TRY(osc_cuda_launched("median"));
-    count_massive<<<MASSIVE_BLOCKS, ROW_THREADS, 0, device->watch>>>(
+    count_massive<<<MASSIVE_BLOCKS, 2 * ROW_THREADS, 0, device->watch>>>(
         stats->massive, *device->reduction, x, rows, width);
     return osc_cuda_launched("massive activations");
 }

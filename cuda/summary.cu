@@ -9,7 +9,7 @@
 #include "cuda/reduction.h"
 #include "cuda/watch.h"
 
-enum { WARP = 32, THREADS = 256, WARPS = THREADS / WARP };
+enum { WARP = 32, THREADS = 256, WARPS = THREADS / WARP, BATCH = 4 };
 
 static __device__ void add(osc_cuda_summary_part &to, const osc_cuda_summary_part &from)
 {
@@ -39,18 +39,24 @@ static __device__ osc_cuda_summary_part add_threads(osc_cuda_summary_part own)
     return own;
 }
 
-template <typename T> static __device__ void take(osc_cuda_summary_part &part, const packed<T> &x)
+/* Eight values; `peak` is the largest magnitude in each half, NaN if there is one. */
+template <typename T>
+static __device__ __forceinline__ void take(osc_cuda_summary_part &part,
+                                            typename pair_of<T>::type &peak, const packed<T> &x)
 {
+    const typename pair_of<T>::type *pairs = (const typename pair_of<T>::type *)&x;
     float power[4] = { 0.0f };
 #pragma unroll
     for (int j = 0; j < packed<T>::COUNT; j++) {
         float v = to_float(x.at[j]), square = v * v;
-        part.peak = max(part.peak, __float_as_uint(v) & 0x7fffffffu);
         power[0] += v;
         power[1] += square;
         power[2] += square * v;
         power[3] += square * square;
     }
+#pragma unroll
+    for (int j = 0; j < packed<T>::COUNT / 2; j++)
+        peak = __hmax2_nan(peak, __habs2(pairs[j]));
 #pragma unroll
     for (int p = 0; p < 4; p++)
         part.power[p] += (double)power[p];
@@ -71,18 +77,30 @@ static __device__ packed<T> read(const T *x, size_t first, size_t count, bool ve
 }
 
 template <typename T>
-static __global__ void __launch_bounds__(THREADS)
+static __global__ void __launch_bounds__(THREADS, 4)
 summarize(osc_summary *to, osc_cuda_summary_part *parts, unsigned *arrived, const T *x,
           size_t count, bool vectors)
 {
     const size_t STEP = (size_t)THREADS * packed<T>::COUNT;
     osc_cuda_summary_part own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
+    typename pair_of<T>::type peak = { from_float<T>(0.0f), from_float<T>(0.0f) };
     size_t first = blockIdx.x * STEP + threadIdx.x * packed<T>::COUNT, step = gridDim.x * STEP;
-    for (size_t i = first; i < count; i += 2 * step) {
-        packed<T> a = read(x, i, count, vectors), b = read(x, i + step, count, vectors);
-        take(own, a);
-        take(own, b);
+    for (size_t i = first; i < count; i += BATCH * step) {
+        packed<T> some[BATCH];
+        if (vectors && i + (BATCH - 1) * step + packed<T>::COUNT <= count) {
+#pragma unroll
+            for (int b = 0; b < BATCH; b++)
+                some[b].bits = *(const uint4 *)(x + i + b * step);
+        } else {
+#pragma unroll
+            for (int b = 0; b < BATCH; b++)
+                some[b] = read(x, i + b * step, count, vectors);
+        }
+#pragma unroll
+        for (int b = 0; b < BATCH; b++)
+            take(own, peak, some[b]);
     }
+    own.peak = max(__float_as_uint(to_float(peak.x)), __float_as_uint(to_float(peak.y)));
     own = add_threads(own);
     if (threadIdx.x == 0)
         parts[blockIdx.x] = own;

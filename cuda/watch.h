@@ -21,7 +21,7 @@ osc_status osc_cuda_watch_end(osc_device *device, const void *x, size_t bytes);
 osc_status osc_cuda_claim(osc_device *device, const void *y, size_t bytes);
 /* The same of all memory, what observers add to included. */
 osc_status osc_cuda_claim_all(osc_device *device);
-/* The host waits until both streams are done. */
+/* The host waits until the observers are done. */
 osc_status osc_cuda_watch_wait(osc_device *device);
 
 #ifdef __cplusplus

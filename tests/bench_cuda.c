@@ -1,9 +1,10 @@
-/* The CUDA backend: every operation of a block at the shapes of an OPT model, or
- * whole models given as arguments (checkpoints, synth:...), 8 sequences of 2048 random
- * ids, alone and recording, and one id at a time; with devices=0,1 on several GPUs, with
- * memory=GB in so much memory.  With parts=graphs whole models alone, as graphs and
- * without, and besides 64 sequences of 64 ids.  Medians of wall clock around work that is
- * waited for, of five runs, of three where one takes long; a first is not counted. */
+/* The CUDA backend: every operation of a block at the shapes of an OPT model (width=H: at one
+ * of heads of 128), or whole models given as arguments (checkpoints, synth:...), 8 sequences
+ * of 2048 random ids, alone and recording, and one id at a time; with devices=0,1 on several
+ * GPUs, with memory=GB in so much memory.  With parts=graphs whole models alone, as graphs and
+ * without, and besides 64 sequences of 64 ids; with parts=decoding one id at a time alone.
+ * Medians of wall clock around work that is waited for, of five runs, of three where one takes
+ * long; a first is not counted. */
 #include <config.h>
 #include "bench.h"
 
@@ -143,6 +144,15 @@ static osc_status summarize(const shape *s)
     return cuda->summarize(gpu, s->x, T * s->h, &route);
 }
 
+/* As where nothing is recorded. */
+static osc_status attend_alone(const shape *s)
+{
+    size_t size = s->h / s->heads;
+    osc_attention args = { .tokens = T, .heads = s->heads, .head_size = size,
+                           .scale = 1.0f / sqrtf((float)size) };
+    return cuda->attention(gpu, s->y, s->q, s->k, s->v, &args);
+}
+
 /* One query behind 2047 keys. */
 static osc_status attend_one(const shape *s)
 {
@@ -212,6 +222,7 @@ static void bench_shape(size_t h, size_t heads)
         { "fc1", fc1, 8 * T * hh, size * (5 * th + 4 * hh) },
         { "fc2", fc2, 8 * T * hh, size * (5 * th + 4 * hh) },
         { "attention", attend, 2 * T * th, 4 * th * size },
+        { "attention without top-1 mass", attend_alone, 2 * T * th, 4 * th * size },
         { "observe", observe_h, 0, th * size }, { "observe+hits", observe_hits, 0, th * size },
         { "observe fc2_in", observe_f, 0, 4 * th * size },
         { "summarize", summarize, 0, th * size }, { "residual", residual, 0, th * size },
@@ -468,6 +479,10 @@ int main(int argc, char **argv)
             graphs_only = true;
         else if (strcmp(argv[i], "parts=decoding") == 0)
             decoding_only = true;
+        else if (strncmp(argv[i], "width=", 6) == 0) {
+            size_t width = strtoul(argv[i] + 6, NULL, 10);
+            bench_shape(width, width / 128);
+        }
         else
             bench_model(argv[i], scheme);
     }

@@ -746,6 +746,143 @@ START_TEST(test_hits_in_turn)
 }
 END_TEST
 
+/* --- small shapes of all branches, few enough for a sanitizer ----------------------- */
+
+static bool same_value(double a, double b)
+{
+    return a == b || (isnan(a) && isnan(b));
+}
+
+static bool near_value(double a, double b, double allowed)
+{
+    return same_value(a, b) || fabs(a - b) <= allowed;
+}
+
+static void compare_columns(const osc_column_stats *a, const osc_column_stats *b, size_t rows)
+{
+    for (size_t c = 0; c < a->width; c++) {
+        ck_assert_float_eq(a->min[c], b->min[c]);
+        ck_assert_float_eq(a->max[c], b->max[c]);
+        ck_assert_uint_eq(a->count_ge[c], b->count_ge[c]);
+        ck_assert(near_value(a->sum[c], b->sum[c],
+                             1e-12 * sqrt((double)rows * fmin(a->sumsq[c], 1e300))));
+        ck_assert(near_value(a->sumsq[c], b->sumsq[c], 1e-12 * a->sumsq[c]));
+        ck_assert(near_value(a->sum4[c], b->sum4[c], 1e-12 * a->sum4[c]));
+    }
+    for (size_t i = 0; i < OSC_HISTOGRAM_BINS; i++)
+        ck_assert_uint_eq(a->histogram[i], b->histogram[i]);
+}
+
+typedef enum { FEW_HITS, ALL_HITS, NO_HITS, ODD_VALUES, CASES } observed_case;
+
+/* Values that are zero, not finite, at the ends of the type, and at the threshold. */
+static void make_odd(float *x, size_t count, bool bf16)
+{
+    const float odd[] = { 0.0f, -0.0f, INFINITY, -INFINITY, NAN, 6.0f, -6.0f, 5.9375f,
+                          bf16 ? 0x1p-133f : 0x1p-24f, bf16 ? -0x1.cp-130f : -0x1.8p-20f,
+                          bf16 ? 0x1.fep127f : 65504.0f, bf16 ? 0x1p-41f : 0x1p-14f };
+    for (size_t i = 0; i < count; i++)
+        if (i % 3 == 0)
+            x[i] = odd[i / 3 * 7 % (sizeof odd / sizeof *odd)];
+}
+
+/* Twice with hits and once without, the same bits in a second round. */
+static void check_observed(size_t rows, size_t width, observed_case what, size_t shift)
+{
+    static collected want, got;
+    size_t bytes = osc_column_stats_bytes(1, width);
+    float alpha = what == ALL_HITS ? 0x1p-20f : what == NO_HITS ? 1e9f : 6.0f, *view;
+    void *here = osc_alloc(bytes, 1), *back = osc_alloc(bytes, 1), *again = osc_alloc(bytes, 1);
+    void *there;
+    values x = make_at(rows * width, 1, 20 + rows + width, shift);
+    osc_column_stats a, b, c;
+    osc_column_stats_lay_out(&a, here, 1, width);
+    osc_column_stats_lay_out(&c, back, 1, width);
+    must(cuda->alloc(gpu, &there, bytes));
+    osc_column_stats_lay_out(&b, there, 1, width);
+    for (size_t r = 0; r < rows; r++)
+        x.here[r * width + width / 3] = r % 2 ? 6.0f : -7.5f;
+    if (what == ODD_VALUES)
+        make_odd(x.here, x.count, budget > 1e-2);
+    must(cuda->host_put(gpu, x.there, cuda->dtype, x.here, x.count));
+    must(cuda->host_view(gpu, &view, x.there, cuda->dtype, x.count));
+    memcpy(x.here, view, x.count * sizeof *view);
+    for (int turn = 0; turn < 2; turn++) {
+        memset(here, 0, bytes);
+        for (size_t i = 0; i < width; i++) {
+            a.min[i] = INFINITY;
+            a.max[i] = -INFINITY;
+        }
+        must(cuda->put(gpu, there, here, bytes));
+        want.count = got.count = 0;
+        for (unsigned call = 0; call < 3; call++) {
+            osc_hits_route to = { collect, &want, call, 0, 0 };
+            osc_hits_route from = { collect, &got, call, 0, 0 };
+            must(cpu->observe(host, &a, x.here, rows, width, alpha, call < 2 ? &to : NULL));
+            must(cuda->observe(gpu, &b, x.there, rows, width, alpha, call < 2 ? &from : NULL));
+        }
+        must(cuda->settle(gpu, true));
+        must(cuda->get(gpu, back, there, bytes));
+        compare_columns(&a, &c, 3 * rows);
+        ck_assert_uint_eq(want.count, got.count);
+        for (size_t i = 0; i < want.count; i++) {
+            ck_assert_uint_eq(want.point[i], got.point[i]);
+            ck_assert_uint_eq(want.hits[i].position, got.hits[i].position);
+            ck_assert_uint_eq(want.hits[i].feature, got.hits[i].feature);
+            ck_assert_float_eq(want.hits[i].value, got.hits[i].value);
+        }
+        if (turn == 1)
+            ck_assert_int_eq(memcmp(back, again, bytes), 0);
+        memcpy(again, back, bytes);
+    }
+    cuda->release(gpu, there);
+    drop_at(&x, shift);
+    osc_free(here); osc_free(back); osc_free(again);
+}
+
+START_TEST(test_observe_small)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 1, 4 }, { 9, 3 }, { 33, 128 }, { 40, 132 },
+                                        { 35, 257 }, { 1, 8230 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int what = 0; what < CASES; what++)
+            check_observed(shapes[s][0], shapes[s][1], (observed_case)what, s % 2);
+    check_observed(40, 132, FEW_HITS, 0);
+    close_both();
+}
+END_TEST
+
+/* Room for three calls that hit everywhere: the fourth waits and reports. */
+START_TEST(test_hits_overflow)
+{
+    enum { ROWS = 9, WIDTH = 12, CALLS = 5 };
+    static collected got;
+    void *there;
+    open_both(_i);
+    must(cuda->alloc(gpu, &there, osc_column_stats_bytes(1, WIDTH)));
+    must(cuda->put(gpu, there, (double[5 * WIDTH + OSC_HISTOGRAM_BINS]){ 0 },
+                   osc_column_stats_bytes(1, WIDTH)));
+    osc_column_stats stats;
+    osc_column_stats_lay_out(&stats, there, 1, WIDTH);
+    values x = make(ROWS * WIDTH, 1, 31);
+    got.count = 0;
+    for (unsigned call = 0; call < CALLS; call++) {
+        osc_hits_route route = { collect, &got, call, 0, 0 };
+        must(cuda->observe(gpu, &stats, x.there, ROWS, WIDTH, 0x1p-20f, &route));
+    }
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.count, CALLS * x.count);
+    for (size_t i = 0; i < got.count; i++) {
+        ck_assert_uint_eq(got.point[i], i / x.count);
+        ck_assert_float_eq(got.hits[i].value, x.here[i % x.count]);
+    }
+    cuda->release(gpu, there);
+    drop(&x);
+    close_both();
+}
+END_TEST
+
 /* --- whole activations -------------------------------------------------------------- */
 
 enum { REDUCED_WIDEST = 20000 };
@@ -788,11 +925,6 @@ static void fill_reduced(float *x, size_t rows, size_t width, kind what)
             x[r * width + r % width] = r % 2 ? 1234.0f : -1232.0f - 2 * (float)(r / 9);
     if (what == WITH_NAN)
         x[rows / 2 * width + width / 2] = NAN;
-}
-
-static bool same_value(double a, double b)
-{
-    return a == b || (isnan(a) && isnan(b));
 }
 
 static void compare_residual(const osc_residual *a, const osc_residual *b)
@@ -883,6 +1015,17 @@ START_TEST(test_reductions)
     for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
         for (int what = 0; what < KINDS; what++)
             check_reductions(shapes[s][0], shapes[s][1], (kind)what, s % 3);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_reductions_small)
+{
+    static const size_t shapes[][2] = { { 1, 1 }, { 2, 3 }, { 5, 64 }, { 3, 516 } };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof shapes / sizeof *shapes; s++)
+        for (int what = 0; what < KINDS; what++)
+            check_reductions(shapes[s][0], shapes[s][1], (kind)what, s % 2);
     close_both();
 }
 END_TEST
@@ -1137,6 +1280,12 @@ int main(void)
     tcase_add_loop_test(observers, test_reductions, 0, TYPES);
     tcase_add_loop_test(observers, test_watched, 0, TYPES);
     suite_add_tcase(suite, observers);
+    TCase *small = tcase_create("small-observers");
+    tcase_set_timeout(small, 300);
+    tcase_add_loop_test(small, test_observe_small, 0, TYPES);
+    tcase_add_loop_test(small, test_hits_overflow, 0, TYPES);
+    tcase_add_loop_test(small, test_reductions_small, 0, TYPES);
+    suite_add_tcase(suite, small);
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);
     tcase_add_loop_test(attention, test_attention, 0, TYPES);

@@ -164,6 +164,8 @@ struct osc_backend {
     /* Copies `bytes` from host memory, which may change once it returns, and to it. */
     osc_status (*put)(osc_device *device, void *dst, const void *host, size_t bytes);
     osc_status (*get)(osc_device *device, void *host, const void *src, size_t bytes);
+    /* As get, of what observe and residual add to: waits for them, not for all that was issued. */
+    osc_status (*get_stats)(osc_device *device, void *host, const void *src, size_t bytes);
 
     /* Converts a stored tensor (any float type, strides and alignment) into
      * contiguous `dst`.  *bad becomes the index of the first element that is not

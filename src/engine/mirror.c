@@ -126,8 +126,8 @@ osc_status osc_session_bring_observer(osc_session *s, const osc_hooks *hooks)
 static osc_status get_part(const osc_session *s, void *own, const void *there, size_t size,
                            size_t from, size_t to)
 {
-    return s->backend->get(s->device, (char *)own + from * size,
-                           (const char *)there + from * size, (to - from) * size);
+    return s->backend->get_stats(s->device, (char *)own + from * size,
+                                 (const char *)there + from * size, (to - from) * size);
 }
 
 /* Of the blocks of this device. */
@@ -136,8 +136,8 @@ static osc_status return_stats(const osc_session *s, osc_column_stats *own,
 {
     size_t from = s->begin * own->width, to = s->end * own->width;
     if (s->before == NULL && s->next == NULL)
-        return s->backend->get(s->device, own->sum, there->sum,
-                               osc_column_stats_bytes(s->config->layers, own->width));
+        return s->backend->get_stats(s->device, own->sum, there->sum,
+                                     osc_column_stats_bytes(s->config->layers, own->width));
     OSC_TRY(get_part(s, own->min, there->min, sizeof *own->min, from, to));
     OSC_TRY(get_part(s, own->max, there->max, sizeof *own->max, from, to));
     OSC_TRY(get_part(s, own->sum, there->sum, sizeof *own->sum, from, to));
@@ -148,12 +148,14 @@ static osc_status return_stats(const osc_session *s, osc_column_stats *own,
                     s->begin * OSC_HISTOGRAM_BINS, s->end * OSC_HISTOGRAM_BINS);
 }
 
+/* The mass is added to by attention itself. */
 static osc_status return_mass(const osc_session *s, double *own, const double *there, size_t sets)
 {
-    size_t heads = s->config->heads;
-    for (size_t set = 0; own != NULL && set < sets; set++)
-        OSC_TRY(get_part(s, own + set * cells(s), there + set * cells(s), sizeof *own,
-                         s->begin * heads, s->end * heads));
+    size_t heads = s->config->heads, from = s->begin * heads, count = s->end * heads - from;
+    for (size_t set = 0; own != NULL && set < sets; set++) {
+        size_t at = set * cells(s) + from;
+        OSC_TRY(s->backend->get(s->device, own + at, there + at, count * sizeof *own));
+    }
     return OSC_OK;
 }
 

@@ -1,0 +1,274 @@
+/* What threads, warps and slices of the rows find in columns, and how it is added up. */
+#ifndef OSC_CUDA_COLUMNS_CUH
+#define OSC_CUDA_COLUMNS_CUH
+
+#include "cuda/observer.cuh"
+
+enum {
+    BATCH = 4,                /* rows that a warp reads at once */
+    PAIRS = COUNT / 2,        /* words of a lane's columns */
+    EXPONENTS = 2048,         /* of a double */
+    BINS = OSC_HISTOGRAM_BINS, BIN_BIAS = 1023 + OSC_HISTOGRAM_LOWEST,
+    SUMS = 3
+};
+constexpr size_t SLICES = 32;        /* at most */
+constexpr size_t SLICE_GROUP = 8;    /* slices that a thread reads at once */
+
+/* --- values ------------------------------------------------------------------------------- */
+
+static __device__ __forceinline__ double to_double(__half x)
+{
+    double wide;
+    asm("cvt.f64.f16 %0, %1;" : "=d"(wide) : "h"(__half_as_ushort(x)));
+    return wide;
+}
+
+static __device__ __forceinline__ double to_double(__nv_bfloat16 x)
+{
+    return (double)__bfloat162float(x);
+}
+
+static __device__ __forceinline__ __half2 both(__half x) { return __half2half2(x); }
+static __device__ __forceinline__ __nv_bfloat162 both(__nv_bfloat16 x)
+{
+    return __bfloat162bfloat162(x);
+}
+
+/* COUNT columns of one row. */
+template <typename T> union piece {
+    typename pair_of<T>::type pair[PAIRS];
+    T     at[COUNT];
+    uint2 bits;
+    __device__ piece() {}
+};
+static_assert(COUNT * 2 == sizeof(uint2), "a piece is read at once");
+
+/* Every WARPS-th of the `left` rows at x; columns beyond `inside` are zero. */
+template <typename T, bool VECTORS>
+static __device__ __forceinline__ void read_batch(piece<T> (&batch)[BATCH], const T *x,
+                                                  size_t width, int left, int inside)
+{
+#pragma unroll
+    for (int b = 0; b < BATCH; b++, x += WARPS * width) {
+        if constexpr (VECTORS) {
+            if (b * WARPS < left)
+                batch[b].bits = *(const uint2 *)x;
+        } else {
+#pragma unroll
+            for (int j = 0; j < COUNT; j++)
+                batch[b].at[j] = j < inside && b * WARPS < left ? x[j] : from_float<T>(0.0f);
+        }
+    }
+}
+
+/* --- columns ------------------------------------------------------------------------------ */
+
+/* What a thread found in its columns.  Counts are those of pairs of columns: the first's
+ * plus 65536 times the second's less the first's. */
+template <typename T> struct column_sums {
+    double sum[SUMS][COUNT];
+    typename pair_of<T>::type min[PAIRS], max[PAIRS];
+    uint32_t counts[PAIRS];
+
+    __device__ column_sums()
+    {
+#pragma unroll
+        for (int j = 0; j < COUNT; j++)
+            sum[0][j] = sum[1][j] = sum[2][j] = 0.0;
+#pragma unroll
+        for (int p = 0; p < PAIRS; p++) {
+            min[p] = both(from_float<T>(INFINITY));
+            max[p] = both(from_float<T>(-INFINITY));
+            counts[p] = 0;
+        }
+    }
+
+    /* NaN is passed over by minimum, maximum and the comparison. */
+    template <bool VECTORS>
+    __device__ __forceinline__ void take(const piece<T> &row, typename pair_of<T>::type alpha,
+                                         uint32_t *exponents, int inside)
+    {
+#pragma unroll
+        for (int p = 0; p < PAIRS; p++) {
+            min[p] = __hmin2(min[p], row.pair[p]);
+            max[p] = __hmax2(max[p], row.pair[p]);
+            counts[p] -= __hge2_mask(__habs2(row.pair[p]), alpha);
+        }
+#pragma unroll
+        for (int j = 0; j < COUNT; j++) {
+            double v = to_double(row.at[j]), square = v * v;
+            sum[0][j] += v;
+            sum[1][j] += square;
+            sum[2][j] += square * square;
+            if (VECTORS || j < inside)
+                atomicAdd(&exponents[(uint32_t)__double2hiint(v) >> 20 & (EXPONENTS - 1)], 1u);
+        }
+    }
+};
+
+/* Adds counts of exponents up into `histogram`. */
+static __device__ void add_exponents(uint64_t *histogram, const uint32_t *exponents)
+{
+#pragma unroll
+    for (int i = 0; i < EXPONENTS / THREADS; i++) {
+        int exponent = i * THREADS + threadIdx.x;
+        uint32_t count = exponents[exponent];
+        int bin = min(max(exponent - (int)BIN_BIAS, 0), (int)BINS - 1);
+        if (count != 0)
+            atomicAdd((unsigned long long *)&histogram[bin], (unsigned long long)count);
+    }
+}
+
+/* What the warps of a block found, and sums over them. */
+template <typename T> struct warps_found {
+    double sum[SUMS][WARPS][COLUMNS];
+    T      min[WARPS][COLUMNS], max[WARPS][COLUMNS];
+    uint32_t counts[WARPS][COLUMNS / 2];
+
+    __device__ void put(const column_sums<T> &own)
+    {
+        int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, column = lane * COUNT;
+#pragma unroll
+        for (int s = 0; s < SUMS; s++)
+#pragma unroll
+            for (int j = 0; j < COUNT; j++)
+                sum[s][warp][column + j] = own.sum[s][j];
+#pragma unroll
+        for (int p = 0; p < PAIRS; p++) {
+            *(typename pair_of<T>::type *)&min[warp][column + 2 * p] = own.min[p];
+            *(typename pair_of<T>::type *)&max[warp][column + 2 * p] = own.max[p];
+            counts[warp][lane * PAIRS + p] = own.counts[p];
+        }
+    }
+
+    __device__ double add(int s, int column) const
+    {
+        double all = sum[s][0][column];
+#pragma unroll
+        for (int w = 1; w < WARPS; w++)
+            all += sum[s][w][column];
+        return all;
+    }
+
+    __device__ float find_min(int column) const
+    {
+        T all = min[0][column];
+#pragma unroll
+        for (int w = 1; w < WARPS; w++)
+            all = __hmin(all, min[w][column]);
+        return to_float(all);
+    }
+
+    __device__ float find_max(int column) const
+    {
+        T all = max[0][column];
+#pragma unroll
+        for (int w = 1; w < WARPS; w++)
+            all = __hmax(all, max[w][column]);
+        return to_float(all);
+    }
+
+    __device__ uint32_t count(int column) const
+    {
+        uint32_t all = 0;
+#pragma unroll
+        for (int w = 0; w < WARPS; w++) {
+            uint32_t two = counts[w][column / 2], first = two & 0xffff;
+            all += column % 2 == 0 ? first : ((two >> 16) + first) & 0xffff;
+        }
+        return all;
+    }
+};
+
+/* --- slices ------------------------------------------------------------------------------- */
+
+/* Half of the block's threads have the sums of x and x^2, the other half the rest. */
+template <typename T>
+static __device__ void store_slice(const osc_cuda_observer &o, const warps_found<T> &found,
+                                   size_t width)
+{
+    int own = threadIdx.x % COLUMNS;
+    size_t column = blockIdx.x * (size_t)COLUMNS + own, at = blockIdx.y * width + column;
+    size_t next = SLICES * o.widest;
+    if (column >= width)
+        return;
+    if (threadIdx.x < COLUMNS) {
+        o.sums[at] = found.add(0, own);
+        o.sums[next + at] = found.add(1, own);
+        return;
+    }
+    o.sums[2 * next + at] = found.add(2, own);
+    o.min[at] = found.find_min(own);
+    o.max[at] = found.find_max(own);
+    o.count_ge[at] = found.count(own);
+}
+
+/* Slices' values of one column, `first` and those behind it; the last one again beyond it. */
+template <typename V>
+static __device__ __forceinline__ void read_slices(V (&some)[SLICE_GROUP], const V *column,
+                                                   size_t width, size_t first, size_t slices)
+{
+#pragma unroll
+    for (size_t s = 0; s < SLICE_GROUP; s++)
+        some[s] = __ldcg(&column[min(first + s, slices - 1) * width]);
+}
+
+/* Adds a column's sums of slices up, in order. */
+static __device__ double add_slices(const double *column, size_t width, size_t slices)
+{
+    double sum = 0.0;
+    for (size_t first = 0; first < slices; first += SLICE_GROUP) {
+        double some[SLICE_GROUP];
+        read_slices(some, column, width, first, slices);
+#pragma unroll
+        for (size_t s = 0; s < SLICE_GROUP; s++)
+            sum += first + s < slices ? some[s] : 0.0;
+    }
+    return sum;
+}
+
+/* Minimum, maximum and count of column i.  Returns the count. */
+static __device__ uint32_t join_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
+                                       size_t slices, size_t i)
+{
+    size_t width = stats.width;
+    float least = stats.min[i], most = stats.max[i];
+    uint32_t count = 0;
+    for (size_t first = 0; first < slices; first += SLICE_GROUP) {
+        float low[SLICE_GROUP], high[SLICE_GROUP];
+        uint32_t counts[SLICE_GROUP];
+        read_slices(low, o.min + i, width, first, slices);
+        read_slices(high, o.max + i, width, first, slices);
+        read_slices(counts, o.count_ge + i, width, first, slices);
+#pragma unroll
+        for (size_t s = 0; s < SLICE_GROUP; s++) {
+            least = fminf(least, low[s]);
+            most = fmaxf(most, high[s]);
+            count += first + s < slices ? counts[s] : 0;
+        }
+    }
+    stats.min[i] = least;
+    stats.max[i] = most;
+    stats.count_ge[i] += count;
+    return count;
+}
+
+/* The last block of some columns adds up what all of them found. */
+static __device__ void finish_columns(const osc_column_stats &stats, const osc_cuda_observer &o)
+{
+    size_t width = stats.width, i = blockIdx.x * (size_t)COLUMNS + threadIdx.x % COLUMNS;
+    size_t next = SLICES * o.widest;
+    uint32_t count = 0;
+    if (i < width && threadIdx.x < COLUMNS) {
+        stats.sum[i] += add_slices(o.sums + i, width, gridDim.y);
+        stats.sumsq[i] += add_slices(o.sums + next + i, width, gridDim.y);
+    } else if (i < width) {
+        stats.sum4[i] += add_slices(o.sums + 2 * next + i, width, gridDim.y);
+        count = join_slices(stats, o, gridDim.y, i);
+    }
+    uint32_t hot = __ballot_sync(~0u, count > 0);
+    if (threadIdx.x >= COLUMNS && threadIdx.x % WARP == 0)
+        o.hot[blockIdx.x * (COLUMNS / WARP) + (threadIdx.x - COLUMNS) / WARP] = hot;
+}
+
+#endif
