@@ -1291,7 +1291,7 @@ int main(void)
     tcase_add_loop_test(attention, test_attention, 0, TYPES);
     tcase_add_loop_test(attention, test_attention_kinds, 0, TYPES);
     suite_add_tcase(suite, attention);
-    TCase *small = tcase_create("small-attention");      /* enough for racecheck */
+    small = tcase_create("small-attention");      /* enough for racecheck */
     tcase_set_timeout(small, 300);
     tcase_add_loop_test(small, test_attention_small, 0, 1);
     suite_add_tcase(suite, small);
