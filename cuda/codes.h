@@ -2,7 +2,7 @@
  *
  * A linear layer is two kernels: one codes x (codes_x.cu, codes_known.cu), one multiplies
  * and applies scales, outlier columns, bias and activation to the sums while they are in
- * registers; up to PAIR_ROWS rows one kernel does both.  Outlier columns are found on the
+ * registers; for few rows one kernel does both.  Outlier columns are found on the
  * device, by the kernel that made x where it can (known.h); their list and count stay
  * there, and no call waits for the device.
  *
@@ -25,8 +25,7 @@ enum {
     CODES_SIDE = CODES_CHUNK * CODES_CHUNKS,
     CODES_TOLD = 64,        /* bytes that CTAs of a multiprocessor tell the others */
     CODES_SLICE = 32 << 20, /* bytes of sums between cuBLASLt and codes_scale.cu */
-    PAIR_ROWS = 2,          /* rows that are multiplied by codes_pair.cu */
-    FEW_ROWS = 8            /* ... and by codes_few.cu */
+    FEW_ROWS = 8            /* most rows that codes_pair.cu and codes_few.cu multiply */
 };
 
 static inline size_t osc_cuda_round_up(size_t value, size_t unit)

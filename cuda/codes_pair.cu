@@ -1,5 +1,5 @@
-/* Products of codes with one or two rows: each code of w is read once, and reading them
- * is what it costs (stream.cuh).  Every CTA codes x itself. */
+/* Products of codes with few rows: each code of w is read once, and reading them is what it
+ * costs (stream.cuh).  Every CTA codes x itself. */
 #include <config.h>
 #include "cuda/codes_x.cuh"
 #include "cuda/stream.cuh"
@@ -9,7 +9,9 @@ enum {
     WARPS = THREADS / 32,
     RESIDENT = 2,             /* CTAs of a multiprocessor */
     AHEAD = 8,                /* removed columns of w that are loaded before a product */
-    X_BYTES = 64 << 10        /* of codes of x in shared memory */
+    MOST_ROWS = 4,            /* beyond them multiplying costs more than reading ... */
+    SHORT = 1024,             /* ... but for rows of so few codes */
+    X_BYTES = 96 << 10        /* of codes of x in shared memory */
 };
 
 /* One of several products of the same x. */
@@ -32,14 +34,15 @@ struct call {
 
 /* What a CTA knows of x. */
 struct facts {
-    float    inverse[PAIR_ROWS], outliers[PAIR_ROWS];
-    double   zero[PAIR_ROWS], kept[PAIR_ROWS];
+    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
+    double   zero[FEW_ROWS], kept[FEW_ROWS];
     uint32_t list[CODES_SIDE];
-    float    side[PAIR_ROWS][CODES_SIDE];      /* x in these columns */
+    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
     unsigned removed;
-    extremes part[PAIR_ROWS][WARPS];
-    int      sum[PAIR_ROWS][WARPS];            /* of codes and of removed values */
-    float    gone[PAIR_ROWS][WARPS];
+    extremes part[FEW_ROWS][WARPS];
+    code_scale scale[FEW_ROWS];
+    int      sum[FEW_ROWS][WARPS];            /* of codes and of removed values */
+    float    gone[FEW_ROWS][WARPS];
 };
 
 /* --- the product of codes --------------------------------------------------------------- */
@@ -77,9 +80,6 @@ static __device__ __forceinline__ void multiply(int (&sum)[STREAM_ROWS][MOST], c
 
 /* --- coding x, every CTA for itself --------------------------------------------------- */
 
-/* Columns that a thread reads before it needs the first, times eight. */
-enum { AT_ONCE = 4 };
-
 static __device__ __forceinline__ unsigned padding8(unsigned i, unsigned k)
 {
     return i + 8 <= k ? 0 : i >= k ? 0xffu : 0xffu << (k - i) & 0xffu;
@@ -116,6 +116,7 @@ static __device__ __forceinline__ void load_rows(uint4 (&x)[MOST], const call &a
 template <typename T, bool ZERO, int MOST>
 static __device__ void look_at_x(const call &a, facts *f, uint32_t *bits)
 {
+    enum { AT_ONCE = MOST <= 2 ? 4 : 8 / MOST };      /* times eight columns of a thread */
     unsigned columns = bit_words(a.k) * 32;
     extremes e[MOST];
 #pragma unroll
@@ -228,16 +229,23 @@ static __device__ void set_fixed(const call &a, uint32_t *bits)
     __syncthreads();
 }
 
+/* One or two scales every thread finds for itself, more are found once. */
 template <typename T, bool ZERO, int MOST>
 static __device__ void code_x(const call &a, facts *f, int8_t *code, uint32_t *bits)
 {
     look_at_x<T, ZERO, MOST>(a, f, bits);
     __syncthreads();
+    if (MOST > 2) {
+        if (threadIdx.x < a.rows)
+            f->scale[threadIdx.x] = scale_from<T, ZERO>(f->part[threadIdx.x]);
+        __syncthreads();
+    }
     if (threadIdx.x < 32)
         list_removed<T>(a, f, bits);
     else
         for (unsigned t = 0; t < a.rows; t++)
-            code_row<T, ZERO>(a, f, code, t, bits, scale_from<T, ZERO>(f->part[t]));
+            code_row<T, ZERO>(a, f, code, t, bits,
+                              MOST > 2 ? f->scale[t] : scale_from<T, ZERO>(f->part[t]));
     __syncthreads();
     if (!ZERO)
         return;
@@ -453,8 +461,17 @@ static osc_status launch_kernel(osc_device *device, const call &a)
     OSC_CUDA_TRY(cudaFuncSetAttribute(pair_kernel<T, ZERO, MOST>,
                                       cudaFuncAttributeMaxDynamicSharedMemorySize, (int)shared),
                  "taking shared memory");
-    return launch_after(device, "multiplying codes of a pair of rows", pair_kernel<T, ZERO, MOST>,
+    return launch_after(device, "multiplying codes of few rows", pair_kernel<T, ZERO, MOST>,
                         stream_blocks(a.codes, WARPS, most), THREADS, shared, a);
+}
+
+template <typename T, bool ZERO>
+static osc_status launch_rows(osc_device *device, const call &a)
+{
+    return a.rows == 1 ? launch_kernel<T, ZERO, 1>(device, a)
+         : a.rows == 2 ? launch_kernel<T, ZERO, 2>(device, a)
+         : a.rows <= MOST_ROWS ? launch_kernel<T, ZERO, MOST_ROWS>(device, a)
+                       : launch_kernel<T, ZERO, FEW_ROWS>(device, a);
 }
 
 template <typename T>
@@ -472,18 +489,16 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *layers, size_
         a.parts[i] = { p->y, p->plus, p->bias, p->w, (unsigned)p->n, p->act };
         add_stream(&a.codes, i, p->w.code, p->w.rows);
     }
-    if (a.rows == 1)
-        return layers->coding.zeropoint ? launch_kernel<T, true, 1>(device, a)
-                                        : launch_kernel<T, false, 1>(device, a);
-    return layers->coding.zeropoint ? launch_kernel<T, true, PAIR_ROWS>(device, a)
-                                    : launch_kernel<T, false, PAIR_ROWS>(device, a);
+    return layers->coding.zeropoint ? launch_rows<T, true>(device, a)
+                                    : launch_rows<T, false>(device, a);
 }
 
 bool osc_cuda_pair_fits(const osc_device *device, const osc_cuda_layer *p)
 {
+    size_t most = p->w.stride <= (size_t)SHORT ? (size_t)FEW_ROWS : (size_t)MOST_ROWS;
     (void)device;
-    return p->rows <= PAIR_ROWS && rows_aligned(p->x, p->k) && p->sum == NULL
-        && p->rows * p->w.stride <= X_BYTES
+    return p->rows <= most && p->rows * p->w.stride <= X_BYTES && p->sum == NULL
+        && rows_aligned(p->x, p->k)
         && p->coding.x == OSC_SHARE_ROW && p->coding.remove != OSC_REMOVE_RATIO
         && p->coding.remove != OSC_REMOVE_TOP;
 }

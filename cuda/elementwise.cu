@@ -58,8 +58,9 @@ static osc_status launch(osc_device *device, void *y, const void *x, size_t coun
     bool vectors = is_aligned16(y) && is_aligned16(x);
     size_t items = vectors ? count / packed<T>::COUNT + 1 : count;
     size_t blocks = (items + THREADS - 1) / THREADS, most = (size_t)device->processors * 32;
-    return launch_after(device, what, combine<T, F>, dim3((unsigned)(blocks < most ? blocks : most)),
-                        THREADS, 0, (T *)y, (const T *)x, count, vectors, f, flags);
+    return launch_after(device, what, combine<T, F>,
+                        dim3((unsigned)(blocks < most ? blocks : most)), THREADS, 0, (T *)y,
+                        (const T *)x, count, vectors, f, flags);
 }
 
 struct plus {

@@ -336,7 +336,24 @@ static void few_steps(const fixture *f, float *logits, const char *scheme, const
     osc_session_close(session);
 }
 
-/* Small enough for a sanitizer: what is done in one kernel has the bits of its parts. */
+/* Small enough for a sanitizer: the same steps twice, plain and as graphs. */
+START_TEST(test_short)
+{
+    static const char *const some[] = { "none", "llm-int8" };
+    fixture f;
+    open_model(&f, 0);
+    size_t bytes = 5 * f.vocabulary * sizeof(float);
+    float *want = osc_alloc(bytes, 1), *got = osc_alloc(bytes, 1);
+    few_steps(&f, want, some[_i], NULL);
+    few_steps(&f, got, some[_i], "blocks.0.v");
+    ck_assert_int_eq(memcmp(want, got, bytes), 0);
+    osc_free(want);
+    osc_free(got);
+    osc_model_close(f.model);
+}
+END_TEST
+
+/* What is done in one kernel has the bits of its parts. */
 START_TEST(test_steps)
 {
     static const char *const some[] = { "none", "llm-int8", "llm-int8-zeropoint:weights=int8" };
@@ -383,7 +400,7 @@ int main(void)
     Suite *suite = suite_create("cuda models");
     TCase *perplexity = tcase_create("perplexity"), *hooks = tcase_create("hooks");
     TCase *cache = tcase_create("cache"), *graphs = tcase_create("graphs");
-    TCase *steps = tcase_create("steps");
+    TCase *steps = tcase_create("steps"), *small = tcase_create("small-steps");
     tcase_set_timeout(perplexity, 300);
     tcase_set_timeout(hooks, 300);
     tcase_set_timeout(cache, 300);
@@ -398,7 +415,10 @@ int main(void)
     suite_add_tcase(suite, perplexity);
     suite_add_tcase(suite, hooks);
     suite_add_tcase(suite, cache);
+    tcase_set_timeout(small, 300);
+    tcase_add_loop_test(small, test_short, 0, 2);
     suite_add_tcase(suite, steps);
     suite_add_tcase(suite, graphs);
+    suite_add_tcase(suite, small);
     return run_here(suite);
 }
