@@ -6,7 +6,10 @@
 
 #include "base/alloc.h"
 
-enum { SETS = 4 };      /* of bits, used in turn: so many activations are known at a time */
+enum {
+    SETS = 4,           /* of bits, used in turn: so many activations are known at a time */
+    UNASKED = 2         /* rows up to which products code x themselves */
+};
 
 struct osc_cuda_known {
     struct {
@@ -68,7 +71,7 @@ osc_status osc_cuda_flags_for(osc_device *device, osc_cuda_flags *flags, const v
 {
     struct osc_cuda_known *known = device->known;
     *flags = (osc_cuda_flags){ .bits = NULL };
-    if (known == NULL || !known->wanted || rows <= PAIR_ROWS || width > 32 * known->words)
+    if (known == NULL || !known->wanted || rows <= UNASKED || width > 32 * known->words)
         return OSC_OK;
     size_t set = known->next, next = (set + 1) % SETS;
     osc_cuda_known_forget(device, y, rows * width * sizeof(uint16_t));
