@@ -12,8 +12,8 @@ one()      # NAME:I/N
     name=${1%:*} OSC_PART=${1#*:}
     log=$logs/$name-${OSC_PART%/*}.log
     TMPDIR=$(mktemp -d "$logs/tmp.XXXXXX")
-    OSC_LONG=1 OMP_WAIT_POLICY=passive
-    export OSC_LONG OSC_PART TMPDIR OMP_WAIT_POLICY
+    OSC_LONG=1 OMP_NUM_THREADS=1
+    export OSC_LONG OSC_PART TMPDIR OMP_NUM_THREADS
     begin=$(date +%s) verdict=passed
     case $name in
     *.sh) sh "$OSC_TESTS/$name" >"$log" 2>&1 </dev/null || verdict=FAILED ;;
@@ -59,8 +59,8 @@ mkdir "$logs"
 {
     parts test_load 1
     parts test_record_flips 1
-    parts test_faults_hdf5.sh "$jobs"
-    parts test_faults.sh "$jobs"
+    parts test_faults_hdf5.sh $((2 * jobs))
+    parts test_faults.sh $((2 * jobs))
     parts test_kill.sh 4
     parts test_record_faults 1
 } | xargs -n 1 -P "$jobs" sh "$script" --one

@@ -4,10 +4,16 @@
 
 #include <dlfcn.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 /* The function of this name that the program would have called. */
-#define REAL_NAME(name) #name
-#define REAL(name) ((__typeof__(&name))dlsym(RTLD_NEXT, REAL_NAME(name)))
+#define REAL(name) \
+    __extension__ ({ \
+        static __typeof__(&name) real; \
+        if (real == NULL) \
+            real = (__typeof__(&name))dlsym(RTLD_NEXT, #name); \
+        real; \
+    })
 #define CALLER __builtin_return_address(0)
 
 /* Between the beginning of main and the report at exit. */

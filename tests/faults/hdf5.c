@@ -7,7 +7,6 @@
 /* Arguments and results are integers and pointers, at most eight: where calling conventions
  * pass those alike (x86-64, AArch64), one signature does for all. */
 #define EIGHT(of) of a, of b, of c, of d, of e, of f, of g, of h
-typedef long function(EIGHT(long));
 
 static bool call_fails(const void *caller)
 {
@@ -19,7 +18,7 @@ static bool call_fails(const void *caller)
     long name(EIGHT(long)) \
     { \
         return call_fails(CALLER) ? failure \
-            : ((function *)dlsym(RTLD_NEXT, #name))(EIGHT()); \
+            : REAL(name)(EIGHT()); \
     }
 #define MINUS(name) FAULTY(name, -1)    /* identifiers, statuses, counts and classes */
 #define ZERO(name)  FAULTY(name, 0)     /* sizes and pointers */
