@@ -1,7 +1,7 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectures.sh \
   %D%/test_cli.sh %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh \
-  %D%/test_faults.sh %D%/test_faults_hdf5.sh %D%/test_generate.sh %D%/test_kill.sh \
-  %D%/test_merge.sh %D%/test_nonfinite.sh %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh \
+  %D%/test_faults.sh %D%/test_faults_hdf5.sh %D%/test_faults_system.sh \
+  %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh %D%/test_nonfinite.sh %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh \
   %D%/test_sweep.sh %D%/test_zeroshot.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
@@ -37,7 +37,7 @@ CLEANFILES     += %D%/record_equal
 %C%_record_equal_SOURCES = %D%/record_equal.c $(RECORD_SIM)
 %C%_record_equal_CFLAGS  = $(TEST_CFLAGS)
 %C%_record_equal_LDADD   = $(TEST_LIBS)
-%D%/test_kill.log: %D%/record_equal$(EXEEXT)
+%D%/test_faults_system.log %D%/test_kill.log: %D%/record_equal$(EXEEXT)
 
 check_PROGRAMS += %D%/test_base
 %C%_test_base_SOURCES = %D%/test_base.c %D%/run.h

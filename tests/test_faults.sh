@@ -1,5 +1,5 @@
-# TAP: one call of a command fails (tests/faults): an allocation, a write, a sync, a rename,
-# an open, a close.  Either it does not matter and the result is the usual one, or the
+# TAP: one call of a command fails (tests/faults): an allocation, a read, a write, a sync, a
+# rename, an open, a close, a lock.  Either it does not matter and the result is the usual one, or the
 # command fails with a message, releases its memory, and the output is what it was before
 # or what it was to be, with nothing beside it.  A sample of all calls; every one under
 # `make check-long` (OSC_LONG).
@@ -58,7 +58,7 @@ survives()
 
 command_survives()    # NAME OUTPUT ARG...: every kind
 {
-    for kind in own lib any write sync rename open close; do survives $kind "$@"; done
+    for kind in own lib any read write sync rename open close lock; do survives $kind "$@"; done
 }
 
 mkdir results

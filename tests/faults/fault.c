@@ -2,8 +2,8 @@
  *
  *   OSC_FAULT=KIND:N[+][:ERROR]
  *       KIND: own (allocations of the program itself), lib (of libraries that are known to
- *       survive it), any (of all), h5 (the program's calls of HDF5), write, sync, rename, open,
- *       close, lock; N = 0: none, only count; N+: that one and all later ones; ERROR: the errno of
+ *       survive it), any (of all), h5 (the program's calls of HDF5), read, write, sync, rename,
+ *       open, close, lock; N = 0: none, only count; N+: that one and all later ones; ERROR: the errno of
  *       files' kinds, by name (EIO)
  *   OSC_FAULT_COUNT=F  at the end: calls of the kind, and allocations of the program's own
  *       that were not released

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -60,7 +61,23 @@ ssize_t copy_file_range(int from, off64_t *from_offset, int to, off64_t *to_offs
 /* Streams of the C library write through its own calls: they fail as a whole. */
 int fflush(FILE *stream)
 {
-    return stream != stderr && fault_fails("write") ? -1 : REAL(fflush)(stream);
+    bool writes = stream != NULL && stream != stderr && __fpending(stream) > 0;
+    return writes && fault_fails("write") ? -1 : REAL(fflush)(stream);
+}
+
+ssize_t read(int fd, void *data, size_t size)
+{
+    return fault_fails("read") ? -1 : REAL(read)(fd, data, size);
+}
+
+ssize_t pread(int fd, void *data, size_t size, off_t offset)
+{
+    return fault_fails("read") ? -1 : REAL(pread)(fd, data, size, offset);
+}
+
+ssize_t pread64(int fd, void *data, size_t size, off64_t offset)
+{
+    return fault_fails("read") ? -1 : REAL(pread64)(fd, data, size, offset);
 }
 
 int fsync(int fd)
