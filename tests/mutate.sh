@@ -12,8 +12,9 @@ tar -cf - --exclude='./build*' --exclude=./configure --exclude=./.git . | tar -x
 cd "$folder/tree"
 configure_in build --without-cuda CFLAGS=-O1
 # All tests that are named below at once: what a mutant then needs is one object and one test.
-# shellcheck disable=SC2046
-make_in build $(sed -n 's,^mutant [^ ]* \(test_[a-z0-9_]*\) .*,tests/\1,p' "$source/tests/mutate.sh" | sort -u)
+tests=$(sed -n 's,^mutant [^ ]* \(test_[a-z0-9_]*\) .*,tests/\1,p' "$source/tests/mutate.sh" | sort -u)
+# shellcheck disable=SC2086   # words on purpose
+make_in build $tests
 survived=0 killed=0
 
 # mutant FILE TEST WHAT EXPRESSION: sed's expression must change the file.  A test that hangs

@@ -46,10 +46,10 @@ static H5FD_t *open_sealed(const char *name, unsigned flags, hid_t access, haddr
 
 static herr_t close_sealed(H5FD_t *file)
 {
-    osc_seal *seal = ((sealed *)file)->seal;
-    if (seal != NULL)
-        seal->held = NULL;
-    free(file);
+    sealed *s = (sealed *)file;
+    if (s->seal != NULL && s->seal->held == &s->seal)
+        s->seal->held = NULL;
+    free(s);
     return 0;
 }
 
