@@ -218,6 +218,7 @@ int main(void)
 {
     Suite *suite = suite_create("base");
     TCase *tc = tcase_create("base");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_half_round_trip);
     tcase_add_test(tc, test_half_rounding);
     tcase_add_test(tc, test_spec);
