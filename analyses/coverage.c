@@ -142,8 +142,7 @@ static int run(int argc, char **argv)
         return status;
     if (read_and_write(&r, argv[1]) != OSC_OK)
         return cli_fail(command);
-    if (r.plot != NULL && !cli_quiet())
-        fprintf(stderr, "outlierscope coverage: wrote %s\n", r.plot);
+    cli_wrote(command, r.plot);
     return 0;
 }
 

@@ -101,8 +101,7 @@ static osc_status write_figure(const emergence_set *set, emergence_figure figure
     cli_output output;
     OSC_TRY(cli_output_open(&output, path));
     OSC_TRY(finish(&output, emergence_draw(set, figure, output.stream)));
-    if (!cli_quiet())
-        fprintf(stderr, "outlierscope emergence: wrote %s\n", path);
+    cli_wrote(&analysis_emergence, path);
     return OSC_OK;
 }
 

@@ -70,9 +70,8 @@ static int run(int argc, char **argv)
     char *path = output != NULL ? osc_copy_string(output, strlen(output))
                                 : osc_path_join(folder, DEFAULT_NAME);
     bool failed = path == NULL || read_and_write(folder, path, title) != OSC_OK;
-    if (!failed && !cli_quiet())
-        fprintf(stderr, "outlierscope report: wrote %s\n",
-                strcmp(path, "-") == 0 ? "standard output" : path);
+    if (!failed)
+        cli_wrote(command, path);
     osc_free(path);
     return failed ? cli_fail(command) : 0;
 }

@@ -1,8 +1,9 @@
-/* Error lines: "outlierscope COMMAND: what is wrong". */
+/* Lines on stderr: "outlierscope COMMAND: what is wrong", or what was written. */
 #include <config.h>
 #include "cli/cli.h"
 
 #include <stdarg.h>
+#include <string.h>
 
 static void begin(const cli_command *command)
 {
@@ -27,4 +28,11 @@ int cli_usage(const cli_command *command, const char *format, ...)
     va_end(args);
     fputc('\n', stderr);
     return 2;
+}
+
+void cli_wrote(const cli_command *command, const char *path)
+{
+    if (path != NULL && !cli_quiet())
+        fprintf(stderr, "outlierscope %s: wrote %s\n", command->name,
+                strcmp(path, "-") == 0 ? "standard output" : path);
 }

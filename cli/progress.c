@@ -27,7 +27,7 @@ static double now(void)
 
 static void duration(char *text, size_t size, double seconds)
 {
-    unsigned long s = (unsigned long)(seconds + 0.5);
+    unsigned long s = seconds < 0.0 ? 0 : (unsigned long)(seconds + 0.5);
     if (s >= 3600)
         snprintf(text, size, "%lu:%02lu:%02lu", s / 3600, s / 60 % 60, s % 60);
     else

@@ -114,8 +114,7 @@ static osc_status write_file(const ablation *a, const char *path, writer write)
         return status;
     }
     OSC_TRY(cli_output_commit(&output));
-    if (!cli_quiet())
-        fprintf(stderr, "outlierscope ablate: wrote %s\n", path);
+    cli_wrote(&experiment_ablate, path);
     return OSC_OK;
 }
 
@@ -137,11 +136,10 @@ static osc_status check_files(const ablate_options *o)
 
 /* --- the command -------------------------------------------------------------------- */
 
-/* After a signal: 128 + its number, as shells have it. */
 static int stopped(void)
 {
     fputs("outlierscope ablate: stopped; nothing was written\n", stderr);
-    return 128 + stop_signal();
+    return stop_status();
 }
 
 static int run(ablation *a, const ablate_options *o)

@@ -86,19 +86,11 @@ static int parse(compare_options *o, int *argc, char **argv)
 
 /* --- running ------------------------------------------------------------------------ */
 
-static int say_wrote(const char *path)
-{
-    if (path != NULL && !cli_quiet())
-        fprintf(stderr, "outlierscope compare: wrote %s\n", path);
-    return 0;
-}
-
-/* After a signal: 128 + its number, as shells have it. */
 static int stopped(const compare_options *o)
 {
     fprintf(stderr, "outlierscope compare: stopped%s\n", o->output != NULL && !o->errors
             ? "; the same command with --resume goes on" : "");
-    return 128 + stop_signal();
+    return stop_status();
 }
 
 static osc_status probe_files(const compare_options *o)
@@ -118,9 +110,10 @@ static int run_cells(const compare_options *o)
     int rc = status == OSC_OK ? 0 : status == OSC_STOP ? stopped(o) : cli_fail(&experiment_compare);
     if (r.count > 0 && compare_write(&r, o, stdout) != OSC_OK)
         rc = cli_fail(&experiment_compare);
-    if (rc == 0 && o->plot != NULL)
-        rc = compare_plot(&r, o) == OSC_OK ? say_wrote(o->plot)
-                                           : cli_fail(&experiment_compare);
+    if (rc == 0 && o->plot != NULL && compare_plot(&r, o) != OSC_OK)
+        rc = cli_fail(&experiment_compare);
+    if (rc == 0)
+        cli_wrote(&experiment_compare, o->plot);
     compare_results_free(&r);
     return rc;
 }
@@ -157,8 +150,9 @@ static int run_errors(const compare_options *o)
     cli_progress_end();
     if (status == OSC_OK)
         status = write_errors(r, o);
-    int rc = status == OSC_OK ? say_wrote(o->plot)
-           : status == OSC_STOP ? stopped(o) : cli_fail(&experiment_compare);
+    int rc = status == OSC_OK ? 0 : status == OSC_STOP ? stopped(o) : cli_fail(&experiment_compare);
+    if (rc == 0)
+        cli_wrote(&experiment_compare, o->plot);
     if (r != NULL)
         errors_free(r);
     osc_free(r);

@@ -25,7 +25,7 @@ static int run_merge(const osc_merge_options *options)
     if (status == OSC_OK)
         return 0;
     cli_fail(&experiment_merge);
-    return status == OSC_STOP ? 128 + stop_signal() : 1;
+    return status == OSC_STOP ? stop_status() : 1;
 }
 
 static int merge(int argc, char **argv)

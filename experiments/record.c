@@ -257,7 +257,7 @@ static int run_record(recording *r, const record_options *o)
     osc_free(path);
     if (status != OSC_OK)
         return cli_fail(&experiment_record);
-    return stop_signal() != 0 ? 128 + stop_signal() : 0;
+    return stop_signal() != 0 ? stop_status() : 0;
 }
 
 static int record(int argc, char **argv)

@@ -31,3 +31,8 @@ int stop_signal(void)
 {
     return came;
 }
+
+int stop_status(void)
+{
+    return 128 + came;
+}

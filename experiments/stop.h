@@ -8,5 +8,7 @@ void stop_catch(void);
 
 /* The signal that came, or 0. */
 int stop_signal(void);
+/* The exit status after it: 128 + its number, as shells have it. */
+int stop_status(void);
 
 #endif

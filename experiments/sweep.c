@@ -233,7 +233,7 @@ static int run(sweep *s, const sweep_options *o)
         return rc;
     print_failures(s);
     fprintf(stderr, "outlierscope sweep: stopped; the same command with --resume goes on\n");
-    return 128 + stop_signal();
+    return stop_status();
 }
 
 static int sweep_main(int argc, char **argv)

@@ -101,18 +101,11 @@ static int parse(zeroshot_options *o, int *argc, char **argv)
 
 /* --- running ------------------------------------------------------------------------ */
 
-/* After a signal: 128 + its number, as shells have it. */
 static int stopped(const zeroshot_options *o)
 {
     fprintf(stderr, "outlierscope zeroshot: stopped%s\n",
             o->output != NULL ? "; the same command with --resume goes on" : "");
-    return 128 + stop_signal();
-}
-
-static void say_wrote(const char *path)
-{
-    if (path != NULL && !cli_quiet())
-        fprintf(stderr, "outlierscope zeroshot: wrote %s\n", path);
+    return stop_status();
 }
 
 static osc_status probe_files(const zeroshot_options *o)
@@ -176,8 +169,8 @@ static int run(const zeroshot_options *o)
     if (rc == 0 && o->plot != NULL && plot(&r.cells, o->plot) != OSC_OK)
         rc = cli_fail(&experiment_zeroshot);
     if (rc == 0) {
-        say_wrote(o->items);
-        say_wrote(o->plot);
+        cli_wrote(&experiment_zeroshot, o->items);
+        cli_wrote(&experiment_zeroshot, o->plot);
     }
     zeroshot_results_free(&r);
     zeroshot_data_free(&data);

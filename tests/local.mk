@@ -1,13 +1,13 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectures.sh \
   %D%/test_cli.sh %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh \
-  %D%/test_faults.sh %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh \
-  %D%/test_nonfinite.sh %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh \
-  %D%/test_sweep.sh %D%/test_zeroshot.sh
+  %D%/test_faults.sh %D%/test_faults_hdf5.sh %D%/test_faults_system.sh %D%/test_generate.sh \
+  %D%/test_kill.sh %D%/test_merge.sh %D%/test_nonfinite.sh %D%/test_outliers.sh \
+  %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
 dist_check_SCRIPTS += $(SCRIPT_TESTS)
-EXTRA_DIST += %D%/command.sh
+EXTRA_DIST += %D%/command.sh %D%/faults.sh
 AM_TESTS_ENVIRONMENT = ASAN_OPTIONS=protect_shadow_gap=0:$$ASAN_OPTIONS; export ASAN_OPTIONS; \
   LSAN_OPTIONS=suppressions='$(srcdir)/%D%/fuzz/suppressions':print_suppressions=0:$$LSAN_OPTIONS; \
   export LSAN_OPTIONS; \
@@ -31,6 +31,14 @@ CLEANFILES     += %D%/peak
 %D%/test_dry_run.log: %D%/peak$(EXEEXT)
 
 if HAVE_CHECK
+# Not a test either: compares records for the scripts.
+EXTRA_PROGRAMS += %D%/record_equal
+CLEANFILES     += %D%/record_equal
+%C%_record_equal_SOURCES = %D%/record_equal.c $(RECORD_SIM)
+%C%_record_equal_CFLAGS  = $(TEST_CFLAGS)
+%C%_record_equal_LDADD   = $(TEST_LIBS)
+%D%/test_faults_system.log %D%/test_kill.log: %D%/record_equal$(EXEEXT)
+
 check_PROGRAMS += %D%/test_base
 %C%_test_base_SOURCES = %D%/test_base.c %D%/run.h
 %C%_test_base_CFLAGS  = $(TEST_CFLAGS)
@@ -348,16 +356,22 @@ CLEANFILES     += %D%/bench_cuda
 endif
 
 # Preloaded by test_faults.sh; sanitizers have an allocator of their own.
-EXTRA_DIST += %D%/faults.c %D%/mutate.sh
+FAULTS = %D%/faults/clock.c %D%/faults/fault.c %D%/faults/files.c %D%/faults/hdf5.c \
+  %D%/faults/memory.c
+EXTRA_DIST += $(FAULTS) %D%/faults/fault.h %D%/mutate.sh
 if !SANITIZE
 check_DATA += %D%/faults.so
 CLEANFILES += %D%/faults.so
-%D%/faults.so: %D%/faults.c
-	$(AM_V_CCLD)$(CC) -std=gnu11 -Wall -Wextra -O1 -fPIC -shared -o $@ $(srcdir)/%D%/faults.c -ldl -lpthread
+%D%/faults.so: $(FAULTS) %D%/faults/fault.h
+	$(AM_V_CCLD)$(CC) -std=gnu11 -Wall -Wextra -O1 -fPIC -shared -o $@ \
+	  $(FAULTS:%=$(srcdir)/%) -ldl -lpthread
 endif
 
-# What takes long, in full.
-LONG_TESTS = %D%/test_faults.sh %D%/test_kill.sh %D%/test_load %D%/test_record_flips
+# What takes long, in full (long.sh).
+if HAVE_CHECK
+LONG_NEEDS = %D%/record_equal %D%/test_load %D%/test_record_faults %D%/test_record_flips
+endif
+EXTRA_DIST += %D%/long.sh
 .PHONY: check-long
-check-long:
-	OSC_LONG=1 $(MAKE) $(AM_MAKEFLAGS) check TESTS='$(LONG_TESTS)'
+check-long: $(bin_PROGRAMS) $(check_DATA) $(LONG_NEEDS)
+	$(SHELL) $(srcdir)/%D%/long.sh

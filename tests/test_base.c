@@ -197,10 +197,28 @@ START_TEST(test_tensor)
 }
 END_TEST
 
+/* Of a view that leaves out the end of every row and of every matrix. */
+START_TEST(test_tensor_rows)
+{
+    static const float data[2 * 20];
+    static const size_t first[] = { 0, 5, 10, 20, 25, 30 };
+    osc_tensor t = osc_tensor_make(data, OSC_F32, 3, (size_t[]){ 2, 3, 4 });
+    t.stride[0] = 20;
+    t.stride[1] = 5;
+    ck_assert(!osc_tensor_is_contiguous(&t));
+    ck_assert_uint_eq(osc_tensor_rows(&t), 6);
+    ck_assert_uint_eq(osc_tensor_width(&t), 4);
+    for (size_t r = 0; r < 6; r++)
+        ck_assert_ptr_eq(osc_tensor_row(&t, r), data + first[r]);
+    ck_assert_uint_eq(osc_tensor_span(&t), 34 * sizeof *data);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("base");
     TCase *tc = tcase_create("base");
+    tcase_set_timeout(tc, 60);
     tcase_add_test(tc, test_half_round_trip);
     tcase_add_test(tc, test_half_rounding);
     tcase_add_test(tc, test_spec);
@@ -212,6 +230,7 @@ int main(void)
     tcase_add_test(tc, test_digest);
     tcase_add_test(tc, test_alloc);
     tcase_add_test(tc, test_tensor);
+    tcase_add_test(tc, test_tensor_rows);
     suite_add_tcase(suite, tc);
     return run_suite(suite);
 }

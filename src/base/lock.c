@@ -29,15 +29,32 @@ static bool is_named(int fd, const char *name)
            of_fd.st_dev == of_name.st_dev && of_fd.st_ino == of_name.st_ino;
 }
 
-static osc_status try_lock(int *lock, const char *name, const char *path)
+/* Where there are no locks, the file alone says that somebody writes. */
+static osc_status lock_file(int fd, bool created, const char *name, const char *path)
 {
-    int fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0)
-        return osc_fail(OSC_EIO, "%s: cannot create %s: %s", path, name, strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-        close(fd);
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        return OSC_OK;
+    if (errno == EWOULDBLOCK)
         return osc_fail(OSC_EINVAL, "%s: another process is writing it (%s is locked)",
                         path, name);
+    if (created)
+        return OSC_OK;
+    return osc_fail(OSC_EINVAL, "%s: %s is there and cannot be locked (%s): remove it if no other "
+                    "process is writing the file", path, name, strerror(errno));
+}
+
+static osc_status try_lock(int *lock, const char *name, const char *path)
+{
+    int fd = open(name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    bool created = fd >= 0;
+    if (!created && errno == EEXIST)
+        fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return osc_fail(OSC_EIO, "%s: cannot create %s: %s", path, name, strerror(errno));
+    osc_status status = lock_file(fd, created, name, path);
+    if (status != OSC_OK) {
+        close(fd);
+        return status;
     }
     *lock = fd;
     return OSC_OK;

@@ -52,7 +52,7 @@ static int shape_of(hid_t dataset, size_t dim[OSC_RECORD_DIMS])
         return -1;
     int rank = H5Sget_simple_extent_ndims(space);
     if (rank >= 0 && rank <= OSC_RECORD_DIMS)
-        H5Sget_simple_extent_dims(space, extent, NULL);
+        rank = H5Sget_simple_extent_dims(space, extent, NULL);
     H5Sclose(space);
     for (size_t i = 0; i < OSC_RECORD_DIMS; i++)
         dim[i] = (size_t)extent[i];

@@ -20,9 +20,9 @@ static osc_status open_draft(osc_h5_file *file, const osc_draft *draft, bool fre
 {
     hid_t access = osc_h5_access(file->seal), creation = H5Pcreate(H5P_FILE_CREATE);
     /* Space freed by a rewritten chunk is remembered in the file for the next one. */
-    H5Pset_file_space_strategy(creation, H5F_FSPACE_STRATEGY_FSM_AGGR, true, 1);
-    file->id = fresh ? H5Fcreate(draft->temporary, H5F_ACC_TRUNC, creation, access)
-                     : H5Fopen(draft->temporary, H5F_ACC_RDWR, access);
+    if (H5Pset_file_space_strategy(creation, H5F_FSPACE_STRATEGY_FSM_AGGR, true, 1) >= 0)
+        file->id = fresh ? H5Fcreate(draft->temporary, H5F_ACC_TRUNC, creation, access)
+                         : H5Fopen(draft->temporary, H5F_ACC_RDWR, access);
     osc_status status = OSC_OK;
     if (file->id < 0)
         status = osc_h5_fail(OSC_EIO, file, draft->temporary, "cannot open");

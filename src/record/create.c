@@ -12,22 +12,22 @@ typedef struct {
     osc_scales         scales;
 } creation;
 
-/* Chunks, filters and the fill value. */
+/* Chunks, filters and the fill value; negative if one of them could not be set. */
 static hid_t properties_of(const osc_record_dataset *want)
 {
     hsize_t chunk[OSC_RECORD_DIMS];
     for (size_t d = 0; d < want->rank; d++)
         chunk[d] = want->chunk[d];
     hid_t properties = H5Pcreate(H5P_DATASET_CREATE);
-    H5Pset_chunk(properties, (int)want->rank, chunk);
-    if (want->packed) {
-        H5Pset_shuffle(properties);
-        H5Pset_deflate(properties, 1);
-    }
-    H5Pset_fletcher32(properties);
-    if (want->fill != 0.0 || isnan(want->fill))
-        H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &want->fill);
-    return properties;
+    bool filled = want->fill != 0.0 || isnan(want->fill);
+    if (H5Pset_chunk(properties, (int)want->rank, chunk) >= 0
+        && (!want->packed
+            || (H5Pset_shuffle(properties) >= 0 && H5Pset_deflate(properties, 1) >= 0))
+        && H5Pset_fletcher32(properties) >= 0
+        && (!filled || H5Pset_fill_value(properties, H5T_NATIVE_DOUBLE, &want->fill) >= 0))
+        return properties;
+    H5Pclose(properties);
+    return H5I_INVALID_HID;
 }
 
 static hid_t space_of(const osc_record_dataset *want)

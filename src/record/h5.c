@@ -45,33 +45,36 @@ osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *o
 
 /* --- types ---------------------------------------------------------------------- */
 
+/* A type of which something could not be set must not be used: it would be another one. */
+static hid_t whole(hid_t type, bool good)
+{
+    if (good)
+        return type;
+    H5Tclose(type);
+    return H5I_INVALID_HID;
+}
+
 /* IEEE binary16, which HDF5 does not name, made of a binary32 of the same order. */
 static hid_t half_of(hid_t single)
 {
     hid_t type = H5Tcopy(single);
-    H5Tset_fields(type, 15, 10, 5, 0, 10);
-    H5Tset_size(type, 2);
-    H5Tset_ebias(type, 15);
-    return type;
+    return whole(type, H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0 && H5Tset_size(type, 2) >= 0
+                       && H5Tset_ebias(type, 15) >= 0);
 }
 
 static hid_t bool_of(hid_t byte)
 {
+    static const int8_t no = 0, yes = 1;
     hid_t type = H5Tenum_create(byte);
-    int8_t value = 0;
-    H5Tconvert(H5T_NATIVE_INT8, byte, 1, &value, NULL, H5P_DEFAULT);
-    H5Tenum_insert(type, "FALSE", &value);
-    value = 1;
-    H5Tenum_insert(type, "TRUE", &value);
-    return type;
+    return whole(type, H5Tenum_insert(type, "FALSE", &no) >= 0
+                       && H5Tenum_insert(type, "TRUE", &yes) >= 0);
 }
 
 static hid_t text_type(void)
 {
     hid_t type = H5Tcopy(H5T_C_S1);
-    H5Tset_size(type, H5T_VARIABLE);
-    H5Tset_cset(type, H5T_CSET_UTF8);
-    return type;
+    return whole(type, H5Tset_size(type, H5T_VARIABLE) >= 0
+                       && H5Tset_cset(type, H5T_CSET_UTF8) >= 0);
 }
 
 hid_t osc_h5_file_type(osc_h5_kind kind)
@@ -116,17 +119,17 @@ size_t osc_h5_size(osc_h5_kind kind)
 hid_t osc_h5_access(osc_seal *seal)
 {
     hid_t access = H5Pcreate(H5P_FILE_ACCESS);
-    if (!osc_seal_use(access, seal)) {
-        H5Pclose(access);
-        return H5I_INVALID_HID;
-    }
-    H5Pset_fclose_degree(access, H5F_CLOSE_STRONG);
+    bool good = osc_seal_use(access, seal)
+             && H5Pset_fclose_degree(access, H5F_CLOSE_STRONG) >= 0;
     /* A file at its final name is never written to and the writer has its own
      * lock: HDF5's would only fail on file systems without locks. */
 #if H5_VERSION_GE(1, 12, 1) || (H5_VERSION_GE(1, 10, 7) && !H5_VERSION_GE(1, 11, 0))
-    H5Pset_file_locking(access, false, true);
+    good = good && H5Pset_file_locking(access, false, true) >= 0;
 #endif
-    return access;
+    if (good)
+        return access;
+    H5Pclose(access);
+    return H5I_INVALID_HID;
 }
 
 bool osc_h5_lost(const osc_h5_file *file)
@@ -317,11 +320,11 @@ osc_status osc_h5_extend(const osc_h5_file *file, const char *name, size_t axis,
     if (dataset < 0)
         return osc_h5_fail(OSC_EIO, file, name, "cannot open");
     hid_t space = H5Dget_space(dataset);
-    H5Sget_simple_extent_dims(space, dim, NULL);
+    bool known = H5Sget_simple_extent_dims(space, dim, NULL) > (int)axis;
     H5Sclose(space);
     dim[axis] = size;
     osc_status status = OSC_OK;
-    if (H5Dset_extent(dataset, dim) < 0 || H5Dflush(dataset) < 0 || osc_h5_lost(file))
+    if (!known || H5Dset_extent(dataset, dim) < 0 || H5Dflush(dataset) < 0 || osc_h5_lost(file))
         status = osc_h5_fail(OSC_EIO, file, name, "cannot extend");
     H5Dclose(dataset);
     return status;

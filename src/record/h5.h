@@ -39,7 +39,8 @@ void osc_h5_quiet_end(osc_h5_quiet quiet);
 osc_status osc_h5_fail(osc_status status, const osc_h5_file *file, const char *object,
                        const char *doing);
 
-/* A new type, closed by the caller with H5Tclose: as stored, and as in memory. */
+/* A new type, closed by the caller with H5Tclose: as stored, and as in memory.  Negative on
+ * failure, which HDF5's functions refuse. */
 hid_t osc_h5_file_type(osc_h5_kind kind);
 hid_t osc_h5_memory_type(osc_h5_kind kind);
 size_t osc_h5_size(osc_h5_kind kind);
@@ -47,7 +48,7 @@ size_t osc_h5_size(osc_h5_kind kind);
 /* Whether a write to `file` has failed, which HDF5 is not told. */
 bool osc_h5_lost(const osc_h5_file *file);
 
-/* Access properties of a file of ours, read and written through `seal`. */
+/* Access properties of a file of ours, read and written through `seal`; negative on failure. */
 hid_t osc_h5_access(osc_seal *seal);
 
 /* Writes scalar attribute `name` of `object`, creating it if there is none;

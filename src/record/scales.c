@@ -14,8 +14,8 @@ static osc_status put_fixed(const osc_h5_file *file, hid_t object, const char *n
                             const char *text)
 {
     hid_t type = H5Tcopy(H5T_C_S1), space = H5Screate(H5S_SCALAR);
-    H5Tset_size(type, strlen(text) + 1);
-    hid_t attribute = H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
+    hid_t attribute = H5Tset_size(type, strlen(text) + 1) < 0 ? H5I_INVALID_HID
+        : H5Acreate2(object, name, type, space, H5P_DEFAULT, H5P_DEFAULT);
     osc_status status = OSC_OK;
     if (attribute < 0 || H5Awrite(attribute, type, text) < 0)
         status = osc_h5_fail(OSC_EIO, file, name, "cannot write the attribute");
@@ -158,10 +158,10 @@ static osc_status put_uses(const osc_h5_file *file, const osc_scale *scale)
     hsize_t dim = scale->uses;
     hid_t space = H5Screate_simple(1, &dim, NULL);
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(osc_scale_use));
-    H5Tinsert(type, "dataset", HOFFSET(osc_scale_use, dataset), H5T_STD_REF_OBJ);
-    H5Tinsert(type, "dimension", HOFFSET(osc_scale_use, dimension), H5T_NATIVE_INT32);
-    hid_t attribute = H5Acreate2(scale->id, "REFERENCE_LIST", type, space, H5P_DEFAULT,
-                                 H5P_DEFAULT);
+    bool good = H5Tinsert(type, "dataset", HOFFSET(osc_scale_use, dataset), H5T_STD_REF_OBJ) >= 0
+        && H5Tinsert(type, "dimension", HOFFSET(osc_scale_use, dimension), H5T_NATIVE_INT32) >= 0;
+    hid_t attribute = !good ? H5I_INVALID_HID
+        : H5Acreate2(scale->id, "REFERENCE_LIST", type, space, H5P_DEFAULT, H5P_DEFAULT);
     osc_status status = OSC_OK;
     if (attribute < 0 || H5Awrite(attribute, type, scale->use) < 0)
         status = osc_h5_fail(OSC_EIO, file, scale->path, "cannot write REFERENCE_LIST");

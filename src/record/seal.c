@@ -293,6 +293,8 @@ osc_status osc_seal_begin(osc_seal *seal, int fd, const char *path, bool fresh)
 
 void osc_seal_close(osc_seal *seal)
 {
+    if (seal->held != NULL)
+        *seal->held = NULL;
     if (!seal->writing && seal->fd >= 0)
         close(seal->fd);
     osc_free(seal->block);

@@ -14,7 +14,7 @@
 
 enum { OSC_SEAL_BLOCK = 1 << 12 };    /* bytes under one checksum */
 
-typedef struct {
+typedef struct osc_seal {
     int         fd;
     bool        writing;     /* a draft, whose descriptor is borrowed */
     bool        doomed;      /* a write has failed: what HDF5 still writes goes nowhere */
@@ -26,6 +26,7 @@ typedef struct {
     uint8_t    *block;       /* [OSC_SEAL_BLOCK] */
     char        problem[96]; /* of the last call that failed, and its errno or 0 */
     int         error;
+    struct osc_seal **held;  /* where HDF5's open file holds this; NULL: none is open */
 } osc_seal;
 
 /* Opens the file at `path` to be read and takes up its checksums; to be closed also after
@@ -37,6 +38,7 @@ osc_status osc_seal_open(osc_seal *seal, const char *path);
 osc_status osc_seal_begin(osc_seal *seal, int fd, const char *path, bool fresh);
 /* Writes the checksums behind the data, those of blocks written made anew. */
 osc_status osc_seal_finish(osc_seal *seal, const char *path);
+/* What HDF5 does with a file that it could not close goes nowhere from then on. */
 void osc_seal_close(osc_seal *seal);
 
 /* Data at `offset`, zeros where the file has ended.  False, with seal->problem set, after
@@ -47,7 +49,7 @@ bool osc_seal_write(osc_seal *seal, uint64_t offset, const void *data, size_t si
 bool osc_seal_truncate(osc_seal *seal, uint64_t size);
 
 /* Makes the file access properties `access` those of files that HDF5 reads and writes
- * through `seal`, which must outlive the file (sealed.c).  False on failure. */
+ * through `seal`, one at a time (sealed.c).  False on failure. */
 bool osc_seal_use(hid_t access, osc_seal *seal);
 
 #endif

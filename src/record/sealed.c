@@ -11,7 +11,7 @@
 
 typedef struct {
     H5FD_t    pub;     /* comes first */
-    osc_seal *seal;
+    osc_seal *seal;    /* NULL: closed before HDF5 has closed the file */
     haddr_t   eoa, eof;
 } sealed;
 
@@ -39,13 +39,17 @@ static H5FD_t *open_sealed(const char *name, unsigned flags, hid_t access, haddr
     if (file == NULL)
         return NULL;
     file->seal = from->seal;
+    file->seal->held = &file->seal;
     file->eof = from->seal->size;
     return &file->pub;
 }
 
 static herr_t close_sealed(H5FD_t *file)
 {
-    free(file);
+    sealed *s = (sealed *)file;
+    if (s->seal != NULL && s->seal->held == &s->seal)
+        s->seal->held = NULL;
+    free(s);
     return 0;
 }
 
@@ -96,7 +100,7 @@ static herr_t read_sealed(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_t
     sealed *s = (sealed *)file;
     (void)type;
     (void)transfer;
-    if (outside(s, at, size))
+    if (s->seal == NULL || outside(s, at, size))
         return -1;
     return osc_seal_read(s->seal, at, data, size) ? 0 : push(s->seal);
 }
@@ -111,7 +115,8 @@ static herr_t write_sealed(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_
     (void)transfer;
     if (outside(s, at, size))
         return -1;
-    s->seal->doomed |= !osc_seal_write(s->seal, at, data, size);
+    if (s->seal != NULL)
+        s->seal->doomed |= !osc_seal_write(s->seal, at, data, size);
     if (at + size > s->eof)
         s->eof = at + size;
     return 0;
@@ -122,7 +127,7 @@ static herr_t truncate_sealed(H5FD_t *file, hid_t transfer, hbool_t closing)
 {
     sealed *s = (sealed *)file;
     (void)transfer;
-    if (closing && s->seal->writing)
+    if (closing && s->seal != NULL && s->seal->writing)
         s->seal->doomed |= !osc_seal_truncate(s->seal, s->eoa);
     s->eof = s->eoa;
     return 0;

@@ -20,7 +20,7 @@ static osc_status read_counts(osc_record *record, uint64_t *queries, uint64_t *f
     return status;
 }
 
-osc_status osc_record_top1_sums(osc_record *record, osc_top1_stats *sums)
+static osc_status read_sums(osc_record *record, osc_top1_stats *sums)
 {
     OSC_TRY(read_counts(record, &sums->queries, &sums->first));
     OSC_TRY(osc_h5_read(&record->file, "/attention/top1_sum", OSC_H5_F64, NULL, sums->mass));
@@ -28,6 +28,14 @@ osc_status osc_record_top1_sums(osc_record *record, osc_top1_stats *sums)
         return OSC_OK;
     return osc_h5_read(&record->file, "/attention/top1_without_sum", OSC_H5_F64, NULL,
                        sums->without);
+}
+
+osc_status osc_record_top1_sums(osc_record *record, osc_top1_stats *sums)
+{
+    osc_h5_quiet quiet = osc_h5_quiet_begin();
+    osc_status status = read_sums(record, sums);
+    osc_h5_quiet_end(quiet);
+    return status;
 }
 
 /* --- means ----------------------------------------------------------------------------- */
@@ -50,9 +58,7 @@ static osc_status read_top1(osc_record *record)
     if (means == NULL)
         return OSC_ENOMEM;
     osc_top1_stats sums = { .mass = means, .without = without ? means + 2 * cells : NULL };
-    osc_h5_quiet quiet = osc_h5_quiet_begin();
     osc_status status = osc_record_top1_sums(record, &sums);
-    osc_h5_quiet_end(quiet);
     if (status != OSC_OK) {
         osc_free(means);
         return status;
