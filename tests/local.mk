@@ -295,6 +295,12 @@ check_PROGRAMS += %D%/test_sums
 %C%_test_sums_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_sums_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_bounds
+%C%_test_bounds_SOURCES = %D%/test_bounds.c %D%/counted.h %D%/torch_file.h %D%/text.h \
+  %D%/files.h %D%/paths.h $(RECORD_SIM)
+%C%_test_bounds_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_bounds_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
