@@ -295,6 +295,11 @@ check_PROGRAMS += %D%/test_sums
 %C%_test_sums_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_sums_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_threads
+%C%_test_threads_SOURCES = %D%/test_threads.c %D%/coded_layer.h %D%/near.h %D%/run.h
+%C%_test_threads_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_threads_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_bounds
 %C%_test_bounds_SOURCES = %D%/test_bounds.c %D%/counted.h %D%/torch_file.h %D%/text.h \
   %D%/files.h %D%/paths.h $(RECORD_SIM)
@@ -343,7 +348,7 @@ CLEANFILES     += %D%/bench_cuda
 endif
 
 # Preloaded by test_faults.sh; sanitizers have an allocator of their own.
-EXTRA_DIST += %D%/faults.c %D%/mutate.sh
+EXTRA_DIST += %D%/faults.c %D%/mutate.sh %D%/coverage.sh
 if !SANITIZE
 check_DATA += %D%/faults.so
 CLEANFILES += %D%/faults.so
