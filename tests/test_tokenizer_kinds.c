@@ -13,6 +13,7 @@
 
 static const char *const kinds[] = {
     "bloom", "llama3", "llama", "llama-metaspace", "llama-added", "prefix-digits-added",
+    "metaspace-split",
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
