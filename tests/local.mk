@@ -300,6 +300,11 @@ check_PROGRAMS += %D%/test_threads
 %C%_test_threads_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_threads_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_record_system
+%C%_test_record_system_SOURCES = %D%/test_record_system.c $(RECORD_SIM)
+%C%_test_record_system_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_system_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_bounds
 %C%_test_bounds_SOURCES = %D%/test_bounds.c %D%/counted.h %D%/torch_file.h %D%/text.h \
   %D%/files.h %D%/paths.h $(RECORD_SIM)
