@@ -305,6 +305,12 @@ check_PROGRAMS += %D%/test_record_system
 %C%_test_record_system_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_record_system_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_nonfinite_weights
+%C%_test_nonfinite_weights_SOURCES = %D%/test_nonfinite_weights.c %D%/torch_file.h %D%/files.h \
+  %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_nonfinite_weights_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_nonfinite_weights_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_bounds
 %C%_test_bounds_SOURCES = %D%/test_bounds.c %D%/counted.h %D%/torch_file.h %D%/text.h \
   %D%/files.h %D%/paths.h $(RECORD_SIM)
