@@ -2,7 +2,7 @@ SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectu
   %D%/test_cli.sh %D%/test_compare.sh %D%/test_coverage.sh %D%/test_dry_run.sh \
   %D%/test_emergence_command.sh %D%/test_faults.sh %D%/test_generate.sh %D%/test_kill.sh \
   %D%/test_merge.sh %D%/test_nonfinite.sh %D%/test_outliers.sh %D%/test_outputs.sh \
-  %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh
+  %D%/test_report.sh %D%/test_sweep.sh %D%/test_terminal.sh %D%/test_zeroshot.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
