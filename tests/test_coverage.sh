@@ -53,7 +53,8 @@ works "by index" "" --format csv --top 0 --order index all.h5
 sed -n '2,$p' "$work/out" | cut -d, -f1 >order
 is "in order" "$(sort -n order | cmp - order && wc -l <order)" "$reaching"
 works "outliers first" "" --format csv --top 0 all.h5
-is "no outlier after another" "$(sed -n '2,$p' "$work/out" | cut -d, -f2 | uniq | tr '\n' ' ')" "yes no "
+is "no outlier after another" \
+    "$(sed -n '2,$p' "$work/out" | cut -d, -f2 | uniq | tr '\n' ' ')" "yes no "
 
 works "into a file" "" --format md -o table.md all.h5
 is "which has it" "$(head -c 1 table.md)" "|"
