@@ -49,15 +49,18 @@ char *run_shipped_or(const char *path, const char *name)
 
 /* --- corpus ------------------------------------------------------------------ */
 
-int32_t run_bos(const osc_config *config, const osc_tokenizer *tokenizer, const run_options *o)
+int32_t run_usual_bos(const osc_config *config, const osc_tokenizer *tokenizer)
 {
     int32_t bos = config->bos;
-    if (o->no_bos)
-        return -1;
-    if (o->bos != SIZE_MAX)
-        return (int32_t)o->bos;
     osc_tokenizer_bos(tokenizer, &bos);
     return bos;
+}
+
+int32_t run_bos(const osc_config *config, const osc_tokenizer *tokenizer, const run_options *o)
+{
+    if (o->no_bos)
+        return -1;
+    return o->bos != SIZE_MAX ? (int32_t)o->bos : run_usual_bos(config, tokenizer);
 }
 
 static osc_status window_options(osc_window_options *window, const osc_config *config,

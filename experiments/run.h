@@ -85,8 +85,10 @@ osc_status run_open_tokenizer(osc_tokenizer **tokenizer, const osc_model *model,
                               const char *folder);
 /* The documents of --text, or the shipped text's. */
 osc_status run_text(osc_documents **documents, const char *path);
-/* The id in front of texts, -1: none: what the options say, else the tokenizer's files, else the
- * model's architecture. */
+/* The id in front of texts, -1: none: what the tokenizer's files say, else the model's
+ * architecture. */
+int32_t run_usual_bos(const osc_config *config, const osc_tokenizer *tokenizer);
+/* The same, unless the options say another. */
 int32_t run_bos(const osc_config *config, const osc_tokenizer *tokenizer, const run_options *o);
 
 /* Opens a model, makes the corpus for it and checks it against the model. */

@@ -24,10 +24,9 @@ static osc_status choose_bos(osc_request_options *options, const osc_model *mode
 {
     const osc_config *config = osc_model_config(model);
     *options = (osc_request_options){
-        .bos = config->bos, .prefix = prefix_of(model), .longest = config->positions,
-        .vocabulary = config->vocabulary,
+        .bos = run_usual_bos(config, tokenizer), .prefix = prefix_of(model),
+        .longest = config->positions, .vocabulary = config->vocabulary,
     };
-    osc_tokenizer_bos(tokenizer, &options->bos);
     if (bos == ZEROSHOT_BOS_NO)
         options->bos = -1;
     if (bos != ZEROSHOT_BOS_YES)

@@ -1,8 +1,9 @@
 SCRIPT_TESTS = %D%/layers.sh %D%/slurm.sh %D%/test_ablate.sh %D%/test_architectures.sh \
-  %D%/test_cli.sh %D%/test_compare.sh %D%/test_dry_run.sh %D%/test_emergence_command.sh \
-  %D%/test_faults.sh %D%/test_faults_hdf5.sh %D%/test_faults_system.sh %D%/test_generate.sh \
-  %D%/test_kill.sh %D%/test_merge.sh %D%/test_nonfinite.sh %D%/test_outliers.sh \
-  %D%/test_outputs.sh %D%/test_report.sh %D%/test_sweep.sh %D%/test_zeroshot.sh
+  %D%/test_cli.sh %D%/test_compare.sh %D%/test_coverage.sh %D%/test_dry_run.sh \
+  %D%/test_emergence_command.sh %D%/test_faults.sh %D%/test_faults_hdf5.sh \
+  %D%/test_faults_system.sh %D%/test_generate.sh %D%/test_kill.sh %D%/test_merge.sh \
+  %D%/test_nonfinite.sh %D%/test_outliers.sh %D%/test_outputs.sh %D%/test_report.sh \
+  %D%/test_sweep.sh %D%/test_terminal.sh %D%/test_zeroshot.sh
 TESTS = $(check_PROGRAMS) $(SCRIPT_TESTS)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
@@ -314,6 +315,28 @@ check_PROGRAMS += %D%/test_cuda_choice
 %C%_test_cuda_choice_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_cuda_choice_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_threads
+%C%_test_threads_SOURCES = %D%/test_threads.c %D%/coded_layer.h %D%/near.h %D%/run.h
+%C%_test_threads_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_threads_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_record_system
+%C%_test_record_system_SOURCES = %D%/test_record_system.c $(RECORD_SIM)
+%C%_test_record_system_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_record_system_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_nonfinite_weights
+%C%_test_nonfinite_weights_SOURCES = %D%/test_nonfinite_weights.c %D%/torch_file.h %D%/files.h \
+  %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_nonfinite_weights_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_nonfinite_weights_LDADD   = $(TEST_LIBS)
+
+check_PROGRAMS += %D%/test_bounds
+%C%_test_bounds_SOURCES = %D%/test_bounds.c %D%/counted.h %D%/torch_file.h %D%/text.h \
+  %D%/files.h %D%/paths.h $(RECORD_SIM)
+%C%_test_bounds_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_bounds_LDADD   = $(TEST_LIBS)
+
 if HAVE_CUDA
 check_PROGRAMS += %D%/test_cuda
 %C%_test_cuda_SOURCES = %D%/test_cuda.c %D%/near.h %D%/paths.h %D%/run.h
@@ -358,7 +381,7 @@ endif
 # Preloaded by test_faults.sh; sanitizers have an allocator of their own.
 FAULTS = %D%/faults/clock.c %D%/faults/fault.c %D%/faults/files.c %D%/faults/hdf5.c \
   %D%/faults/memory.c
-EXTRA_DIST += $(FAULTS) %D%/faults/fault.h %D%/mutate.sh
+EXTRA_DIST += $(FAULTS) %D%/faults/fault.h %D%/mutate.sh %D%/coverage.sh
 if !SANITIZE
 check_DATA += %D%/faults.so
 CLEANFILES += %D%/faults.so

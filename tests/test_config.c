@@ -85,6 +85,10 @@ END_TEST
 #define LLAMA "{\"model_type\": \"llama\", "
 
 static const struct { const char *text; osc_status status; const char *message; } refused[] = {
+    { "{}", OSC_EFORMAT, "no \"model_type\"" },
+    { "{\"model_type\": 7}", OSC_EFORMAT, "\"model_type\"" },
+    { "{\"model_type\": \"opt\", \"vocab_size\": 100, \"bos_token_id\": 100}", OSC_EFORMAT,
+      "bos_token_id 100 is not below vocab_size 100" },
     { "{\"model_type\": \"mamba\"}", OSC_EUNSUP, "opt, gpt2, gptj, bloom, llama" },
     { GPT2 "\"add_cross_attention\": true}", OSC_EUNSUP, "add_cross_attention true" },
     { GPT2 "\"activation_function\": \"quick_gelu\"}", OSC_EUNSUP,

@@ -120,6 +120,12 @@ cp "$models/gpt2-s1/config.json" ends
 works "several ends" '"stopped": "eos"' --model ends --tokens five.tokens --max 8 --format json
 echo '{"eos_token_id": "x"}' >ends/generation_config.json
 fails "an end that is no id" 1 "neither an id" --model ends --tokens five.tokens
+for text in '{"eos_token_id": 1e300}' '{"eos_token_id": [[1]]}' '{"eos_token_id": -1}' \
+    '{"eos_token_id": 1.5}' '{"eos_token_id": ' ''; do
+    echo "$text" >ends/generation_config.json
+    fails "ends that are none: $text" 1 "eos_token_id\|generation_config.json" --model ends \
+        --tokens five.tokens
+done
 positions=$(sed -n 's/.*"n_positions": *\([0-9]*\).*/\1/p' "$models/gpt2-s1/config.json")
 works "all positions" '"stopped": "positions"' --model "$models/gpt2-s1" --tokens five.tokens \
     --max 5000 --ignore-eos --format json

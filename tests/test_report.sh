@@ -124,7 +124,8 @@ for digest in weights tokenizer text; do
     has "digest of $digest" "$digest SHA-256 <code>[0-9a-f]\{64\}</code>" $page
 done
 has "what zeroing does" "<li>Taking [0-9]* features out of opt-mini-2m multiplies .* by [0-9]*\.[0-9]*; without as many random ones by" $page
-nll=$(sed -n 's/^ *"perplexity": \([0-9]*\.[0-9]\{3\}\).*/\1/p' r/cells/schemes.json | head -n 1)
+nll=$(sed -n 's/^ *"perplexity": \([0-9.]*\).*/\1/p' r/cells/schemes.json | head -n 1 |
+    awk '{ printf "%.4f", $1 }')
 has "the perplexity of the file" "<td class=\"number\">$nll" $page
 has "no colours of the screen on paper" "@media print" $page
 has "dark" "prefers-color-scheme: dark" $page

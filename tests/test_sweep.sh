@@ -87,6 +87,10 @@ bad "model for models" "bad.conf:1: .*did you mean 'models'" "model = a\n[record
 bad "error of a value that goes on" "bad.conf:2: no scheme 'x'" \
     "${head}schemes = none\n  x\n[record]\n"
 bad "key of a text" "bad.conf:3: zeroshot has no key 'length'" "${head}[zeroshot]\nlength = 9\n"
+bad "unknown protocol" "bad.conf:2: .*'streem'.*stream" "${head}protocol = streem\n[perplexity]\n"
+bad "protocol of a file of ids" "protocol tokens is what the key tokens does" \
+    "${head}protocol = tokens\n[perplexity]\n"
+bad "unknown backend" "bad.conf:3: no backend 'tpu'" "${head}[perplexity]\nbackend = tpu\n"
 bad "bos of zeroshot" "bad.conf:3: bos is auto, yes or no" "${head}[zeroshot]\nbos = 2\n"
 bad "unknown zero-shot task" "did you mean 'piqa'" "${head}[zeroshot]\ntasks = piqaa\n"
 bad "missing data" "none: no file of WinoGrande" "${head}[zeroshot]\ndata = none\n"

@@ -13,6 +13,7 @@
 
 static const char *const kinds[] = {
     "bloom", "llama3", "llama", "llama-metaspace", "llama-added", "prefix-digits-added",
+    "metaspace-split",
 };
 enum { KINDS = sizeof kinds / sizeof *kinds };
 
@@ -314,7 +315,7 @@ START_TEST(test_growth)
     put_kind("llama", "normalizer", text);
     tokenizer = open_ok(folder);
     ck_assert_int_eq(osc_tokenizer_encode(tokenizer, &ids, "aaaaaaaaaaaaa", 13), OSC_EUNSUP);
-    ck_assert_msg(strstr(osc_error(), "more than 64 times") != NULL, "%s", osc_error());
+    ck_assert_msg(strstr(osc_error(), "more than 8 times") != NULL, "%s", osc_error());
     ck_assert_uint_eq(ids.count, 0);
     osc_ids_clear(&ids);
     osc_tokenizer_close(tokenizer);
@@ -334,6 +335,45 @@ START_TEST(test_long_added_token)
             osc_tokenizer_close(tokenizer);
     }
     free(entry);
+}
+END_TEST
+
+/* The files beside a tokenizer: what is no JSON is refused, what is not what it should be
+ * marks nothing. */
+START_TEST(test_settings)
+{
+    static const struct { const char *name, *text; osc_status status; bool special; } cases[] = {
+        { "config.json", "{\"eos_token_id\":[3,1e300,-1,\"4\",null,{}]}", OSC_OK, true },
+        { "config.json", "{\"eos_token_id\":3.5}", OSC_OK, true },
+        { "config.json", "{\"eos_token_id\":[[3]],\"pad_token_id\":{\"x\":3}}", OSC_OK, false },
+        { "config.json", "{\"eos_token_id\":NaN,\"bos_token_id\":-Infinity}", OSC_OK, false },
+        { "config.json", "[3]", OSC_OK, false },
+        { "config.json", "3", OSC_OK, false },
+        { "config.json", "", OSC_EFORMAT, false },
+        { "config.json", "{\"eos_token_id\":3", OSC_EFORMAT, false },
+        { "tokenizer_config.json", "{\"eos_token\":{\"content\":\"<0x00>\"}}", OSC_OK, true },
+        { "tokenizer_config.json", "{\"eos_token\":[\"<0x00>\"]}", OSC_OK, false },
+        { "tokenizer_config.json", "{\"eos_token\":{\"content\":{}}}", OSC_OK, false },
+        { "tokenizer_config.json", "\"<0x00>\"", OSC_OK, false },
+        { "tokenizer_config.json", "{\"eos_token\":\"\xff\"}", OSC_EFORMAT, false },
+        { "tokenizer_config.json", "{\"a\":[[[[", OSC_EFORMAT, false },
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        osc_tokenizer *tokenizer = NULL;
+        folder_empty();
+        put_kind("llama", NULL, NULL);
+        put_text(cases[i].name, cases[i].text);
+        osc_status status = osc_tokenizer_open(&tokenizer, folder);
+        ck_assert_msg(status == cases[i].status, "%s: %s", cases[i].text, osc_error());
+        if (status != OSC_OK) {
+            ck_assert_msg(strstr(osc_error(), cases[i].name) != NULL, "%s", osc_error());
+            continue;
+        }
+        ck_assert_int_eq(osc_tokenizer_find(tokenizer, "<0x00>"), 3);
+        ck_assert_msg(osc_tokenizer_is_special(tokenizer, 3) == cases[i].special, "%s",
+                      cases[i].text);
+        osc_tokenizer_close(tokenizer);
+    }
 }
 END_TEST
 
@@ -413,6 +453,7 @@ int main(void)
     tcase_add_loop_test(tc, test_long_texts, 0, KINDS);
     tcase_add_test(tc, test_growth);
     tcase_add_test(tc, test_long_added_token);
+    tcase_add_test(tc, test_settings);
     tcase_add_test(tc, test_unknown_decoders);
     tcase_add_loop_test(tc, test_out_of_memory, 0, 2);
     suite_add_tcase(suite, tc);

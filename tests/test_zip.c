@@ -36,6 +36,12 @@ static void damage_offset(void) { patch(&zip.bytes, zip.entry[1] + OFFSET, 0xfff
 static void damage_offset_wide(void) { patch(&zip.bytes, zip.entry[1] + OFFSET, 0xffffffffu, 4); }
 static void damage_count(void) { patch(&zip.bytes, zip.end64 + 32, UINT64_MAX, 8); }
 static void damage_directory(void) { patch(&zip.bytes, zip.end64 + 48, UINT64_MAX - 3, 8); }
+static void damage_directory_far(void)
+{
+    patch(&zip.bytes, zip.end + 16, 0xffffffffu, 4);
+    patch(&zip.bytes, zip.end64 + 48, zip.directory + 1, 8);
+}
+
 static void damage_locator(void) { patch(&zip.bytes, zip.locator + 8, UINT64_MAX, 8); }
 static void damage_locator_to(void) { patch(&zip.bytes, zip.locator + 8, zip.end64 - 1, 8); }
 static void damage_disk(void) { patch(&zip.bytes, zip.end + 4, 1, 2); }
@@ -145,6 +151,7 @@ static const struct {
     { "count too large", damage_count_huge, OSC_EUNSUP, "1048577 members, at most" },
     { "count bomb", damage_count_bomb, OSC_EFORMAT, "cannot have 1048576 members" },
     { "directory", damage_directory, OSC_EFORMAT, "differ" },
+    { "directory beyond", damage_directory_far, OSC_EFORMAT, "goes beyond its end record" },
     { "locator", damage_locator, OSC_EFORMAT, "points to no ZIP64 end record" },
     { "locator moved", damage_locator_to, OSC_EFORMAT, "points to no ZIP64 end record" },
     { "disk", damage_disk, OSC_EUNSUP, "archive of several files" },

@@ -28,13 +28,26 @@ osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t siz
     return OSC_OK;
 }
 
+/* Element `index` of a view (a part of a tensor, or one transposed) as the stored tensor
+ * counts. */
+static size_t element_of(const osc_stored *whole, const osc_tensor *view, size_t index)
+{
+    size_t bytes = (size_t)((const char *)view->data - (const char *)whole->tensor.data);
+    size_t element = bytes / osc_dtype_size(view->dtype);
+    for (size_t i = view->ndim; i-- > 0; index /= view->dim[i])
+        element += index % view->dim[i] * view->stride[i];
+    return element;
+}
+
 osc_status osc_session_finite(const osc_session *s, const osc_stored *stored, size_t bad)
 {
     if (bad == SIZE_MAX || s->allow_nonfinite)
         return OSC_OK;
+    const osc_store *store = osc_model_store(s->model);
+    const osc_stored *whole = osc_store_find(store, stored->name);
     return osc_fail(OSC_EVALUE, "%s/%s: tensor %s is not finite (first at element %zu)",
-                    osc_store_path(osc_model_store(s->model)), stored->file,
-                    stored->name, bad);
+                    osc_store_path(store), stored->file, stored->name,
+                    whole != NULL ? element_of(whole, &stored->tensor, bad) : bad);
 }
 
 void osc_session_need(const osc_session *s, const osc_stored *stored)

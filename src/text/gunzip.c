@@ -17,14 +17,22 @@ struct output {
     size_t most;       /* bytes accepted */
 };
 
+/* Twice as much as before, but no more than a byte beyond what is accepted. */
 static osc_status make_room(struct output *out)
 {
+    enum { LEAST = 1 << 16 };
     if (out->size < out->capacity)
         return OSC_OK;
-    char *larger = osc_grow(out->text, &out->capacity, out->size + 1, 1);
+    size_t wanted = out->size < LEAST ? LEAST : 2 * out->size;
+    wanted = wanted < out->most ? wanted : out->most + 1;
+    char *larger = osc_alloc(wanted, 1);
     if (larger == NULL)
         return OSC_ENOMEM;
+    if (out->size > 0)
+        memcpy(larger, out->text, out->size);
+    osc_free(out->text);
     out->text = larger;
+    out->capacity = wanted;
     return OSC_OK;
 }
 

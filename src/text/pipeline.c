@@ -7,7 +7,7 @@
 
 /* How much longer steps may make a piece, so that memory follows the text's size
  * whatever they are: U+2581 for a blank is 3 times. */
-enum { MOST_GROWTH = 64, ALWAYS = 4096 };
+enum { MOST_GROWTH = 8, ALWAYS = 4096 };
 
 static size_t most_bytes(size_t size)
 {

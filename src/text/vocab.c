@@ -106,7 +106,7 @@ int32_t osc_vocab_find(const osc_vocab *vocab, const char *left, size_t left_len
 
 /* --- construction ------------------------------------------------------------- */
 
-enum { SPREAD = 16 };   /* ids may leave so many gaps, or memory would not follow the file's size */
+enum { SPREAD = 4 };   /* ids may leave so many gaps, or memory would not follow the file's size */
 
 struct size {
     size_t tokens, largest;   /* largest id */

@@ -66,6 +66,18 @@ def make_characters(legacy):
     return made
 
 
+def make_unknown():
+    """Without byte fallback: characters that are no tokens, several in a row, stay unknown."""
+    made = Tokenizer(models.BPE(unk_token="<unk>"))
+    made.pre_tokenizer = pre_tokenizers.Sequence([
+        pre_tokenizers.Digits(individual_digits=False),
+        pre_tokenizers.Metaspace(prepend_scheme="always", split=True)])
+    made.train_from_iterator(lines_of(TEXT), trainers.BpeTrainer(
+        vocab_size=300, limit_alphabet=60, show_progress=False, special_tokens=["<unk>"]))
+    made.decoder = decoders.Metaspace(prepend_scheme="always", split=True)
+    return made
+
+
 def add_all(made):
     """Added tokens of every sort."""
     for content, options in [
@@ -92,6 +104,7 @@ def make_all():
     digits = pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True),
                                       byte_level(add_prefix_space=True)])
     yield "prefix-digits-added", add_all(make_bytes(digits, []))
+    yield "metaspace-split", make_unknown()
 
 
 PARTS = [
