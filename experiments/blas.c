@@ -48,7 +48,7 @@ void blas_correct_kernels(char **argv)
         fputs("outlierscope: out of memory\n", stderr);
         exit(1);     /* other kernels would give other numbers */
     }
-    /* Not execv, which gcov replaces by a function that allocates (tests/faults.c counts). */
+    /* Not execv, which gcov replaces by a function that allocates (tests/faults counts). */
     if (core != NULL)
         execvpe("/proc/self/exe", argv, environ);
 }
