@@ -12,8 +12,10 @@ one()      # NAME:I/N
     name=${1%:*} OSC_PART=${1#*:}
     log=$logs/$name-${OSC_PART%/*}.log
     TMPDIR=$(mktemp -d "$logs/tmp.XXXXXX")
-    OSC_LONG=1 OMP_NUM_THREADS=1
-    export OSC_LONG OSC_PART TMPDIR OMP_NUM_THREADS
+    OSC_LONG=1
+    export OSC_LONG OSC_PART TMPDIR
+    # One processor each: a command starts as many threads as it may use processors.
+    taskset -pc $((${OSC_PART%/*} % $(nproc --all))) $$ >/dev/null 2>&1 || true
     begin=$(date +%s) verdict=passed
     case $name in
     *.sh) sh "$OSC_TESTS/$name" >"$log" 2>&1 </dev/null || verdict=FAILED ;;
