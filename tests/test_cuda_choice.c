@@ -13,7 +13,7 @@ static const struct { size_t rows, n, k; bool hopper; size_t kernel; } cases[] =
     /* one row reads its weights at the speed of memory */
     { 1, 16384, 4096, true, FIRST }, { 1, 12288, 49152, true, FIRST },
     /* two of them do not fit few-dp4a, nor eight of so long a K few-mma's blocks */
-    { 2, 12288, 49152, true, CODES_CUBLASLT }, { 8, 12288, 49152, true, CODES_CUBLASLT },
+    { 3, 12288, 49152, true, CODES_CUBLASLT }, { 8, 12288, 49152, true, CODES_CUBLASLT },
     { 8, 4096, 16384, true, FIRST },
     { 8, 49152, 12288, true, FIRST }, { 8, 12288, 12288, true, FIRST },
     /* sixteen rows and more, as measured and between; only where kernels are far apart, so

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -10,15 +11,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/alloc.h"
+/* Not allocated: a lock must be released when memory is short, too. */
+typedef struct {
+    char text[PATH_MAX];
+} lock_name;
 
-static char *lock_name(const char *path)
+static osc_status name_lock(lock_name *name, const char *path)
 {
-    static const char suffix[] = ".lock";
-    char *name = osc_alloc(strlen(path) + sizeof suffix, 1);
-    if (name != NULL)
-        snprintf(name, strlen(path) + sizeof suffix, "%s%s", path, suffix);
-    return name;
+    int length = snprintf(name->text, sizeof name->text, "%s.lock", path);
+    if (length < 0 || (size_t)length >= sizeof name->text)
+        return osc_fail(OSC_EINVAL, "%s: this name is too long for a lock beside it", path);
+    return OSC_OK;
 }
 
 /* Whether `fd` is still the file called `name`: its owner removes it when done. */
@@ -62,16 +65,14 @@ static osc_status try_lock(int *lock, const char *name, const char *path)
 
 osc_status osc_lock_take(int *lock, const char *path)
 {
-    char *name = lock_name(path);
-    if (name == NULL)
-        return OSC_ENOMEM;
+    lock_name name;
     int fd = -1;
-    osc_status status = try_lock(&fd, name, path);
-    while (status == OSC_OK && !is_named(fd, name)) {
+    OSC_TRY(name_lock(&name, path));
+    osc_status status = try_lock(&fd, name.text, path);
+    while (status == OSC_OK && !is_named(fd, name.text)) {
         close(fd);
-        status = try_lock(&fd, name, path);
+        status = try_lock(&fd, name.text, path);
     }
-    osc_free(name);
     if (status == OSC_OK)
         *lock = fd;
     return status;
@@ -81,9 +82,8 @@ void osc_lock_release(int lock, const char *path)
 {
     if (lock < 0)
         return;
-    char *name = lock_name(path);
-    if (name != NULL)
-        unlink(name);
-    osc_free(name);
+    lock_name name;
+    if (name_lock(&name, path) == OSC_OK)
+        unlink(name.text);
     close(lock);
 }

@@ -8,8 +8,8 @@
 
 #include "base/status.h"
 
-/* OSC_EINVAL if another process has the lock, or may have it where there are no locks; OSC_EIO,
- * OSC_ENOMEM. */
+/* OSC_EINVAL if another process has the lock, or may have it where there are no locks, or if the
+ * name is too long; OSC_EIO. */
 osc_status osc_lock_take(int *lock, const char *path);
 /* Removes PATH.lock, too; nothing if `lock` is -1. */
 void osc_lock_release(int lock, const char *path);

@@ -250,7 +250,9 @@ static char *describe_shards(const osc_shard *family, size_t count)
                 info->first_sequence, info->first_sequence + info->sequences - 1, info->time,
                 info->host, info->threads, info->tool, info->command);
     }
-    char *copy = fclose(out) == 0 ? osc_copy_string(text, size) : NULL;
+    bool failed = ferror(out) != 0;
+    failed |= fclose(out) != 0 || text == NULL;      /* glibc: closed well, but without its text */
+    char *copy = failed ? NULL : osc_copy_string(text, size);
     free(text);
     return copy;
 }

@@ -192,10 +192,11 @@ static int by_place(const void *a, const void *b)
 
 /* No hole, no overlap, nothing left over: what the tensors do not describe could
  * be anything, and two tensors that share bytes are a crafted file. */
-static osc_status check_layout(struct osc_weight *weight, size_t count,
+static osc_status check_layout(struct osc_weights *weights, size_t first,
                                const struct header *header)
 {
-    size_t expected = 0;
+    size_t expected = 0, count = weights->count - first;
+    struct osc_weight *weight = count > 0 ? weights->weight + first : NULL;
     char quoted[OSC_QUOTED], before[OSC_QUOTED];
     if (count > 0)
         qsort(weight, count, sizeof *weight, by_place);
@@ -227,7 +228,7 @@ static osc_status read_file(struct osc_weights *weights, const char *name)
     if (status == OSC_OK)
         status = read_header(weights, &header);
     if (status == OSC_OK)
-        status = check_layout(weights->weight + first, weights->count - first, &header);
+        status = check_layout(weights, first, &header);
     return status == OSC_OK ? OSC_OK : osc_fail_in(status, file.path);
 }
 
