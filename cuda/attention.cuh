@@ -164,6 +164,7 @@ static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&
 {
     int lane = threadIdx.x % WARP;
     clear_next(args.flags);
+#pragma unroll
     for (int r = 0; r < 2; r++) {
         if (query + r * 8 >= args.tokens)
             continue;
