@@ -64,6 +64,30 @@ command_survives()    # NAME OUTPUT ARG...: every kind
     for kind in $kinds; do survives $kind "$@"; done
 }
 
+# One fault in a sweep and in its cells, which are processes: --resume then ends with the same
+# tables.
+check_sweep()
+{
+    rm -rf sweep
+    injected $kind:$n sweep -q -o sweep sweep.conf
+    test $status = 0 -o $status = 1 || echo " $kind:$n: status $status"
+    test $status = 0 -o -s "$work/err" || echo " $kind:$n: no message"
+    test "$left" = 0 || echo " $kind:$n: $left allocations left"
+    "$program" sweep -q --resume -o sweep sweep.conf >"$work/log" 2>&1 ||
+        echo " $kind:$n: cannot go on: $(tail -n 1 "$work/log")"
+    cmp -s sweep/tables/perplexity.json "$work/tables" || echo " $kind:$n: other tables"
+}
+
+sweep_survives()
+{
+    kind=$1 dies=
+    rm -rf sweep
+    injected $kind:0 sweep -q -o sweep sweep.conf
+    cp sweep/tables/perplexity.json "$work/tables"
+    each_call "$calls" check_sweep
+    is "sweep, $kind: $runs of $calls calls fail" "$wrong" ""
+}
+
 tiny=opt-125m,num_hidden_layers=1,hidden_size=16,word_embed_proj_dim=16,ffn_dim=32,num_attention_heads=2,vocab_size=64
 mkdir results
 "$program" record -q $run -o in.h5 >"$work/log" 2>&1 || { cat "$work/log"; echo "Bail out!"; exit 1; }
@@ -89,5 +113,8 @@ if test -n "$OSC_LONG"; then
     command_survives tokenize "" tokenize --tokenizer "$share/opt-mini-2m" --text text
     command_survives zeroshot table.json zeroshot -q --model "$share/opt-mini-2m" \
         --tasks lambada --limit 1 --force -o table.json
+    printf 'models = %s\ntokens = %s/tokens\n[perplexity]\nschemes = none\n' "$model" "$(pwd)" \
+        >sweep.conf
+    for kind in lib $kinds; do sweep_survives $kind; done
 fi
 echo "1..$number"
