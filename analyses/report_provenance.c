@@ -3,7 +3,6 @@
 #include "analyses/report.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "analyses/markup.h"
@@ -212,12 +211,12 @@ static osc_status put_sweep(const report *r, FILE *out)
 {
     if (r->sweep == NULL)
         return OSC_OK;
-    char *text = json_dumps(r->sweep, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
+    char *text = osc_json_text(r->sweep, JSON_INDENT(2) | JSON_REAL_PRECISION(17));
     if (text == NULL)
         return osc_fail(OSC_ENOMEM, "out of memory");
     fputs("<h3>Sweep</h3>\n", out);
     put_lines(out, text);
-    free(text);
+    osc_free(text);
     return OSC_OK;
 }
 

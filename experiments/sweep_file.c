@@ -5,7 +5,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -20,9 +19,9 @@ enum { FILE_MOST = 64 << 20 };
 
 static void value_text(char *text, size_t size, const json_t *value)
 {
-    char *dump = value == NULL ? NULL : json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+    char *dump = value == NULL ? NULL : osc_json_text(value, JSON_ENCODE_ANY | JSON_COMPACT);
     snprintf(text, size, "%.100s", value == NULL ? "nothing" : dump != NULL ? dump : "?");
-    free(dump);
+    osc_free(dump);
 }
 
 static osc_status differ(const char *where, const json_t *there, const json_t *here)
@@ -177,7 +176,7 @@ static osc_status open_locked(const sweep *s, const char *path, bool resume)
 /* SHA-256 of the configuration as it is normalised: comments do not count. */
 static osc_status add_digest(const sweep *s)
 {
-    char *text = json_dumps(s->conf.json, JSON_COMPACT | JSON_SORT_KEYS), hex[OSC_DIGEST_HEX];
+    char *text = osc_json_text(s->conf.json, JSON_COMPACT | JSON_SORT_KEYS), hex[OSC_DIGEST_HEX];
     osc_digest *digest = NULL;
     osc_status status = text != NULL ? osc_digest_create(&digest) : OSC_ENOMEM;
     if (status == OSC_OK)
@@ -185,7 +184,7 @@ static osc_status add_digest(const sweep *s)
     if (status == OSC_OK)
         status = osc_digest_finish(digest, hex);
     osc_digest_free(digest);
-    free(text);
+    osc_free(text);
     OSC_TRY(status);
     return json_object_set_new(s->conf.json, "config_sha256", json_string(hex)) == 0
          ? OSC_OK : OSC_ENOMEM;

@@ -94,6 +94,39 @@ START_TEST(test_scalar)
 END_TEST
 
 /* Texts that take much more memory than they have bytes. */
+static long json_calls, json_fails;
+
+static void *json_memory(size_t size)
+{
+    return ++json_calls == json_fails ? NULL : malloc(size);
+}
+
+/* The whole text or none, whichever allocation of jansson's fails. */
+START_TEST(test_json_text)
+{
+    json_t *value = json_pack("{s{s[i,i]s:s}s:n}", "a key of some length, longer than a buffer",
+                              "b", 1, 2, "another key of some length", "c", "d");
+    const size_t flags = JSON_COMPACT | JSON_SORT_KEYS;
+    static const char want[] = "{\"a key of some length, longer than a buffer\":{\"another key of "
+                               "some length\":\"c\",\"b\":[1,2]},\"d\":null}";
+    long most = 0, texts = 0;
+    json_set_alloc_funcs(json_memory, free);
+    for (json_fails = 0; json_fails <= most; json_fails++) {
+        json_calls = 0;
+        char *text = osc_json_text(value, flags);
+        if (json_fails == 0)
+            most = json_calls;
+        ck_assert(text == NULL || strcmp(text, want) == 0);
+        texts += text != NULL;
+        osc_free(text);
+    }
+    json_set_alloc_funcs(malloc, free);
+    ck_assert_int_gt(most, 0);
+    ck_assert_int_eq(texts, 1);
+    json_decref(value);
+}
+END_TEST
+
 START_TEST(test_json_growth)
 {
     static const struct { const char *item; bool refused; } cases[] = {
@@ -225,6 +258,7 @@ int main(void)
     tcase_add_test(tc, test_numbers);
     tcase_add_test(tc, test_nearest);
     tcase_add_test(tc, test_json);
+    tcase_add_test(tc, test_json_text);
     tcase_add_test(tc, test_json_growth);
     tcase_add_test(tc, test_scalar);
     tcase_add_test(tc, test_digest);

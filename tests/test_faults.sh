@@ -116,6 +116,6 @@ if test -n "$OSC_LONG"; then
         --tasks lambada --limit 1 --force -o table.json
     printf 'models = %s\ntokens = %s/tokens\n[perplexity]\nschemes = none\n' "$model" "$(pwd)" \
         >sweep.conf
-    for kind in $kinds; do sweep_survives $kind; done
+    for kind in lib $kinds; do sweep_survives $kind; done
 fi
 echo "1..$number"

@@ -48,6 +48,17 @@ static size_t parsed_bytes(const char *text, size_t size)
     return bytes;
 }
 
+char *osc_json_text(const json_t *value, size_t flags)
+{
+    size_t size = json_dumpb(value, NULL, 0, flags);
+    char *text = size == 0 ? NULL : osc_alloc(size + 1, 1);
+    if (text != NULL && json_dumpb(value, text, size, flags) == size)
+        return text;
+    osc_free(text);
+    osc_fail(OSC_ENOMEM, "out of memory for a JSON text");
+    return NULL;
+}
+
 osc_status osc_json_parse(json_t **root, const char *text, size_t size, enum osc_json_mode mode)
 {
     json_error_t error;

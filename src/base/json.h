@@ -23,6 +23,11 @@ enum osc_json_mode {
  * the densest texts there are, take 25 times their bytes. */
 enum { OSC_JSON_GROWTH = 32, OSC_JSON_ALWAYS = 1 << 15 };
 
+/* The text of a value with jansson's JSON_COMPACT and so on, owned by the caller (osc_free);
+ * NULL, with a message: no memory.  Not json_dumps, which (2.14) does not notice that a key found no memory
+ * and returns another text. */
+char *osc_json_text(const json_t *value, size_t flags);
+
 /* Parses the `size` bytes of `text`; `*root` is owned by the caller
  * (json_decref).  OSC_EFORMAT with line and column, or where empty arrays and the like
  * would take more memory than that. */

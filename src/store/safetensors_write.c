@@ -3,8 +3,10 @@
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "base/alloc.h"
+#include "base/json.h"
 
 static size_t bytes_of(const osc_tensor *tensor)
 {
@@ -60,7 +62,7 @@ static osc_status put(FILE *out, const void *data, size_t size)
 
 static osc_status write_header(FILE *out, const json_t *header)
 {
-    char *text = json_dumps(header, JSON_COMPACT);
+    char *text = osc_json_text(header, JSON_COMPACT);
     if (text == NULL)
         return osc_fail(OSC_ENOMEM, "out of memory");
     static const char spaces[8] = "        ";
@@ -73,7 +75,7 @@ static osc_status write_header(FILE *out, const json_t *header)
         status = put(out, text, size);
     if (status == OSC_OK)
         status = put(out, spaces, padding);
-    free(text);
+    osc_free(text);
     return status;
 }
 
