@@ -56,6 +56,9 @@ int cli_fail(const cli_command *command);
 /* The same with a message of its own for bad usage; returns 2. */
 __attribute__((format(printf, 2, 3)))
 int cli_usage(const cli_command *command, const char *format, ...);
+/* One of both, with osc_error(), for options that gave `status`: memory that was short is no bad
+ * usage. */
+int cli_refuse(const cli_command *command, osc_status status);
 /* Prints "outlierscope COMMAND: wrote PATH" to stderr, nothing when quiet or without a path. */
 void cli_wrote(const cli_command *command, const char *path);
 

@@ -30,6 +30,11 @@ int cli_usage(const cli_command *command, const char *format, ...)
     return 2;
 }
 
+int cli_refuse(const cli_command *command, osc_status status)
+{
+    return status == OSC_ENOMEM ? cli_fail(command) : cli_usage(command, "%s", osc_error());
+}
+
 void cli_wrote(const cli_command *command, const char *path)
 {
     if (path != NULL && !cli_quiet())

@@ -43,10 +43,8 @@ static int check_options(compare_options *o)
     osc_status status = check_modes(o);
     if (status == OSC_OK)
         status = compare_choose(o);
-    if (status == OSC_ENOMEM)
-        return cli_fail(&experiment_compare);
     if (status != OSC_OK)
-        return cli_usage(&experiment_compare, "%s", osc_error());
+        return cli_refuse(&experiment_compare, status);
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_compare, "--format: %s", osc_error());
     if (o->errors && o->run.sequences == 0)

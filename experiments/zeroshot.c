@@ -60,10 +60,8 @@ static int check_options(zeroshot_options *o)
     if (rc != CLI_DONE)
         return rc;
     osc_status status = check_names(o);
-    if (status == OSC_ENOMEM)
-        return cli_fail(&experiment_zeroshot);
     if (status != OSC_OK)
-        return cli_usage(&experiment_zeroshot, "%s", osc_error());
+        return cli_refuse(&experiment_zeroshot, status);
     if (table_format_parse(&o->format, o->format_name) != OSC_OK)
         return cli_usage(&experiment_zeroshot, "--format: %s", osc_error());
     return CLI_DONE;

@@ -336,7 +336,7 @@ static osc_status expand_gated(const osc_pass *pass, const void *x)
     outputs[0].act = act_of(pass->config->activation);
     if (fc1_out_wanted(pass)) {
         OSC_TRY(activated(pass, pass->gate, x, OSC_W_GATE));
-        OSC_TRY(apply(pass, &outputs[1], 1, x));
+        OSC_TRY(osc_step_linear(pass, pass->ffn, x, OSC_W_FC1, OSC_ACT_NONE));
     } else {
         OSC_TRY(apply(pass, outputs, 2, x));
     }
