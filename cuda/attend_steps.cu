@@ -118,7 +118,7 @@ osc_status osc_cuda_attend_softmax(osc_device *device, const osc_attention *args
         args->scores, args->top1 == NULL ? NULL : device->mass, args->past + args->tokens);
     OSC_TRY(osc_cuda_launched("softmax"));
     return args->top1 == NULL
-        ? OSC_OK : osc_cuda_add_masses(device, args->top1, args->heads, args->tokens);
+        ? OSC_OK : osc_cuda_add_masses(device, args->top1, args->heads, 1, args->tokens);
 }
 
 /* o[i, h, d] = sum over j of s[h, i, j] v[j, h, d]. */

@@ -99,8 +99,9 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     const int TILE = KEYS * (D + ROW_PAD);
     T *keys = (T *)bytes, *values = keys + 2 * TILE;   /* two of each, filled in turn */
     unsigned tile = gridDim.y - 1 - blockIdx.y;        /* the longest rows first */
-    size_t head = blockIdx.x * args.head_size;
-    size_t kv_head = blockIdx.x / args.group * args.head_size;
+    size_t head = rows_before(args) * args.width + blockIdx.x * args.head_size;
+    size_t kv_head = rows_before(args) * args.kv_width
+                   + blockIdx.x / args.group * args.head_size;
     size_t keys_all = args.past + args.tokens;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
     unsigned query = tile * QUERIES + warp * 16 + lane / 4;
@@ -154,7 +155,7 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     sum[1] = quad_sum(sum[1]);
     store<T, D>(o + head, out, sum, args, query);
     if (args.mass != NULL)
-        add_mass<WARPS>(args.mass + blockIdx.x * gridDim.y + tile, args, sum, query);
+        add_mass<WARPS>(mass_of(args, tile), args, sum, query);
 }
 
 /* --- heads wider than the tiles ----------------------------------------------------------- */
@@ -166,8 +167,10 @@ static __global__ void attend_wide(T *o, const T *q, const T *k, const T *v,
 {
     extern __shared__ float s[];
     __shared__ float parts[WARPS];
-    size_t query = blockIdx.x, head = blockIdx.y * args.head_size;
-    size_t kv_head = blockIdx.y / args.group * args.head_size, last = args.past + query;
+    size_t query = blockIdx.x, last = args.past + query;
+    size_t head = rows_before(args) * args.width + blockIdx.y * args.head_size;
+    size_t kv_head = rows_before(args) * args.kv_width
+                   + blockIdx.y / args.group * args.head_size;
     float largest = -INFINITY, sum = 0.0f, slope = slope_of(args, blockIdx.y);
     for (size_t j = threadIdx.x; j <= last; j += THREADS) {
         float dot = 0.0f;
@@ -196,26 +199,40 @@ static __global__ void attend_wide(T *o, const T *q, const T *k, const T *v,
         o[query * args.width + head + d] = from_float<T>(out / sum);
     }
     if (args.mass != NULL && threadIdx.x == 0)
-        args.mass[blockIdx.y * gridDim.x + query] = 1.0 / (double)sum;
+        args.mass[((size_t)blockIdx.y * gridDim.z + blockIdx.z) * gridDim.x + query] =
+            1.0 / (double)sum;
 }
 
 /* --- launching ---------------------------------------------------------------------------- */
 
+enum { MOST_SEQUENCES = 65535 };      /* of a grid */
+
+typedef osc_status attention_call(osc_device *device, void *o, const void *q, const void *k,
+                                  const void *v, const osc_attention *args);
+
 /* A warp a head, in a fixed order. */
-static __global__ void add_masses(double *top1, const double *mass, size_t tiles)
+static __global__ void add_masses(double *top1, const double *mass, size_t sequences,
+                                  size_t parts)
 {
-    double sum = 0.0;
-    for (size_t i = threadIdx.x; i < tiles; i += WARP)
-        sum += mass[blockIdx.x * tiles + i];
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        sum += __shfl_xor_sync(~0u, sum, offset);
+    double all = threadIdx.x == 0 ? top1[blockIdx.x] : 0.0;
+    mass += blockIdx.x * sequences * parts;
+    for (size_t s = 0; s < sequences; s++, mass += parts) {
+        double sum = 0.0;
+        for (size_t i = threadIdx.x; i < parts; i += WARP)
+            sum += mass[i];
+        for (int offset = WARP / 2; offset > 0; offset /= 2)
+            sum += __shfl_xor_sync(~0u, sum, offset);
+        all += sum;
+    }
     if (threadIdx.x == 0)
-        top1[blockIdx.x] += sum;
+        top1[blockIdx.x] = all;
 }
 
-osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, size_t parts)
+osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, size_t sequences,
+                               size_t parts)
 {
-    add_masses<<<(unsigned)heads, WARP, 0, device->stream>>>(top1, device->mass, parts);
+    add_masses<<<(unsigned)heads, WARP, 0, device->stream>>>(top1, device->mass, sequences,
+                                                             parts);
     return osc_cuda_launched("top-1 mass");
 }
 
@@ -227,12 +244,28 @@ static osc_status allow_shared(K *kernel, size_t bytes)
     return OSC_OK;
 }
 
+/* One sequence a call: the few queries of a step, more sequences than a grid has room for. */
+static osc_status attend_each(osc_device *device, void *o, const void *q, const void *k,
+                              const void *v, const osc_attention *args, attention_call *attend)
+{
+    size_t kv_heads = args->kv_heads == 0 ? args->heads : args->kv_heads;
+    size_t bytes = args->tokens * args->heads * args->head_size * 2;
+    size_t kv_bytes = args->tokens * kv_heads * args->head_size * 2;
+    osc_attention one = *args;
+    one.sequences = 1;
+    for (size_t s = 0; s < sequences_of(args); s++)
+        OSC_TRY(attend(device, (char *)o + s * bytes, (const char *)q + s * bytes,
+                       (const char *)k + s * kv_bytes, (const char *)v + s * kv_bytes, &one));
+    return OSC_OK;
+}
+
 template <typename T, int D>
 static osc_status launch(osc_device *device, void *o, const void *q, const void *k, const void *v,
-                         const attention_args &args, size_t heads)
+                         const attention_args &args, size_t heads, size_t sequences)
 {
     size_t bytes = 4 * KEYS * (D + ROW_PAD) * sizeof(T);
-    dim3 grid((unsigned)heads, (unsigned)((args.tokens + QUERIES - 1) / QUERIES));
+    dim3 grid((unsigned)heads, (unsigned)((args.tokens + QUERIES - 1) / QUERIES),
+              (unsigned)sequences);
     OSC_TRY(allow_shared(attend<T, D>, bytes));
     attend<T, D><<<grid, THREADS, bytes, device->stream>>>((T *)o, (const T *)q, (const T *)k,
                                                            (const T *)v, args);
@@ -241,10 +274,11 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
 
 template <typename T>
 static osc_status launch_wide(osc_device *device, void *o, const void *q, const void *k,
-                              const void *v, const attention_args &args, size_t heads)
+                              const void *v, const attention_args &args, size_t heads,
+                              size_t sequences)
 {
     size_t bytes = (args.past + args.tokens + 3) / 4 * 4 * sizeof(float);   /* read in fours */
-    dim3 grid((unsigned)args.tokens, (unsigned)heads);
+    dim3 grid((unsigned)args.tokens, (unsigned)heads, (unsigned)sequences);
     OSC_TRY(allow_shared(attend_wide<T>, bytes));
     attend_wide<T><<<grid, THREADS, bytes, device->stream>>>((T *)o, (const T *)q, (const T *)k,
                                                              (const T *)v, args);
@@ -255,29 +289,37 @@ template <typename T>
 static osc_status dispatch(osc_device *device, void *o, const void *q, const void *k,
                            const void *v, const osc_attention *args)
 {
-    size_t size = args->head_size;
+    size_t size = args->head_size, heads = args->heads, n = sequences_of(args);
     attention_args a = make_attention_args(device, args, size % 8 == 0 && is_aligned16(o)
                                            && is_aligned16(q) && is_aligned16(k)
                                            && is_aligned16(v));
     if (a.vectors && size <= 128 && args->tokens <= CUDA_FEW_QUERIES)
-        return osc_cuda_attention_few(device, o, q, k, v, args);
+        return attend_each(device, o, q, k, v, args, osc_cuda_attention_few);
+    if (n > MOST_SEQUENCES)
+        return attend_each(device, o, q, k, v, args, osc_cuda_attention);
     if (device->hopper && a.vectors && (size == 64 || size == 128))
         return osc_cuda_attention_wgmma(device, o, q, k, v, args);
     if (size <= 128)
-        OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, args->tokens, a.width));
+        OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, n * args->tokens, a.width));
     size_t parts = size <= 128 ? (args->tokens + QUERIES - 1) / QUERIES : args->tokens;
-    OSC_TRY(size <= 32 ? (launch<T, 32>(device, o, q, k, v, a, args->heads))
-          : size <= 64 ? (launch<T, 64>(device, o, q, k, v, a, args->heads))
-          : size <= 80 ? (launch<T, 80>(device, o, q, k, v, a, args->heads))
-          : size <= 96 ? (launch<T, 96>(device, o, q, k, v, a, args->heads))
-          : size <= 128 ? (launch<T, 128>(device, o, q, k, v, a, args->heads))
-                        : launch_wide<T>(device, o, q, k, v, a, args->heads));
+    OSC_TRY(size <= 32 ? (launch<T, 32>(device, o, q, k, v, a, heads, n))
+          : size <= 64 ? (launch<T, 64>(device, o, q, k, v, a, heads, n))
+          : size <= 80 ? (launch<T, 80>(device, o, q, k, v, a, heads, n))
+          : size <= 96 ? (launch<T, 96>(device, o, q, k, v, a, heads, n))
+          : size <= 128 ? (launch<T, 128>(device, o, q, k, v, a, heads, n))
+                        : launch_wide<T>(device, o, q, k, v, a, heads, n));
     return args->top1 == NULL ? OSC_OK
-                              : osc_cuda_add_masses(device, args->top1, args->heads, parts);
+                              : osc_cuda_add_masses(device, args->top1, heads, n, parts);
 }
 
 osc_status osc_cuda_attention(osc_device *device, void *o, const void *q, const void *k,
                               const void *v, const osc_attention *args)
 {
+    if (sequences_of(args) > 1 && args->past != 0)
+        return osc_fail(OSC_EINVAL, "attention of %zu sequences behind %zu keys, expected none",
+                        args->sequences, args->past);
+    if (args->top1 != NULL && sequences_of(args) * args->tokens > device->limits.tokens)
+        return osc_fail(OSC_EINVAL, "top-1 mass of %zu x %zu queries, planned were %zu",
+                        sequences_of(args), args->tokens, device->limits.tokens);
     return OSC_CUDA_BY_DTYPE(device, dispatch, device, o, q, k, v, args);
 }

@@ -17,10 +17,15 @@ struct attention_args {
     unsigned full;                       /* with ALiBi the largest power of two that is at most
                                             heads, else 0 */
     float  scale;
-    double *mass;                        /* [heads, tiles] */
+    double *mass;                        /* [heads, sequences, tiles] */
     bool   vectors;                      /* rows can be copied 16 bytes at a time */
     osc_cuda_flags flags;                /* of o */
 };
+
+static inline size_t sequences_of(const osc_attention *args)
+{
+    return args->sequences == 0 ? 1 : args->sequences;
+}
 
 static inline attention_args make_attention_args(osc_device *device, const osc_attention *args,
                                                  bool vectors)
@@ -32,6 +37,17 @@ static inline attention_args make_attention_args(osc_device *device, const osc_a
     return { args->tokens, args->past, size, args->heads * size, kv_heads * size,
              (unsigned)(args->heads / kv_heads), full, args->scale,
              args->top1 == NULL ? NULL : device->mass, vectors, {} };
+}
+
+/* Rows of q and o, and of k and v, before those of this block's sequence. */
+static __device__ __forceinline__ size_t rows_before(const attention_args &args)
+{
+    return blockIdx.z * args.tokens;
+}
+
+static __device__ __forceinline__ double *mass_of(const attention_args &args, unsigned tile)
+{
+    return args.mass + ((size_t)blockIdx.x * gridDim.z + blockIdx.z) * gridDim.y + tile;
 }
 
 /* osc_alibi_slope(head) in units of unscaled scores; 0 without ALiBi. */

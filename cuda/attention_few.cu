@@ -177,7 +177,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
                          make_attention_args(device, args, true), each * STEP, parts, outs,
                          device->arrived));
     return args->top1 == NULL
-        ? OSC_OK : osc_cuda_add_masses(device, args->top1, args->heads, args->tokens);
+        ? OSC_OK : osc_cuda_add_masses(device, args->top1, args->heads, 1, args->tokens);
 }
 
 template <typename T>

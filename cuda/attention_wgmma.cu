@@ -190,7 +190,8 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
     const int KEY_BYTES = D / 64 * TILE_BYTES;
     char *keys = tiles + GROUPS * KEY_BYTES, *values = keys + 2 * KEY_BYTES;
     unsigned tile = gridDim.y - 1 - blockIdx.y;    /* the longest rows first */
-    size_t head = blockIdx.x * (size_t)D, kv_head = blockIdx.x / args.group * (size_t)D;
+    size_t head = rows_before(args) * args.width + blockIdx.x * (size_t)D;
+    size_t kv_head = rows_before(args) * args.kv_width + blockIdx.x / args.group * (size_t)D;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP, group = threadIdx.x / GROUP;
     unsigned query = tile * QUERIES + warp * 16 + lane / 4;
     unsigned keys_all = (unsigned)(args.past + args.tokens);
@@ -239,7 +240,7 @@ attend_all(T *o, const T *q, const T *k, const T *v, const attention_args &args,
     sum[1] = quad_sum(sum[1]);
     store<T, D>(o + head, out, sum, args, query);
     if (args.mass != NULL)
-        add_mass<WARPS>(args.mass + blockIdx.x * gridDim.y + tile, args, sum, query);
+        add_mass<WARPS>(mass_of(args, tile), args, sum, query);
 }
 
 #endif
@@ -258,10 +259,11 @@ template <typename T, int D>
 static osc_status launch(osc_device *device, void *o, const void *q, const void *k, const void *v,
                          const osc_attention *args)
 {
-    size_t bytes = (GROUPS + 4) * (D / 64) * TILE_BYTES;
-    dim3 grid((unsigned)args->heads, (unsigned)((args->tokens + QUERIES - 1) / QUERIES));
+    size_t bytes = (GROUPS + 4) * (D / 64) * TILE_BYTES, sequences = sequences_of(args);
+    dim3 grid((unsigned)args->heads, (unsigned)((args->tokens + QUERIES - 1) / QUERIES),
+              (unsigned)sequences);
     attention_args a = make_attention_args(device, args, true);
-    OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, args->tokens, a.width));
+    OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, sequences * args->tokens, a.width));
     OSC_CUDA_TRY(cudaFuncSetAttribute(attend_wgmma<T, D>,
                                       cudaFuncAttributeMaxDynamicSharedMemorySize, (int)bytes),
                  "shared memory of attention");
@@ -269,7 +271,8 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
                                                                  (const T *)k, (const T *)v, a);
     OSC_TRY(osc_cuda_launched("attention"));
     return args->top1 == NULL ? OSC_OK
-                              : osc_cuda_add_masses(device, args->top1, args->heads, grid.y);
+                              : osc_cuda_add_masses(device, args->top1, args->heads, sequences,
+                                                    grid.y);
 }
 
 template <typename T>

@@ -122,8 +122,9 @@ osc_status osc_cuda_attend_scores(osc_device *device, const void *q, const void 
 osc_status osc_cuda_attend_softmax(osc_device *device, const osc_attention *args);
 osc_status osc_cuda_attend_values(osc_device *device, void *o, const void *v,
                                   const osc_attention *args);
-/* top1[heads] += the sums of device->mass [heads, parts], in order. */
-osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, size_t parts);
+/* top1[heads] += the sum of each sequence of device->mass [heads, sequences, parts], in order. */
+osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, size_t sequences,
+                               size_t parts);
 
 /* head.cu */
 osc_status osc_cuda_head(osc_device *device, osc_row_lse *lse, const void *x, const void *w,

@@ -144,7 +144,8 @@ osc_status osc_cuda_claim_multiply(osc_device *device, void *y, const void *x, s
 osc_status osc_cuda_claim_attention(osc_device *device, void *o, const void *q, const void *k,
                                     const void *v, const osc_attention *args)
 {
-    OSC_TRY(claim(device, o, args->tokens * args->heads * args->head_size));
+    size_t sequences = args->sequences == 0 ? 1 : args->sequences;
+    OSC_TRY(claim(device, o, sequences * args->tokens * args->heads * args->head_size));
     return osc_cuda_attention(device, o, q, k, v, args);
 }
 

@@ -48,7 +48,7 @@ static __device__ __forceinline__ unsigned reach8(uint4 most, float threshold)
 /* To be called by all threads of the grid, after earlier kernels. */
 static __device__ __forceinline__ void clear_next(const osc_cuda_flags &f)
 {
-    if (f.bits == NULL || blockIdx.x + blockIdx.y > 0)
+    if (f.bits == NULL || blockIdx.x + blockIdx.y + blockIdx.z > 0)
         return;
     for (unsigned i = threadIdx.x; i < f.words; i += blockDim.x)
         f.clear[i] = 0;

@@ -570,6 +570,71 @@ START_TEST(test_attention_kinds)
 }
 END_TEST
 
+static float *values_there(const values *v)
+{
+    float *view, *copy = osc_alloc(v->count, sizeof *copy);
+    must(cuda->host_view(gpu, &view, v->there, cuda->dtype, v->count));
+    memcpy(copy, view, v->count * sizeof *copy);
+    return copy;
+}
+
+/* Several sequences in one call have the bits of one call each, in their order. */
+static void check_sequences_of(osc_attention all, size_t sequences)
+{
+    size_t n = all.tokens * all.heads * all.head_size, size = osc_dtype_size(cuda->dtype);
+    size_t narrow = all.kv_heads == 0 ? n : n / all.heads * all.kv_heads;
+    double start[HEADS] = { 0.1 }, masses[2][HEADS];
+    void *top1;
+    values q = make(sequences * n, 1, 16), k = make(sequences * narrow, 1, 17);
+    values v = make(sequences * narrow, 1, 18), o = make(sequences * n, 0, 1);
+    float *got[2];
+    must(cuda->alloc(gpu, &top1, sizeof start));
+    all.top1 = top1;
+    for (int together = 0; together < 2; together++) {
+        must(cuda->host_put(gpu, o.there, cuda->dtype, q.here, o.count));
+        must(cuda->put(gpu, top1, start, sizeof start));
+        all.sequences = together ? sequences : 0;
+        for (size_t s = 0; s < (together ? 1 : sequences); s++)
+            must(cuda->attention(gpu, (char *)o.there + s * n * size,
+                                 (char *)q.there + s * n * size,
+                                 (char *)k.there + s * narrow * size,
+                                 (char *)v.there + s * narrow * size, &all));
+        got[together] = values_there(&o);
+        must(cuda->get(gpu, masses[together], top1, sizeof start));
+    }
+    ck_assert_msg(memcmp(got[0], got[1], o.count * sizeof *got[0]) == 0
+                  && memcmp(masses[0], masses[1], all.heads * sizeof *masses[0]) == 0,
+                  "%zu sequences of %zu tokens, %zu heads (%zu) of %zu together have other bits",
+                  sequences, all.tokens, all.heads, all.kv_heads, all.head_size);
+    osc_free(got[0]);
+    osc_free(got[1]);
+    cuda->release(gpu, top1);
+    drop(&q); drop(&k); drop(&v); drop(&o);
+}
+
+static void check_sequences(size_t tokens, size_t size, size_t sequences)
+{
+    for (unsigned kind = 0; kind < 4; kind++)
+        check_sequences_of((osc_attention){ .tokens = tokens, .heads = kind == 1 ? 4 : HEADS,
+                                            .kv_heads = kind == 1 ? 2 : kind == 3 ? 1 : 0,
+                                            .head_size = size, .alibi = kind >= 2,
+                                            .scale = 0.3f }, sequences);
+}
+
+START_TEST(test_attention_sequences)
+{
+    static const size_t sizes[] = { 16, 20, 64, 80, 96, 113, 128, 160 };
+    open_both(_i);
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        check_sequences(3, sizes[s], 4);
+        check_sequences(5, sizes[s], 60);
+        check_sequences(70, sizes[s], 4);
+        check_sequences(149, sizes[s], 2);
+    }
+    close_both();
+}
+END_TEST
+
 /* Every kernel once: with wgmma, mma, of few queries, and in steps. */
 START_TEST(test_attention_small)
 {
@@ -581,6 +646,9 @@ START_TEST(test_attention_small)
             check_attention_of((osc_attention){
                 .tokens = lengths[l].tokens, .past = lengths[l].past, .heads = 2, .kv_heads = 1,
                 .head_size = sizes[s], .alibi = s == 1, .scale = 0.3f });
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++)
+        check_sequences_of((osc_attention){ .tokens = 66, .heads = 2, .head_size = sizes[s],
+                                            .scale = 0.3f }, 3);
     close_both();
 }
 END_TEST
@@ -1290,6 +1358,7 @@ int main(void)
     tcase_set_timeout(attention, 300);
     tcase_add_loop_test(attention, test_attention, 0, TYPES);
     tcase_add_loop_test(attention, test_attention_kinds, 0, TYPES);
+    tcase_add_loop_test(attention, test_attention_sequences, 0, TYPES);
     suite_add_tcase(suite, attention);
     small = tcase_create("small-attention");      /* enough for racecheck */
     tcase_set_timeout(small, 300);

@@ -36,7 +36,8 @@ typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_
 
 /* The largest sizes that will occur, for planning scratch memory once. */
 typedef struct {
-    size_t tokens;      /* of one sequence, those of earlier calls included */
+    size_t tokens;      /* rows of a call: of one sequence, those of earlier calls included, or
+                           of all that one attention does */
     size_t heads, head_size;
     size_t widest;      /* widest activation */
     bool   codes;       /* products of codes will occur */
@@ -56,11 +57,13 @@ typedef struct {
 /* What an attention may do besides (osc_backend.attends). */
 enum { OSC_ATTENDS_GROUPS = 1, OSC_ATTENDS_ALIBI = 2, OSC_ATTENDS_PAST = 4 };
 
-/* Causal attention of one sequence.  o[t, a*D..] = sum over j <= past + t of
+/* Causal attention, of each sequence for itself.  o[t, a*D..] = sum over j <= past + t of
  * softmax_j(scale * q_t . k_j) v_j for every head a.  q and o have `tokens` rows, k and v
  * past + tokens: those of the positions before the first query come first. */
 typedef struct {
     size_t tokens, heads, head_size;
+    size_t sequences;   /* of `tokens` rows each, one behind the other; 0 or 1: one; more only
+                           without past and in `attention`, with the bits of one call each */
     size_t past;        /* keys before the first query's own, from earlier calls; not 0 only
                            with OSC_ATTENDS_PAST */
     size_t kv_heads;    /* heads of k and v, each for heads / kv_heads of q; 0: as many as of q */
