@@ -6,6 +6,9 @@
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
 enum { SPARE = 1 << 30 };
+/* Values of an activation [rows, H] that fill a large GPU: 16 sequences of 2048 ids at a width
+ * of 2048, 4 at 8192. */
+enum { TOGETHER = 1 << 26 };
 
 typedef struct {
     void  *data;
@@ -37,6 +40,18 @@ void osc_cuda_memory_close(osc_device *device)
 void osc_cuda_limit(osc_device *device, size_t bytes)
 {
     device->memory->limit = bytes;
+}
+
+/* A block has about ten activations [rows, H] of 16 bits, those of width 4 H counted: they
+ * are to take less than a tenth of the memory. */
+size_t osc_cuda_together(const osc_device *device)
+{
+    size_t free_bytes, all;
+    if (cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
+        return 0;
+    if (device->memory->limit < all)
+        all = device->memory->limit;
+    return all / 256 < TOGETHER ? all / 256 : TOGETHER;
 }
 
 size_t osc_cuda_peak_bytes(const osc_device *device)
@@ -120,7 +135,7 @@ bool osc_cuda_keeps(osc_device *device, size_t bytes)
 {
     const struct osc_cuda_memory *m = device->memory;
     size_t free_bytes = 0, all = 0;
-    size_t spare = SPARE + device->limits.tokens * device->limits.widest * sizeof(osc_hit);
+    size_t spare = SPARE + device->limits.rows * device->limits.widest * sizeof(osc_hit);
     if (cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
         return false;
     if (m->used >= m->limit)

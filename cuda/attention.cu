@@ -318,8 +318,8 @@ osc_status osc_cuda_attention(osc_device *device, void *o, const void *q, const 
     if (sequences_of(args) > 1 && args->past != 0)
         return osc_fail(OSC_EINVAL, "attention of %zu sequences behind %zu keys, expected none",
                         args->sequences, args->past);
-    if (args->top1 != NULL && sequences_of(args) * args->tokens > device->limits.tokens)
+    if (args->top1 != NULL && sequences_of(args) * args->tokens > device->limits.rows)
         return osc_fail(OSC_EINVAL, "top-1 mass of %zu x %zu queries, planned were %zu",
-                        sequences_of(args), args->tokens, device->limits.tokens);
+                        sequences_of(args), args->tokens, device->limits.rows);
     return OSC_CUDA_BY_DTYPE(device, dispatch, device, o, q, k, v, args);
 }

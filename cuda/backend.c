@@ -44,6 +44,7 @@ static const char *const kernels[] = { CUDA_KERNELS, NULL };
         .close = osc_cuda_close,                 \
         .choose = osc_cuda_codes_choose,         \
         .threads = osc_cuda_threads,             \
+        .together = osc_cuda_together,           \
         .alloc = osc_cuda_alloc,                 \
         .release = osc_cuda_release,             \
         .plan = osc_cuda_plan,                   \

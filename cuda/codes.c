@@ -110,7 +110,7 @@ static osc_status own_cleared(osc_device *device, void **data, size_t bytes)
 /* Scratch for the longest and widest product. */
 static osc_status own_all(osc_device *device, osc_cuda_codes *c)
 {
-    size_t t = c->tokens, k = c->widest, rows = osc_cuda_round_up(k, CODES_PANEL);
+    size_t t = c->rows, k = c->widest, rows = osc_cuda_round_up(k, CODES_PANEL);
     size_t words = (k + CODES_ALIGN + 31) / 32;
     const struct { void **data; size_t bytes; } parts[] = {
         { (void **)&c->code, t * osc_cuda_round_up(k, CODES_ALIGN) },
@@ -147,7 +147,7 @@ osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
         return OSC_ENOMEM;
     osc_cuda_codes_close(device);
     device->codes = c;
-    c->tokens = limits->tokens;
+    c->rows = limits->rows;
     c->widest = limits->widest;
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerMultiprocessor,
                                         device->index), "asking for the shared memory");
@@ -297,7 +297,7 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
 {
     osc_cuda_layer p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
                            .rows = rows, .n = n, .k = k };
-    assert(rows <= device->codes->tokens && k <= device->codes->widest);
+    assert(rows <= device->codes->rows && k <= device->codes->widest);
     if (coding->w == OSC_SHARE_BLOCK)
         return osc_cuda_q8_multiply(device, &p, w);
     p.w = osc_cuda_code_weight(w, coding, n, k);

@@ -82,7 +82,7 @@ typedef struct osc_cuda_codes {
     void     *told;              /* 32 bytes for each CTA: its columns, and the round */
     int32_t  *range_w;           /* [2] the same of a weight that is being coded */
     int32_t  *slice;             /* CODES_SLICE bytes */
-    size_t    tokens, widest;
+    size_t    rows, widest;
     size_t    shared;            /* bytes of shared memory of a multiprocessor */
     void     *encode;            /* cuTensorMapEncodeTiled, NULL if there is none */
     struct osc_cuda_igemm *igemm;   /* cuBLASLt's plans (codes_lt.c) */

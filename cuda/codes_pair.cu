@@ -38,11 +38,12 @@ struct facts {
     double   zero[FEW_ROWS], kept[FEW_ROWS];
     uint32_t list[CODES_SIDE];
     float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
-    unsigned removed;
-    extremes part[FEW_ROWS][WARPS];
+    /* read 16 bytes at a time, none of which another thread may be writing */
+    __align__(16) extremes part[FEW_ROWS][WARPS];
     code_scale scale[FEW_ROWS];
     int      sum[FEW_ROWS][WARPS];            /* of codes and of removed values */
     float    gone[FEW_ROWS][WARPS];
+    unsigned removed;
 };
 
 /* --- the product of codes --------------------------------------------------------------- */

@@ -186,9 +186,12 @@ size_t osc_cuda_threads(const osc_device *device)
 osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits)
 {
     device->limits = *limits;
-    OSC_TRY(osc_cuda_own(device, (void **)&device->ids, limits->tokens * sizeof *device->ids));
+    limits = &device->limits;
+    if (limits->rows < limits->tokens)
+        device->limits.rows = limits->tokens;
+    OSC_TRY(osc_cuda_own(device, (void **)&device->ids, limits->rows * sizeof *device->ids));
     OSC_TRY(osc_cuda_own(device, (void **)&device->mass,
-                         limits->heads * limits->tokens * sizeof *device->mass));
+                         limits->heads * limits->rows * sizeof *device->mass));
     size_t counters = limits->heads * CUDA_FEW_QUERIES * sizeof *device->arrived;
     OSC_TRY(osc_cuda_own(device, (void **)&device->arrived, counters));
     OSC_CUDA_TRY(cudaMemsetAsync(device->arrived, 0, counters, device->stream), "planning");

@@ -55,7 +55,7 @@ struct osc_device {
     size_t       owned_count, owned_capacity;
     size_t       planned;                 /* bytes of these */
     float       *piece;                   /* [CUDA_PIECE] device */
-    int32_t     *ids;                     /* [limits.tokens] device */
+    int32_t     *ids;                     /* [limits.rows] device */
     int32_t     *graph_ids;               /* [OSC_GRAPH_IDS] mapped host memory */
     void        *pinned;                  /* CUDA_PINNED bytes for small copies to the host */
     double      *mass;                    /* [heads * tokens] device: parts of top-1 masses */

@@ -15,7 +15,7 @@ static __global__ void turn_rows(T *x, const __grid_constant__ osc_rotary rotary
     extern __shared__ float2 turns[];       /* [dim / 2] cosine and sine */
     unsigned pairs = (unsigned)(rotary.dim / 2);
     unsigned step = rotary.neighbours ? 2 : 1, apart = rotary.neighbours ? 1 : pairs;
-    float position = (float)(rotary.first + blockIdx.x);
+    float position = (float)(rotary.first + blockIdx.x % rotary.tokens);
     let_next_kernel();
     for (unsigned i = threadIdx.x; i < pairs; i += THREADS) {
         double power = -2.0 * (double)i / (double)rotary.dim;
@@ -40,8 +40,11 @@ static osc_status launch(osc_device *device, void *x, const osc_rotary *rotary, 
                          size_t heads, size_t head_size)
 {
     size_t bytes = rotary->dim / 2 * sizeof(float2);
+    osc_rotary turn = *rotary;
+    if (turn.tokens == 0)
+        turn.tokens = rows;
     return launch_after(device, "rotary positions", turn_rows<T>, dim3((unsigned)rows), THREADS,
-                        bytes, (T *)x, *rotary, heads, head_size);
+                        bytes, (T *)x, turn, heads, head_size);
 }
 
 osc_status osc_cuda_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,

@@ -1,8 +1,9 @@
 /* The CUDA backend: every operation of a block at the shapes of an OPT model (width=H: at one
  * of heads of 128), or whole models given as arguments (checkpoints, synth:...), 8 sequences
  * of 2048 random ids, alone and recording, and one id at a time; with devices=0,1 on several
- * GPUs, with memory=GB in so much memory.  With parts=graphs whole models alone, as graphs and
- * without, and besides 64 sequences of 64 ids; with parts=decoding one id at a time alone.
+ * GPUs, with memory=GB in so much memory, with chunk=N so many sequences at a time.  With
+ * parts=graphs whole models alone, as graphs and without, and besides 64 sequences of 64 ids;
+ * with parts=decoding one id at a time alone, with parts=prefill that alone.
  * Medians of wall clock around work that is waited for, of five runs, of three where one takes
  * long; a first is not counted. */
 #include <config.h>
@@ -22,7 +23,8 @@ static const osc_backend *cuda;
 static osc_device *gpu;
 static const char *devices;      /* of whole models */
 static double memory;            /* 10^9 bytes for them; 0: what is free */
-static bool graphs_only, decoding_only;   /* of what is timed of a model */
+static size_t chunk;             /* sequences at a time; 0: as the program does */
+static bool graphs_only, decoding_only, prefill_only;   /* of what is timed of a model */
 
 static void must(osc_status status)
 {
@@ -420,6 +422,7 @@ static void bench_graphs(const osc_model *model, const char *scheme, size_t coun
     osc_free(corpus.offset);
     osc_free(nll);
 }
+
 static void bench_model(const char *path, const char *scheme)
 {
     osc_model *model;
@@ -438,7 +441,8 @@ static void bench_model(const char *path, const char *scheme)
         osc_model_close(model);
         return;
     }
-    osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length };
+    osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length,
+                                    .chunk = chunk };
     options.devices = devices;
     options.memory = (size_t)(memory * 1e9);
     double start = bench_now();
@@ -450,10 +454,13 @@ static void bench_model(const char *path, const char *scheme)
     snprintf(more, sizeof more, ", \"opening_s\": %.2f", opening);
     report_model("prefill", session, model, plain, tokens, plain, more);
 
-    bench_observed(session, model, &corpus, nll, plain, false);
-    bench_observed(session, model, &corpus, nll, plain, true);
+    if (!prefill_only) {
+        bench_observed(session, model, &corpus, nll, plain, false);
+        bench_observed(session, model, &corpus, nll, plain, true);
+    }
     osc_session_close(session);
-    bench_decode(model, scheme, length);
+    if (!prefill_only)
+        bench_decode(model, scheme, length);
     osc_model_close(model);
     osc_free(corpus.ids);
     osc_free(corpus.offset);
@@ -477,6 +484,10 @@ int main(int argc, char **argv)
             memory = strtod(argv[i] + 7, NULL);
         else if (strcmp(argv[i], "parts=graphs") == 0)
             graphs_only = true;
+        else if (strncmp(argv[i], "chunk=", 6) == 0)
+            chunk = strtoul(argv[i] + 6, NULL, 10);
+        else if (strcmp(argv[i], "parts=prefill") == 0)
+            prefill_only = true;
         else if (strcmp(argv[i], "parts=decoding") == 0)
             decoding_only = true;
         else if (strncmp(argv[i], "width=", 6) == 0) {

@@ -309,6 +309,11 @@ check_PROGRAMS += %D%/test_chunk_graphs
 %C%_test_chunk_graphs_CFLAGS  = $(TEST_CFLAGS)
 %C%_test_chunk_graphs_LDADD   = $(TEST_LIBS)
 
+check_PROGRAMS += %D%/test_joined
+%C%_test_joined_SOURCES = %D%/test_joined.c %D%/paths.h %D%/reference.h %D%/run.h
+%C%_test_joined_CFLAGS  = $(TEST_CFLAGS)
+%C%_test_joined_LDADD   = $(TEST_LIBS)
+
 check_PROGRAMS += %D%/test_cuda_choice
 %C%_test_cuda_choice_SOURCES = %D%/test_cuda_choice.c %D%/run.h cuda/codes_choice.c \
   cuda/codes_choice.h cuda/codes_measured.h

@@ -302,6 +302,51 @@ START_TEST(test_chunks)
 }
 END_TEST
 
+/* --- sequences that share passes ------------------------------------------------------ */
+
+enum { JOINED = 9, JOINED_IDS = JOINED * LENGTH };
+static const size_t joined_lengths[JOINED] = { 40, 40, 40, 17, 17, 40, 3, 3, 1 };
+
+/* The scores of all sequences, `chunk` of them at a time. */
+static void run_joined(const fixture *f, const osc_corpus *corpus, const char *scheme,
+                       size_t chunk, double *nll)
+{
+    osc_session *session;
+    osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = LENGTH,
+                                    .chunk = chunk };
+    must(osc_session_open(&session, f->model, &options));
+    for (size_t i = 0; i < JOINED; i += chunk)
+        must(osc_session_run(session, corpus, i, chunk, NULL, nll + corpus->offset[i]));
+    osc_session_close(session);
+}
+
+/* Products of other shapes may add in another order, in float32. */
+START_TEST(test_joined)
+{
+    static const char *const by_row[] = { "none", "absmax-row", "absmax-vector",
+                                          "zeropoint-vector", "q8-0" };
+    size_t offset[JOINED + 1] = { 0 };
+    double apart_nll[JOINED_IDS], nll[JOINED_IDS];
+    int32_t ids[JOINED_IDS];
+    fixture f;
+    open_model(&f, (size_t)_i);
+    for (size_t i = 0; i < JOINED; i++)
+        offset[i + 1] = offset[i] + joined_lengths[i];
+    for (size_t i = 0; i < JOINED_IDS; i++)
+        ids[i] = (int32_t)((i * i * 1531 + i * 37 + 11) % f.vocabulary);
+    osc_corpus corpus = { .ids = ids, .offset = offset, .count = JOINED, .longest = LENGTH };
+    for (size_t s = 0; s < sizeof by_row / sizeof *by_row; s++) {
+        run_joined(&f, &corpus, by_row[s], 1, apart_nll);
+        run_joined(&f, &corpus, by_row[s], JOINED, nll);
+        for (size_t i = 0; i < offset[JOINED]; i++)
+            ck_assert_msg(fabs(nll[i] - apart_nll[i]) <= 0.02 * (1 + apart_nll[i]),
+                          "%s, %s: id %zu costs %g, alone %g", models[_i], by_row[s], i, nll[i],
+                          apart_nll[i]);
+    }
+    osc_model_close(f.model);
+}
+END_TEST
+
 /* --- steps of one id ---------------------------------------------------------------- */
 
 static osc_status count_rows(const osc_event *event, void *user)
@@ -412,6 +457,7 @@ int main(void)
     tcase_add_loop_test(steps, test_steps, 0, MODELS);
     tcase_set_timeout(graphs, 300);
     tcase_add_loop_test(graphs, test_chunks, 0, MODELS);
+    tcase_add_loop_test(graphs, test_joined, 0, MODELS);
     suite_add_tcase(suite, perplexity);
     suite_add_tcase(suite, hooks);
     suite_add_tcase(suite, cache);

@@ -83,7 +83,7 @@ static osc_status embed(osc_pass *p)
 {
     OSC_TRY(osc_step_embed(p, p->resid));
     OSC_TRY(osc_step_norm_once(p, OSC_W_EMBED_NORM, OSC_B_EMBED_NORM));
-    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
+    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->rows, p->config->hidden);
 }
 
 const osc_arch osc_arch_bloom = {

@@ -78,7 +78,7 @@ static osc_status embed(osc_pass *p)
 {
     OSC_TRY(osc_step_embed(p, p->resid));
     OSC_TRY(osc_step_add_positions(p));
-    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
+    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->rows, p->config->hidden);
 }
 
 const osc_arch osc_arch_gpt2 = {

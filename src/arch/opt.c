@@ -124,10 +124,10 @@ static osc_status embed(osc_pass *p)
     OSC_TRY(osc_step_embed(p, projected(p->config) ? p->embedded : p->resid));
     if (projected(p->config))
         OSC_TRY(p->backend->matmul(p->device, p->resid, p->embedded, p->once[OSC_W_PROJECT_IN],
-                                   NULL, OSC_ACT_NONE, p->tokens, p->config->hidden,
+                                   NULL, OSC_ACT_NONE, p->rows, p->config->hidden,
                                    p->config->embed_width));
     OSC_TRY(osc_step_add_positions(p));
-    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->tokens, p->config->hidden);
+    return osc_step_deliver(p, OSC_AT_EMBED, p->resid, p->rows, p->config->hidden);
 }
 
 /* x = what the attention's products multiply.  A copy in post-norm blocks: a hook that
@@ -138,8 +138,8 @@ static osc_status enter(osc_pass *p)
     if (p->config->norm_before)
         OSC_TRY(osc_step_norm(p, p->x, p->resid, OSC_W_NORM1, OSC_B_NORM1));
     else
-        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->tokens * hidden));
-    return osc_step_deliver(p, OSC_AT_QKV_IN, p->x, p->tokens, hidden);
+        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->rows * hidden));
+    return osc_step_deliver(p, OSC_AT_QKV_IN, p->x, p->rows, hidden);
 }
 
 /* resid += branch, normed in post-norm blocks, where resid_mid is before that norm; x as
@@ -147,16 +147,16 @@ static osc_status enter(osc_pass *p)
 static osc_status turn(osc_pass *p)
 {
     size_t hidden = p->config->hidden;
-    OSC_TRY(osc_step_deliver(p, OSC_AT_ATTN_OUT, p->branch, p->tokens, hidden));
+    OSC_TRY(osc_step_deliver(p, OSC_AT_ATTN_OUT, p->branch, p->rows, hidden));
     if (p->config->norm_before) {
         OSC_TRY(osc_step_add_norm(p, OSC_W_NORM2, OSC_B_NORM2));
     } else {
         OSC_TRY(osc_step_add(p));
-        OSC_TRY(osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->tokens, hidden));
+        OSC_TRY(osc_step_deliver(p, OSC_AT_RESID_MID, p->resid, p->rows, hidden));
         OSC_TRY(osc_step_norm(p, p->resid, p->resid, OSC_W_NORM1, OSC_B_NORM1));
-        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->tokens * hidden));
+        OSC_TRY(p->backend->copy(p->device, p->x, p->resid, p->rows * hidden));
     }
-    return osc_step_deliver(p, OSC_AT_FC1_IN, p->x, p->tokens, hidden);
+    return osc_step_deliver(p, OSC_AT_FC1_IN, p->x, p->rows, hidden);
 }
 
 /* The stream behind the second half. */
@@ -166,7 +166,7 @@ static osc_status leave(osc_pass *p)
     OSC_TRY(osc_step_branch(p, p->ffn, OSC_W_FC2, OSC_AT_MLP_OUT));
     if (!p->config->norm_before)
         OSC_TRY(osc_step_norm(p, p->resid, p->resid, OSC_W_NORM2, OSC_B_NORM2));
-    return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->tokens, hidden);
+    return osc_step_deliver(p, OSC_AT_RESID_POST, p->resid, p->rows, hidden);
 }
 
 static osc_status block(osc_pass *p)
@@ -187,11 +187,11 @@ static osc_status finish(osc_pass *p)
     const osc_config *config = p->config;
     if (config->final_norm)
         OSC_TRY(osc_step_norm_once(p, OSC_W_FINAL_NORM, OSC_B_FINAL_NORM));
-    OSC_TRY(osc_step_deliver(p, OSC_AT_FINAL_NORM, p->resid, p->tokens, config->hidden));
+    OSC_TRY(osc_step_deliver(p, OSC_AT_FINAL_NORM, p->resid, p->rows, config->hidden));
     if (!projected(config))
         return OSC_OK;   /* head_in is resid */
     return p->backend->matmul(p->device, p->head_in, p->resid, p->once[OSC_W_PROJECT_OUT], NULL,
-                              OSC_ACT_NONE, p->tokens, config->embed_width, config->hidden);
+                              OSC_ACT_NONE, p->rows, config->embed_width, config->hidden);
 }
 
 /* The published sizes (metaseq), as their config.json has them.  350m differs: its

@@ -1,7 +1,7 @@
 /* What a backend is: device memory and the operations of a forward pass.
  *
- * Letters: T rows (tokens of one sequence), H, N, K widths, A heads, D head size,
- * V vocabulary.  Activations are row-major [rows, width] in the backend's own
+ * Letters: T rows (tokens of a sequence, or of some of one length), H, N, K widths, A heads,
+ * D head size, V vocabulary.  Activations are row-major [rows, width] in the backend's own
  * element type, in memory of its alloc(); attention scores and logits are float32;
  * weights are what its load() made.  Outputs come first, as in memcpy().  Nothing
  * but alloc and plan allocates, except for host_view the first time.
@@ -36,8 +36,9 @@ typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_
 
 /* The largest sizes that will occur, for planning scratch memory once. */
 typedef struct {
-    size_t tokens;      /* rows of a call: of one sequence, those of earlier calls included, or
-                           of all that one attention does */
+    size_t tokens;      /* of one sequence, those of earlier calls included */
+    size_t rows;        /* of an activation, of several sequences; at least `tokens`, which is
+                           what 0 stands for */
     size_t heads, head_size;
     size_t widest;      /* widest activation */
     bool   codes;       /* products of codes will occur */
@@ -62,8 +63,9 @@ enum { OSC_ATTENDS_GROUPS = 1, OSC_ATTENDS_ALIBI = 2, OSC_ATTENDS_PAST = 4 };
  * past + tokens: those of the positions before the first query come first. */
 typedef struct {
     size_t tokens, heads, head_size;
-    size_t sequences;   /* of `tokens` rows each, one behind the other; 0 or 1: one; more only
-                           without past and in `attention`, with the bits of one call each */
+    size_t sequences;   /* of `tokens` rows each, one behind the other; 0 or 1: one.  More only
+                           without past, in `attention`, and where osc_backend.together is not
+                           NULL; with the bits of one call each */
     size_t past;        /* keys before the first query's own, from earlier calls; not 0 only
                            with OSC_ATTENDS_PAST */
     size_t kv_heads;    /* heads of k and v, each for heads / kv_heads of q; 0: as many as of q */
@@ -83,6 +85,8 @@ typedef struct {
     bool   neighbours;
     float  base;
     size_t first;       /* position of row 0 */
+    size_t tokens;      /* rows of a sequence: row `tokens` is at position `first` again; 0: all
+                           rows are of one */
 } osc_rotary;
 
 /* Running log-sum-exp of one row of logits over tiles of the vocabulary. */
@@ -146,6 +150,10 @@ struct osc_backend {
      * if there is no choice. */
     void       (*choose)(osc_device *device, size_t kernel);
     size_t     (*threads)(const osc_device *device);
+    /* So many values [rows, H] of several sequences should go through a block together, which
+     * fills the device; more than that only if one sequence has more.  NULL: a sequence at a
+     * time. */
+    size_t     (*together)(const osc_device *device);
 
     osc_status (*alloc)(osc_device *device, void **data, size_t bytes);
     void       (*release)(osc_device *device, void *data);

@@ -30,10 +30,11 @@ static void turn(float *x, const float *cosine, const float *sine, const osc_rot
 osc_status osc_cpu_rotate(osc_device *device, void *x, const osc_rotary *rotary, size_t rows,
                           size_t heads, size_t head_size)
 {
+    size_t tokens = rotary->tokens > 0 ? rotary->tokens : rows;
 #pragma omp parallel for num_threads(device->threads) if (rows > 1)
     for (size_t t = 0; t < rows; t++) {
         float *cosine = osc_cpu_scratch(device), *sine = cosine + rotary->dim / 2;
-        set_angles(cosine, sine, rotary, rotary->first + t);
+        set_angles(cosine, sine, rotary, rotary->first + t % tokens);
         for (size_t h = 0; h < heads; h++)
             turn((float *)x + (t * heads + h) * head_size, cosine, sine, rotary);
     }

@@ -87,7 +87,7 @@ static void select_ids(osc_session *s, size_t position, const int32_t *ids, size
     osc_pass *pass = &s->pass;
     pass->hooks = hooks;
     pass->ids = ids;
-    pass->tokens = count;
+    osc_pass_take(pass, 1, count);
     pass->sequence = s->cache.sequence;
     pass->first = position;
     pass->resid = s->resid;
@@ -132,7 +132,7 @@ static osc_status keep_last_row(osc_session *s)
     if (before == 0)
         return OSC_OK;
     pass->first += before;
-    pass->tokens = 1;
+    osc_pass_take(pass, 1, 1);
     return s->backend->copy(s->device, pass->resid, last, width);
 }
 

@@ -187,6 +187,11 @@ unsigned osc_hooks_at(const osc_hooks *hooks, osc_point point, int layer)
     return hooks == NULL ? 0 : hooks->kinds[cell(hooks, point, layer)];
 }
 
+bool osc_hooks_any(const osc_hooks *hooks)
+{
+    return hooks != NULL && hooks->count > 0;
+}
+
 osc_status osc_hooks_fire(const osc_hooks *hooks, const osc_event *event)
 {
     size_t c = cell(hooks, event->point, event->layer);

@@ -82,6 +82,8 @@ osc_status osc_hooks_observe(osc_hooks *hooks, osc_observer *observer);
 
 /* Which kinds of hook are bound at (point, layer): OSC_READ | OSC_WRITE bits. */
 unsigned osc_hooks_at(const osc_hooks *hooks, osc_point point, int layer);
+/* Whether any is bound. */
+bool osc_hooks_any(const osc_hooks *hooks);
 /* Calls the tensor hooks bound at event's point and layer. */
 osc_status osc_hooks_fire(const osc_hooks *hooks, const osc_event *event);
 /* The observer, or NULL. */

@@ -1,5 +1,5 @@
-/* The state of a forward pass while one sequence is in one block: what the steps
- * work on.  Letters as in hook.h. */
+/* The state of a forward pass while a sequence, or some of one length, is in one block: what
+ * the steps work on.  Letters as in hook.h. */
 #ifndef OSC_ENGINE_PASS_H
 #define OSC_ENGINE_PASS_H
 
@@ -24,12 +24,14 @@ typedef struct {
     osc_session       *session;      /* whose pass this is */
     const osc_hooks   *hooks;        /* may be NULL */
 
-    /* the sequence */
-    const int32_t *ids;              /* [tokens] */
+    /* the sequences, one behind the other */
+    const int32_t *ids;              /* [rows] */
     const int32_t *ids_there;        /* these in the backend's memory, NULL if not brought */
-    size_t         tokens;           /* T */
-    size_t         first;            /* position of row 0: rows of earlier passes */
-    size_t         sequence;         /* index in the corpus */
+    size_t         sequences;        /* at least 1 */
+    size_t         tokens;           /* of each */
+    size_t         rows;             /* T, of all */
+    size_t         first;            /* position of their first rows: rows of earlier passes */
+    size_t         sequence;         /* index in the corpus, of the first */
     int            layer;            /* -1 outside the blocks */
 
     /* weights of the current block, and those used once, in the backend's dtype;
@@ -45,7 +47,7 @@ typedef struct {
     osc_residual_stats *residual;                /* [layers + 1] */
     double *top1, *top1_without;                 /* [layers, A]; [sets, layers, A] */
 
-    /* activations of this sequence */
+    /* activations; of several sequences the rows of the first come first */
     void *resid;                     /* [T, H] residual stream */
     void *x;                         /* [T, H] input of a linear layer */
     void *q, *k, *v;                 /* [T, A*D], [T, KV*D] */
@@ -59,5 +61,12 @@ typedef struct {
     void *head_in;                   /* [T, P] what multiplies the head; resid where P = H */
     float *scores;                   /* [A, T, first + T], only with hooks at scores or pattern */
 } osc_pass;
+
+static inline void osc_pass_take(osc_pass *pass, size_t sequences, size_t tokens)
+{
+    pass->sequences = sequences;
+    pass->tokens = tokens;
+    pass->rows = sequences * tokens;
+}
 
 #endif

@@ -35,15 +35,22 @@ static osc_status own_for_hooks(osc_session *s, const osc_hooks *hooks)
     return OSC_OK;
 }
 
-/* Points the pass at sequence first + i of the chunk that starts at `first`. */
-static void select_sequence(osc_session *s, const osc_corpus *corpus, size_t first, size_t i)
+static size_t length_of(const osc_corpus *corpus, size_t i)
+{
+    return corpus->offset[i + 1] - corpus->offset[i];
+}
+
+/* Points the pass at sequences first + i .. first + i + count-1, all as long as the first of
+ * them, of the chunk that starts at `first`. */
+static void select_sequences(osc_session *s, const osc_corpus *corpus, size_t first, size_t i,
+                             size_t count)
 {
     osc_pass *pass = &s->pass;
     size_t row = corpus->offset[first + i] - corpus->offset[first];
+    osc_pass_take(pass, count, length_of(corpus, first + i));
     pass->sequence = first + i;
     pass->ids = corpus->ids + corpus->offset[first + i];
     pass->ids_there = s->whole.making ? s->whole.ids + row : NULL;
-    pass->tokens = corpus->offset[first + i + 1] - corpus->offset[first + i];
     pass->resid = row_of(s, s->resid, row, s->config->hidden);
     pass->head_in = row_of(s, s->head_in, row, s->config->embed_width);
 }
@@ -67,14 +74,25 @@ typedef struct {
     size_t from, to;
 } wave;
 
+/* How many sequences from i on share a pass: as many of one length as its buffers hold. */
+static size_t joined(const osc_session *s, const wave *w, size_t i)
+{
+    size_t count = 1, length = length_of(w->corpus, w->first + i);
+    while (s->joins && i + count < w->to && (count + 1) * length <= s->pass_rows
+           && length_of(w->corpus, w->first + i + count) == length)
+        count++;
+    return count;
+}
+
 static osc_status run_part(osc_session *s, const wave *w, int layer, part run)
 {
     s->pass.layer = layer;
-    for (size_t i = w->from; i < w->to; i++) {
-        select_sequence(s, w->corpus, w->first, i);
+    for (size_t count, i = w->from; i < w->to; i += count) {
+        count = joined(s, w, i);
+        select_sequences(s, w->corpus, w->first, i, count);
         OSC_TRY(run(&s->pass));
         if (layer >= 0 && s->before == NULL && !s->whole.making)
-            osc_session_tell(s, w->corpus, w->first, w->count, ++s->done);
+            osc_session_tell(s, w->corpus, w->first, w->count, s->done += count);
     }
     return OSC_OK;
 }
@@ -112,7 +130,7 @@ osc_status osc_session_run_part(osc_session *s, const osc_corpus *corpus, size_t
     if (s->before == NULL)
         OSC_TRY(run_embed(s, &w));
     for (size_t layer = s->begin; layer < s->end; layer++) {
-        OSC_TRY(osc_session_enter_block(s, layer, s->longest));
+        OSC_TRY(osc_session_enter_block(s, layer, s->pass_rows));
         OSC_TRY(run_part(s, &w, (int)layer, arch->block_pass));
         OSC_TRY(osc_session_leave_block(s, layer));
     }
@@ -175,7 +193,7 @@ static osc_status run_heads(osc_session *s, const osc_corpus *corpus, size_t fir
         return osc_session_run_head(s, 0, rows, NULL);
     s->pass.layer = -1;
     for (size_t i = 0; i < count; i++) {
-        select_sequence(s, corpus, first, i);
+        select_sequences(s, corpus, first, i, 1);
         size_t row = corpus->offset[first + i] - corpus->offset[first];
         OSC_TRY(osc_session_run_head(s, row, s->pass.tokens, s->logits));
         OSC_TRY(osc_step_deliver(&s->pass, OSC_AT_LOGITS, s->logits, s->pass.tokens,
@@ -222,6 +240,8 @@ osc_status osc_session_bring_hooks(osc_session *s, const osc_hooks *hooks)
         OSC_TRY(osc_session_select(s));
         s->pass.hooks = hooks;
         s->pass.first = 0;
+        s->joins = s->backend->together != NULL && !osc_hooks_any(hooks)
+                && osc_hooks_observer(hooks) == NULL && osc_scheme_by_row(&s->choice);
         s->pass.keys = s->pass.k = s->k;
         s->pass.values = s->pass.v = s->v;
         s->done = 0;

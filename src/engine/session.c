@@ -150,7 +150,7 @@ static osc_status own_rows(osc_session *s)
 static osc_status own_activations(osc_session *s)
 {
     const osc_config *c = s->config;
-    size_t t = s->longest, wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
+    size_t t = s->pass_rows, wide = c->heads * c->head_size, narrow = c->kv_heads * c->head_size;
     const struct { void **data; size_t count; } table[] = {
         { &s->resid, osc_session_rows(s) * c->hidden },
         { &s->head_in, c->embed_width == c->hidden ? 0
@@ -180,8 +180,9 @@ static osc_status plan(osc_session *s)
     size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden;
     if (c->heads * c->head_size > widest)
         widest = c->heads * c->head_size;
-    osc_limits limits = { .tokens = s->longest, .heads = c->heads, .head_size = c->head_size,
-                          .widest = widest, .codes = s->choice.coding.w != OSC_SHARE_NONE,
+    osc_limits limits = { .tokens = s->longest, .rows = s->pass_rows, .heads = c->heads,
+                          .head_size = c->head_size, .widest = widest,
+                          .codes = s->choice.coding.w != OSC_SHARE_NONE,
                           .vocabulary = c->vocabulary, .embed_width = c->embed_width };
     OSC_TRY(s->backend->plan(s->device, &limits));
     s->buffer_bytes += s->backend->scratch_bytes(s->device);
@@ -196,6 +197,18 @@ static size_t usual_chunk(const osc_session *s)
     if (most / bytes < fit)
         fit = most / bytes;
     return fit > 0 ? fit : 1;
+}
+
+/* Sequences that a pass takes at once. */
+static size_t usual_rows(const osc_session *s)
+{
+    size_t values = s->backend->together != NULL ? s->backend->together(s->device) : 0;
+    size_t fit = values / s->config->hidden / s->longest;
+    if (s->cached || !osc_scheme_by_row(&s->choice))
+        fit = 1;
+    if (fit > s->chunk)
+        fit = s->chunk;
+    return (fit > 0 ? fit : 1) * s->longest;
 }
 
 static osc_status choose(osc_session *s, const osc_session_options *options)
@@ -222,6 +235,7 @@ static osc_status set_up(osc_session *s, const osc_session_options *options, siz
     s->longest = options->longest;
     s->cached = options->cached;
     s->chunk = options->chunk > 0 ? options->chunk : s->cached ? 1 : usual_chunk(s);
+    s->pass_rows = usual_rows(s);
     s->allow_nonfinite = options->allow_nonfinite;
     s->progress = options->progress;
     s->label = options->label != NULL ? options->label : "forward pass";

@@ -69,6 +69,8 @@ struct osc_session {
     const char        *label;
     size_t             longest;     /* tokens of a sequence */
     size_t             chunk;       /* sequences of a chunk */
+    size_t             pass_rows;   /* of the pass's buffers: of one sequence at least */
+    bool               joins;       /* sequences of one length share passes, in this run */
 
     size_t       begin, end;        /* the blocks of this session's device: all, or if there are
                                        several devices a part */
@@ -76,9 +78,9 @@ struct osc_session {
     osc_session *before;            /* whose next this is, or NULL */
     size_t       done;              /* of the chunk: blocks times sequences */
 
-    osc_pass     pass;              /* buffers of one sequence, weights of one block */
+    osc_pass     pass;              /* buffers of some sequences, weights of one block */
     void        *resid;             /* [rows, H], rows as osc_session_rows says */
-    void        *k, *v;             /* [longest, KV*D] of a sequence that runs without a cache */
+    void        *k, *v;             /* [pass_rows, KV*D] where there is no cache */
     void        *head_in;           /* [rows, P]; resid itself where P = H */
     void        *head_tile;         /* [OSC_HEAD_TILE, P], for tables in host memory */
     float       *logits;            /* [longest, V], only with a hook at the logits */

@@ -116,14 +116,24 @@ osc_status osc_step_embed(const osc_pass *pass, void *y)
 {
     const osc_tensor *table = &pass->table[OSC_W_EMBED];
     if (pass->ids_there != NULL)
-        return pass->backend->embed_there(pass->device, y, table, pass->ids_there, pass->tokens);
-    return pass->backend->embed(pass->device, y, table, pass->ids, pass->tokens);
+        return pass->backend->embed_there(pass->device, y, table, pass->ids_there, pass->rows);
+    return pass->backend->embed(pass->device, y, table, pass->ids, pass->rows);
+}
+
+/* Row `row` of a [rows, width] activation. */
+static void *at_row(const osc_pass *pass, void *values, size_t row, size_t width)
+{
+    return (char *)values + row * width * osc_dtype_size(pass->backend->dtype);
 }
 
 osc_status osc_step_add_positions(const osc_pass *pass)
 {
-    return pass->backend->add_rows(pass->device, pass->resid, &pass->table[OSC_W_POSITION],
-                                   pass->config->position_row + pass->first, pass->tokens);
+    size_t first = pass->config->position_row + pass->first;
+    for (size_t row = 0; row < pass->rows; row += pass->tokens)
+        OSC_TRY(pass->backend->add_rows(pass->device, at_row(pass, pass->resid, row,
+                                                             pass->config->hidden),
+                                        &pass->table[OSC_W_POSITION], first, pass->tokens));
+    return OSC_OK;
 }
 
 static osc_status norm(const osc_pass *pass, void *y, const void *x, const void *weight,
@@ -131,10 +141,10 @@ static osc_status norm(const osc_pass *pass, void *y, const void *x, const void 
 {
     const osc_config *config = pass->config;
     if (config->rms_norm)
-        return pass->backend->rmsnorm(pass->device, y, x, weight, config->norm_eps, pass->tokens,
+        return pass->backend->rmsnorm(pass->device, y, x, weight, config->norm_eps, pass->rows,
                                       config->hidden);
     return pass->backend->layernorm(pass->device, y, x, weight, bias, config->norm_eps,
-                                    pass->tokens, config->hidden);
+                                    pass->rows, config->hidden);
 }
 
 osc_status osc_step_norm(const osc_pass *pass, void *y, const void *x,
@@ -153,7 +163,7 @@ osc_status osc_step_linear(const osc_pass *pass, void *y, const void *x, osc_blo
 {
     const osc_linear *linear = &pass->linear[slot - OSC_W_Q];
     return linear->choice->scheme->apply(linear, pass->backend, pass->device, y, x, act,
-                                         pass->tokens);
+                                         pass->rows);
 }
 
 static osc_output output_of(const osc_pass *pass, void *y, osc_block_slot slot)
@@ -165,7 +175,7 @@ static osc_status apply(const osc_pass *pass, const osc_output *outputs, size_t 
                         const void *x)
 {
     return outputs->linear->choice->scheme->apply_several(outputs, count, pass->backend,
-                                                          pass->device, x, pass->tokens);
+                                                          pass->device, x, pass->rows);
 }
 
 osc_status osc_step_qkv(const osc_pass *pass, const void *x)
@@ -192,7 +202,7 @@ osc_status osc_step_branch(const osc_pass *pass, const void *x, osc_block_slot s
         return apply(pass, &out, 1, x);
     }
     OSC_TRY(osc_step_linear(pass, pass->branch, x, slot, OSC_ACT_NONE));
-    OSC_TRY(osc_step_deliver(pass, point, pass->branch, pass->tokens, pass->config->hidden));
+    OSC_TRY(osc_step_deliver(pass, point, pass->branch, pass->rows, pass->config->hidden));
     return osc_step_add(pass);
 }
 
@@ -200,7 +210,7 @@ static osc_attention attention_of(const osc_pass *pass, float scale, double *top
 {
     const osc_config *config = pass->config;
     return (osc_attention){
-        .tokens = pass->tokens, .past = pass->first,
+        .sequences = pass->sequences, .tokens = pass->tokens, .past = pass->first,
         .heads = config->heads, .head_size = config->head_size,
         .kv_heads = config->kv_heads, .alibi = config->alibi, .scale = scale,
         .top1 = top1 == NULL ? NULL : top1 + (size_t)pass->layer * config->heads,
@@ -212,28 +222,29 @@ static osc_status rotate(const osc_pass *pass)
 {
     const osc_config *c = pass->config;
     osc_rotary rotary = { .dim = c->rotary, .neighbours = c->rotary_neighbours,
-                          .base = c->rotary_base, .first = pass->first };
+                          .base = c->rotary_base, .first = pass->first,
+                          .tokens = pass->tokens };
     if (c->rotary == 0)
         return OSC_OK;
-    OSC_TRY(pass->backend->rotate(pass->device, pass->q, &rotary, pass->tokens, c->heads,
+    OSC_TRY(pass->backend->rotate(pass->device, pass->q, &rotary, pass->rows, c->heads,
                                   c->head_size));
-    return pass->backend->rotate(pass->device, pass->k, &rotary, pass->tokens, c->kv_heads,
+    return pass->backend->rotate(pass->device, pass->k, &rotary, pass->rows, c->kv_heads,
                                  c->head_size);
 }
 
 /* branch = x without the features of `set`. */
 static osc_status leave_out(const osc_pass *pass, const osc_left_out *set)
 {
-    size_t width = pass->config->hidden, count = pass->tokens * width;
+    size_t width = pass->config->hidden, count = pass->rows * width;
     float *view;
     OSC_TRY(pass->backend->copy(pass->device, pass->branch, pass->x, count));
     if (set->value == NULL)
-        return pass->backend->clear(pass->device, pass->branch, pass->tokens, width,
+        return pass->backend->clear(pass->device, pass->branch, pass->rows, width,
                                     set->feature, set->count);
     const float *value = set->value + (size_t)pass->layer * set->count;
     osc_dtype dtype = pass->backend->dtype;
     OSC_TRY(pass->backend->host_view(pass->device, &view, pass->branch, dtype, count));
-    for (size_t t = 0; t < pass->tokens; t++)
+    for (size_t t = 0; t < pass->rows; t++)
         for (size_t i = 0; i < set->count; i++)
             view[t * width + set->feature[i]] = value[i];
     return pass->backend->host_put(pass->device, pass->branch, dtype, view, count);
@@ -282,9 +293,9 @@ osc_status osc_step_attention(const osc_pass *pass, float scale)
     osc_observer *observer = osc_hooks_observer(pass->hooks);
     osc_top1_stats *top1 = observer == NULL ? NULL : osc_observer_top1(observer);
     osc_attention args = attention_of(pass, scale, pass->top1);
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_Q, pass->q, pass->tokens, wide));
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_K, pass->k, pass->tokens, narrow));
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_V, pass->v, pass->tokens, narrow));
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_Q, pass->q, pass->rows, wide));
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_K, pass->k, pass->rows, narrow));
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_V, pass->v, pass->rows, narrow));
     OSC_TRY(rotate(pass));
     if (osc_hooks_at(pass->hooks, OSC_AT_SCORES, pass->layer) != 0
         || osc_hooks_at(pass->hooks, OSC_AT_PATTERN, pass->layer) != 0)
@@ -293,10 +304,10 @@ osc_status osc_step_attention(const osc_pass *pass, float scale)
         OSC_TRY(pass->backend->attention(pass->device, pass->mix, pass->q, pass->keys,
                                          pass->values, &args));
     if (top1 != NULL && pass->layer == 0) {   /* every block sees the same queries */
-        top1->queries += pass->tokens;
-        top1->first++;
+        top1->queries += pass->rows;
+        top1->first += pass->sequences;
     }
-    return osc_step_deliver(pass, OSC_AT_OUT_IN, pass->mix, pass->tokens, wide);
+    return osc_step_deliver(pass, OSC_AT_OUT_IN, pass->mix, pass->rows, wide);
 }
 
 static osc_act act_of(osc_activation activation)
@@ -324,8 +335,8 @@ static osc_status activated(const osc_pass *pass, void *y, const void *x, osc_bl
     OSC_TRY(osc_step_linear(pass, y, x, slot, apart ? OSC_ACT_NONE : act));
     if (!apart)
         return OSC_OK;
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_FC1_OUT, y, pass->tokens, width));
-    return pass->backend->activate(pass->device, y, act, pass->tokens * width);
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_FC1_OUT, y, pass->rows, width));
+    return pass->backend->activate(pass->device, y, act, pass->rows * width);
 }
 
 /* ffn = act(x wg^T + bg) * (x w1^T + b1). */
@@ -341,20 +352,20 @@ static osc_status expand_gated(const osc_pass *pass, const void *x)
         OSC_TRY(apply(pass, outputs, 2, x));
     }
     return pass->backend->multiply(pass->device, pass->ffn, pass->gate,
-                                   pass->tokens * pass->config->ffn);
+                                   pass->rows * pass->config->ffn);
 }
 
 osc_status osc_step_expand(const osc_pass *pass, const void *x)
 {
     OSC_TRY(pass->config->gated ? expand_gated(pass, x)
                                 : activated(pass, pass->ffn, x, OSC_W_FC1));
-    return osc_step_deliver(pass, OSC_AT_FC2_IN, pass->ffn, pass->tokens, pass->config->ffn);
+    return osc_step_deliver(pass, OSC_AT_FC2_IN, pass->ffn, pass->rows, pass->config->ffn);
 }
 
 osc_status osc_step_add(const osc_pass *pass)
 {
     return pass->backend->add(pass->device, pass->resid, pass->branch,
-                              pass->tokens * pass->config->hidden);
+                              pass->rows * pass->config->hidden);
 }
 
 /* One pass over the stream where the backend has it; observers may read resid after it. */
@@ -371,9 +382,9 @@ static osc_status add_norm(const osc_pass *pass, const void *weight, const void 
     const osc_config *config = pass->config;
     if (config->rms_norm)
         return pass->backend->add_rmsnorm(pass->device, pass->x, pass->resid, pass->branch, weight,
-                                          config->norm_eps, pass->tokens, config->hidden);
+                                          config->norm_eps, pass->rows, config->hidden);
     return pass->backend->add_layernorm(pass->device, pass->x, pass->resid, pass->branch, weight,
-                                        bias, config->norm_eps, pass->tokens, config->hidden);
+                                        bias, config->norm_eps, pass->rows, config->hidden);
 }
 
 osc_status osc_step_add_norm(const osc_pass *pass, osc_block_slot weight, osc_block_slot bias)
@@ -384,6 +395,6 @@ osc_status osc_step_add_norm(const osc_pass *pass, osc_block_slot weight, osc_bl
         OSC_TRY(add_norm(pass, pass->vector[weight], pass->vector[bias]));
     else
         OSC_TRY(osc_step_add(pass));
-    OSC_TRY(osc_step_deliver(pass, OSC_AT_RESID_MID, pass->resid, pass->tokens, width));
+    OSC_TRY(osc_step_deliver(pass, OSC_AT_RESID_MID, pass->resid, pass->rows, width));
     return together ? OSC_OK : osc_step_norm(pass, pass->x, pass->resid, weight, bias);
 }
