@@ -4,56 +4,101 @@
 #include "cuda/backend.h"
 #include "cuda/element.cuh"
 
-enum { WARP = 32, THREADS = 256, WARPS = THREADS / WARP };
+enum { WARP = 32, THREADS = 256, WARPS = THREADS / WARP, AT_ONCE = 16 };
 
-template <typename F>
-static __device__ float reduce(float value, F f, float *parts)
+/* Sum of exp(logit - largest) over what a lane, then a warp, has seen; a logit that is NaN
+ * makes it NaN. */
+struct part {
+    float largest, sum;
+};
+
+/* A part that has seen nothing but -inf has the sum 0 at any maximum. */
+static __device__ __forceinline__ float shrink(float from, float to)
 {
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value = f(value, __shfl_xor_sync(~0u, value, offset));
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
-    __syncthreads();
-    for (int w = 0; w < WARPS; w++)
-        value = w == 0 ? parts[0] : f(value, parts[w]);
-    return value;
+    return from == -INFINITY ? 1.0f : expf(from - to);
 }
 
-/* One row a block: the streaming form, rescaled when a larger maximum turns up.  A
- * logit that is NaN makes the sum NaN. */
-template <typename T>
-static __global__ void update(osc_row_lse *lse, float *tile, const T *bias,
-                              const int32_t *targets, size_t n, size_t first, float *logits,
-                              size_t stride)
+static __device__ __forceinline__ void take(part *p, const float (&v)[AT_ONCE])
 {
-    __shared__ float parts[WARPS];
-    float *row = tile + blockIdx.x * n;
-    float largest = -INFINITY, sum = 0.0f;
-    for (size_t i = threadIdx.x; i < n; i += THREADS) {
-        float v = row[i];
-        if (bias != NULL)
-            row[i] = v += to_float(bias[i]);
-        largest = v > largest ? v : largest;
-        if (logits != NULL)
-            logits[blockIdx.x * stride + first + i] = v;
+    float largest = p->largest;
+#pragma unroll
+    for (int j = 0; j < AT_ONCE; j++)
+        largest = v[j] > largest ? v[j] : largest;
+    float from = largest == -INFINITY ? 0.0f : largest;
+    p->sum *= shrink(p->largest, largest);
+    p->largest = largest;
+#pragma unroll
+    for (int j = 0; j < AT_ONCE; j++)
+        p->sum += expf(v[j] - from);
+}
+
+static __device__ __forceinline__ part join(part p)
+{
+    for (int offset = WARP / 2; offset > 0; offset /= 2) {
+        part other = { __shfl_xor_sync(~0u, p.largest, offset),
+                       __shfl_xor_sync(~0u, p.sum, offset) };
+        float largest = other.largest > p.largest ? other.largest : p.largest;
+        p.sum = p.sum * shrink(p.largest, largest) + other.sum * shrink(other.largest, largest);
+        p.largest = largest;
     }
-    osc_row_lse old = lse[blockIdx.x];
-    largest = reduce(largest, [](float a, float b) { return a > b ? a : b; }, parts);
-    largest = largest > old.max ? largest : old.max;
-    for (size_t i = threadIdx.x; i < n; i += THREADS)
-        sum += expf(row[i] - largest);
-    sum = reduce(sum, [](float a, float b) { return a + b; }, parts);
-    if (threadIdx.x != 0)
+    return p;
+}
+
+/* The i-th to i+3rd logit of a row, -inf beyond its end. */
+template <bool VECTORS>
+static __device__ __forceinline__ void load4(float *v, const float *row, size_t i, size_t n)
+{
+    if (VECTORS && i < n) {
+        float4 four = *(const float4 *)(row + i);
+        v[0] = four.x, v[1] = four.y, v[2] = four.z, v[3] = four.w;
         return;
-    int32_t target = targets[blockIdx.x];
-    if (largest > old.max)
-        old.sum *= exp((double)old.max - (double)largest);
-    old.max = largest;
-    old.sum += (double)sum;
-    if (target >= 0 && (size_t)target >= first && (size_t)target < first + n)
-        old.target = row[(size_t)target - first];
-    lse[blockIdx.x] = old;
+    }
+#pragma unroll
+    for (int j = 0; j < 4; j++)
+        v[j] = i + j < n ? row[i + j] : -INFINITY;
+}
+
+/* One row a warp. */
+template <typename T, bool VECTORS>
+static __global__ void update(osc_row_lse *lse, const float *tile, const T *bias,
+                              const int32_t *targets, size_t rows, size_t n, size_t first,
+                              float *logits, size_t stride)
+{
+    size_t r = blockIdx.x * (size_t)WARPS + threadIdx.x / WARP;
+    unsigned lane = threadIdx.x % WARP;
+    if (r >= rows)
+        return;
+    const float *row = tile + r * n;
+    part p = { -INFINITY, 0.0f };
+    for (size_t i = lane * 4; i < n; i += WARP * AT_ONCE) {
+        float v[AT_ONCE];
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j += 4)
+            load4<VECTORS>(v + j, row, i + j * WARP, n);
+#pragma unroll
+        for (int j = 0; j < AT_ONCE; j++) {
+            size_t at = i + j / 4 * (4 * WARP) + j % 4;
+            if (bias != NULL && at < n)
+                v[j] += to_float(bias[at]);
+            if (logits != NULL && at < n)
+                logits[r * stride + first + at] = v[j];
+        }
+        take(&p, v);
+    }
+    p = join(p);
+    if (lane != 0)
+        return;
+    osc_row_lse old = lse[r];
+    int32_t target = targets[r];
+    double largest = p.largest > old.max ? p.largest : old.max;
+    old.sum = old.sum * exp((double)old.max - largest)
+            + (double)p.sum * exp((double)p.largest - largest);
+    old.max = (float)largest;
+    if (target >= 0 && (size_t)target >= first && (size_t)target < first + n) {
+        size_t at = (size_t)target - first;
+        old.target = row[at] + (bias != NULL ? to_float(bias[at]) : 0.0f);
+    }
+    lse[r] = old;
 }
 
 template <typename T>
@@ -61,8 +106,9 @@ static osc_status launch_update(osc_device *device, osc_row_lse *lse, const void
                                 const int32_t *targets, size_t rows, size_t first, size_t n,
                                 float *logits, size_t stride)
 {
-    update<<<(unsigned)rows, THREADS, 0, device->stream>>>(lse, device->piece, (const T *)bias,
-                                                           targets, n, first, logits, stride);
+    auto kernel = n % 4 == 0 ? update<T, true> : update<T, false>;
+    kernel<<<(unsigned)((rows + WARPS - 1) / WARPS), THREADS, 0, device->stream>>>(
+        lse, device->piece, (const T *)bias, targets, rows, n, first, logits, stride);
     return osc_cuda_launched("log-sum-exp");
 }
 
