@@ -4,7 +4,6 @@
 #include "cuda/codes.h"
 
 #include <assert.h>
-#include <limits.h>
 #include <string.h>
 
 #include "base/alloc.h"
@@ -251,12 +250,10 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
     static const int32_t empty[2] = { INT32_MAX, INT32_MIN };
     const osc_tensor *t = source->tensor;
     loading l = { .coding = coding, .tensor = t, .blocks = dst };
-    unsigned long long first_bad = ULLONG_MAX;
     if (t->ndim < 2 || !is_float(t->dtype))
         return osc_fail(OSC_EUNSUP, "weights of type %s cannot be coded",
                         osc_dtype_name(t->dtype));
-    OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof first_bad, device->loads),
-                 "checking weights");
+    OSC_TRY(osc_cuda_check_begin(device));
     if (coding->w == OSC_SHARE_BLOCK) {
         OSC_TRY(for_pieces(device, t, take_blocks, &l));
     } else {
@@ -271,11 +268,7 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
             OSC_TRY(for_pieces(device, t, take_range, &l));
         OSC_TRY(for_pieces(device, t, take_codes, &l));
     }
-    OSC_CUDA_TRY(cudaMemcpyAsync(&first_bad, device->bad, sizeof first_bad,
-                                 cudaMemcpyDeviceToHost, device->loads), "checking weights");
-    OSC_CUDA_TRY(cudaStreamSynchronize(device->loads), "coding weights");
-    *bad = first_bad == ULLONG_MAX ? SIZE_MAX : (size_t)first_bad;
-    return OSC_OK;
+    return osc_cuda_check_end(device, bad);
 }
 
 /* --- products ------------------------------------------------------------------------- */

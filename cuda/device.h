@@ -123,6 +123,10 @@ osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes);
  * the host has read them. */
 osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src, size_t first,
                            size_t n);
+/* Around the kernels on device->loads that note in *device->bad the smallest index of an
+ * element that is not finite: waits for them; *bad as in load(). */
+osc_status osc_cuda_check_begin(osc_device *device);
+osc_status osc_cuda_check_end(osc_device *device, size_t *bad);
 
 /* --- products of codes: codes.c and its kernels ------------------------------------------- */
 
