@@ -4,7 +4,6 @@
 #include "cuda/codes.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "cuda/codes_choice.h"
@@ -304,32 +303,18 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
     return kernel->multiply(device, &p);
 }
 
-static osc_status one_by_one(osc_device *device, const osc_product *products, size_t count,
-                             const void *x, const osc_coding *coding, size_t rows, size_t k)
-{
-    for (size_t i = 0; i < count; i++) {
-        const osc_product *p = &products[i];
-        OSC_TRY(osc_cuda_codes_matmul(device, p->y, x, p->w, coding, p->bias, p->act, rows, p->n,
-                                      k));
-        if (p->plus != NULL)
-            OSC_TRY(osc_cuda_add(device, p->plus, p->y, rows * p->n));
-    }
-    return OSC_OK;
-}
-
-osc_status osc_cuda_codes_matmul_several(osc_device *device, const osc_product *products,
-                                         size_t count, const void *x, const osc_coding *coding,
-                                         size_t rows, size_t k)
+osc_status osc_cuda_codes_matmul_several(osc_device *device, bool *done,
+                                         const osc_product *products, size_t count, const void *x,
+                                         const osc_coding *coding, size_t rows, size_t k)
 {
     osc_cuda_layer layers[OSC_PRODUCTS];
-    bool together = coding->w != OSC_SHARE_BLOCK;
-    for (size_t i = 0; together && i < count; i++) {
+    *done = coding->w != OSC_SHARE_BLOCK;
+    for (size_t i = 0; *done && i < count; i++) {
         const osc_product *p = &products[i];
         layers[i] = (osc_cuda_layer){ .y = p->y, .plus = p->plus, .x = x, .bias = p->bias,
                                       .coding = *coding, .act = p->act, .rows = rows, .n = p->n,
                                       .k = k, .w = osc_cuda_code_weight(p->w, coding, p->n, k) };
-        together = osc_cuda_kernel_for(device, &layers[i]) == &pair;
+        *done = osc_cuda_kernel_for(device, &layers[i]) == &pair;
     }
-    return together ? osc_cuda_pair_multiply_several(device, layers, count)
-                    : one_by_one(device, products, count, x, coding, rows, k);
+    return *done ? osc_cuda_pair_multiply_several(device, layers, count) : OSC_OK;
 }
