@@ -159,20 +159,10 @@ static __device__ void finish(const call &a, const facts *f, unsigned output, un
         a.sum[(size_t)t * a.n + output] = sum;
         return;
     }
-    float value, inverse = a.w.inverse[output];
-    if (ZERO) {
-        double exact = (double)sum - f->zero[t] * (double)(a.w.total[output] - gone);
-        value = (float)(exact - (double)a.w.zero[output] * f->kept[t]);
-    } else {
-        value = (float)sum;
-    }
-    value *= f->inverse[t];
-    if (a.w.stored != NULL)
-        value = value * inverse + side;
-    else if (ZERO)
-        value = (value + (side - (float)a.w.zero[output] * f->outliers[t])) * inverse;
-    else
-        value = (value + side) * inverse;
+    output_scale w = { a.w.inverse[output], ZERO ? a.w.zero[output] : 0,
+                       ZERO ? a.w.total[output] - gone : 0, a.w.stored != NULL };
+    row_scale x = { f->inverse[t], f->outliers[t], f->zero[t], f->kept[t] };
+    float value = scaled<ZERO>(sum, side, x, w);
     if (a.bias != NULL)
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
     T y = from_float<T>(activated(value, a.act));

@@ -372,18 +372,11 @@ static __device__ void finish(const call &a, const facts *f, const uint32_t *bit
 {
     int gone = 0;
     const part &p = a.parts[o.number];
-    float side = removed_part<T, ZERO>(a, f, bits, e, o, &gone), value = (float)sum;
-    if (ZERO) {
-        double exact = (double)sum - f->zero[o.t] * (double)(p.w.total[o.n] - gone);
-        value = (float)(exact - (double)p.w.zero[o.n] * f->kept[o.t]);
-    }
-    value *= f->inverse[o.t];
-    if (p.w.stored != NULL)
-        value = value * e.inverse + side;
-    else if (ZERO)
-        value = (value + (side - (float)p.w.zero[o.n] * f->outliers[o.t])) * e.inverse;
-    else
-        value = (value + side) * e.inverse;
+    float side = removed_part<T, ZERO>(a, f, bits, e, o, &gone);
+    row_scale x = { f->inverse[o.t], f->outliers[o.t], f->zero[o.t], f->kept[o.t] };
+    output_scale w = { e.inverse, ZERO ? p.w.zero[o.n] : 0, ZERO ? p.w.total[o.n] - gone : 0,
+                       p.w.stored != NULL };
+    float value = scaled<ZERO>(sum, side, x, w);
     if (p.bias != NULL)
         value += bits16<T>::value(e.bias);
     T y = from_float<T>(activated(value, p.act));

@@ -59,20 +59,11 @@ static __device__ void add_rest(float (&out)[EACH], const call &a, unsigned t, u
 }
 
 template <typename T, bool ZERO>
-static __device__ T finish(const call &a, unsigned t, unsigned output, int sum, float side)
+static __device__ T finish(const call &a, const row_scale &x, unsigned output, int sum, float side)
 {
-    float value = (float)sum, inverse = a.w.inverse[output];
-    if (ZERO) {
-        double exact = (double)sum - (double)a.c.zero[t] * (double)a.c.kept_w[output];
-        value = (float)(exact - (double)a.w.zero[output] * a.c.kept[t]);
-    }
-    value *= a.c.inverse[t];
-    if (a.w.stored != NULL)
-        value = value * inverse + side;
-    else if (ZERO)
-        value = (value + (side - (float)a.w.zero[output] * a.c.outliers[t])) * inverse;
-    else
-        value = (value + side) * inverse;
+    output_scale w = { a.w.inverse[output], ZERO ? a.w.zero[output] : 0,
+                       ZERO ? a.c.kept_w[output] : 0, a.w.stored != NULL };
+    float value = scaled<ZERO>(sum, side, x, w);
     if (a.bias != NULL)
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
     return from_float<T>(activated(value, a.act));
@@ -95,6 +86,7 @@ static __global__ void __launch_bounds__(THREADS) scale_kernel(const __grid_cons
     if (panel >= a.count)
         return;
     const int32_t *from = a.sum + (size_t)t * a.count + panel;
+    row_scale x = { a.c.inverse[t], a.c.outliers[t], (double)a.c.zero[t], a.c.kept[t] };
     int sum[EACH];
     float side[EACH] = { 0.0f };
 #pragma unroll
@@ -109,7 +101,7 @@ static __global__ void __launch_bounds__(THREADS) scale_kernel(const __grid_cons
         if (a.raw != NULL)
             a.raw[at] = sum[j];
         else
-            store<T>(a, at, output + j, finish<T, ZERO>(a, t, output + j, sum[j], side[j]));
+            store<T>(a, at, output + j, finish<T, ZERO>(a, x, output + j, sum[j], side[j]));
     }
 }
 

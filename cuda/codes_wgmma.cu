@@ -283,16 +283,11 @@ static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const output
     release<CLUSTER>(&empty[last]);
 }
 
-/* What a thread knows of one of its two rows. */
-struct row_facts {
-    float inverse, outliers;
-    double zero, kept;
-};
-
+/* Of one of a thread's two rows. */
 template <bool ZERO>
-static __device__ __forceinline__ row_facts facts_of(const call &a, unsigned row)
+static __device__ __forceinline__ row_scale scale_of_row(const call &a, unsigned row)
 {
-    row_facts f = { 0.0f, 0.0f, 0.0, 0.0 };
+    row_scale f = { 0.0f, 0.0f, 0.0, 0.0 };
     if (row >= a.rows)
         return f;
     f.inverse = a.inverse_x[row];
@@ -399,7 +394,7 @@ static __device__ __forceinline__ unsigned pack2(float low, float high, unsigned
 
 /* What a tile's sums become outputs with. */
 struct tile_facts {
-    row_facts row[2];
+    row_scale row[2];
     unsigned  at_row, output, removed, chunks;
 };
 
@@ -433,16 +428,11 @@ static __device__ __forceinline__ void add_side(float (&d)[4][4], const call &a,
 /* One output from its sum.  `side` is the removed columns' part; where these are as
  * stored (SCALED) it has the bias in it. */
 template <int BN, bool ZERO, bool SCALED>
-static __device__ __forceinline__ float output_of(int sum, float side, const row_facts &f,
+static __device__ __forceinline__ float output_of(int sum, float side, const row_scale &f,
                                                   const columns<BN> &c, unsigned at, float w,
                                                   float bias)
 {
-    float value = (float)sum;
-    if (ZERO) {
-        double exact = (double)sum - f.zero * (double)c.kept[at];
-        value = (float)(exact - (double)c.zero[at] * f.kept);
-    }
-    value *= f.inverse;
+    float value = half_scaled<ZERO>(sum, f, ZERO ? c.zero[at] : 0, ZERO ? c.kept[at] : 0);
     if (SCALED)
         return fmaf(value, w, side);
     if (ZERO)
@@ -580,8 +570,8 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
         t.output = now.output;
         copy_columns<BN, ZERO>(c, a, row, t.output, t.chunks > 0);
         load_bias<BN, BRAIN>(bias, a, t.output);
-        t.row[0] = facts_of<ZERO>(a, t.at_row);
-        t.row[1] = facts_of<ZERO>(a, t.at_row + 8);
+        t.row[0] = scale_of_row<ZERO>(a, t.at_row);
+        t.row[1] = scale_of_row<ZERO>(a, t.at_row + 8);
         multiply<BN, CLUSTER>(sum, y, a, stages, full, empty, &at, group);
         put_bias<BN>(c, bias);
         copies_arrived();
