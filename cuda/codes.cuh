@@ -134,13 +134,14 @@ template <bool ZERO> static __device__ __forceinline__ int code_of(float x, code
 
 /* --- outputs ----------------------------------------------------------------------------- */
 
-/* Of a row of x, as in osc_cuda_codes; with zero points alone all but `inverse`. */
+/* Of a row of x, as in osc_cuda_codes; without zero points only `inverse` counts. */
 struct row_scale {
     float  inverse, outliers;
     double zero, kept;
 };
 
-/* Of an output of w: `kept` is the sum of its codes over kept columns. */
+/* Of an output of w; without zero points `zero` and `kept`, the sum of its codes over kept
+ * columns, do not count. */
 struct output_scale {
     float   inverse;
     int32_t zero, kept;

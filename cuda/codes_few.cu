@@ -32,13 +32,7 @@ struct call {
     osc_cuda_flags flags;
 };
 
-/* What a CTA knows of x. */
-struct facts {
-    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
-    double   zero[FEW_ROWS], kept[FEW_ROWS];
-    uint32_t list[CODES_SIDE];
-    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
-    unsigned removed;
+struct facts : few_rows {
     int32_t  part[WARPS][OUTPUTS * FEW_ROWS];
 };
 
@@ -107,16 +101,6 @@ static __device__ void take_facts(const call &a, facts *f)
     __syncthreads();
 }
 
-template <typename T> static __device__ void take_side(const call &a, facts *f)
-{
-    unsigned count = min(f->removed, (unsigned)CODES_SIDE);
-    for (unsigned i = threadIdx.x; i < count * a.rows; i += THREADS)
-        f->side[i / count][i % count] =
-            to_float(reinterpret_cast<const T *>(a.x)[(size_t)(i / count) * a.k
-                                                      + f->list[i % count]]);
-    __syncthreads();
-}
-
 /* --- the outputs ---------------------------------------------------------------------- */
 
 template <typename T>
@@ -161,8 +145,7 @@ static __device__ void finish(const call &a, const facts *f, unsigned output, un
     }
     output_scale w = { a.w.inverse[output], ZERO ? a.w.zero[output] : 0,
                        ZERO ? a.w.total[output] - gone : 0, a.w.stored != NULL };
-    row_scale x = { f->inverse[t], f->outliers[t], f->zero[t], f->kept[t] };
-    float value = scaled<ZERO>(sum, side, x, w);
+    float value = scaled<ZERO>(sum, side, f->of_row(t), w);
     if (a.bias != NULL)
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
     T y = from_float<T>(activated(value, a.act));
@@ -213,8 +196,8 @@ few_kernel(const __grid_constant__ call a)
     let_next_kernel();
     clear_next(a.flags);
     take_facts(a, &f);
+    f.take_side(reinterpret_cast<const T *>(a.x), a.rows, a.k, THREADS);
     __syncthreads();
-    take_side<T>(a, &f);
     for (unsigned group = blockIdx.x; group < a.groups; group += gridDim.x)
         do_group<T, ZERO>(a, &f, group, s);
 }

@@ -161,6 +161,30 @@ static __device__ __forceinline__ void store_side(uint16_t *side_x, const T *x, 
                                                                      : from_float<T>(0.0f);
 }
 
+/* What a CTA knows of few rows of x. */
+struct few_rows {
+    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
+    double   zero[FEW_ROWS], kept[FEW_ROWS];
+    uint32_t list[CODES_SIDE];
+    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
+    unsigned removed;
+
+    __device__ __forceinline__ row_scale of_row(unsigned t) const
+    {
+        return { inverse[t], outliers[t], zero[t], kept[t] };
+    }
+
+    /* By `threads` threads, once the list is there. */
+    template <typename T>
+    __device__ __forceinline__ void take_side(const T *x, unsigned rows, unsigned k,
+                                              unsigned threads)
+    {
+        unsigned count = min(removed, (unsigned)CODES_SIDE);
+        for (unsigned i = threadIdx.x; i < count * rows; i += threads)
+            side[i / count][i % count] = to_float(x[(size_t)(i / count) * k + list[i % count]]);
+    }
+};
+
 /* --- sets of columns: a bit each in shared memory ------------------------------------------ */
 
 /* Warp 0 writes the columns whose bits are set, ascending: the first `room` to list,
