@@ -20,11 +20,7 @@ struct call {
     void        *y;
     const void  *x, *bias;
     osc_cuda_weight w;
-    const int8_t *code_x;
-    const float *inverse_x, *outliers;
-    const int32_t *zero_x, *kept_w;
-    const double *kept_x;
-    const uint32_t *columns;
+    osc_cuda_codes  c;
     int32_t     *sum;
     unsigned     rows, n, k, groups;
     unsigned     run;         /* blocks of a step, up to STEPS */
@@ -89,14 +85,14 @@ static __device__ void take_facts(const call &a, facts *f)
 {
     unsigned t = threadIdx.x;
     if (t == 0)
-        f->removed = a.columns[0];
-    for (unsigned i = t; i < CODES_SIDE && i < a.columns[0]; i += THREADS)
-        f->list[i] = a.columns[1 + i];
+        f->removed = a.c.columns[0];
+    for (unsigned i = t; i < CODES_SIDE && i < a.c.columns[0]; i += THREADS)
+        f->list[i] = a.c.columns[1 + i];
     if (t < a.rows) {
-        f->inverse[t] = a.inverse_x[t];
-        f->zero[t] = (double)a.zero_x[t];
-        f->kept[t] = a.kept_x[t];
-        f->outliers[t] = a.outliers[t];
+        f->inverse[t] = a.c.inverse[t];
+        f->zero[t] = (double)a.c.zero[t];
+        f->kept[t] = a.c.kept[t];
+        f->outliers[t] = a.c.outliers[t];
     }
     __syncthreads();
 }
@@ -126,7 +122,7 @@ static __device__ float removed_part(const call &a, const facts *f, unsigned row
             *gone += code[f->list[i]];
     }
     for (unsigned i = count; i < f->removed; i++) {
-        unsigned column = a.columns[1 + i];
+        unsigned column = a.c.columns[1 + i];
         sum = fmaf(to_float(reinterpret_cast<const T *>(a.x)[(size_t)t * a.k + column]),
                    removed_weight<T>(a, row, column), sum);
         if (ZERO)
@@ -167,7 +163,7 @@ static __device__ void do_group(const call &a, facts *f, unsigned group, step &s
     for (unsigned block = warp * a.run; block < blocks; block += a.run * WARPS) {
         if (block != warp * a.run)
             load_step(&s, a, group, block);
-        multiply_step(d, s, a, a.code_x, block);
+        multiply_step(d, s, a, a.c.code, block);
     }
     int32_t *part = f->part[warp] + lane / 4 * FEW_ROWS + lane % 4 * 2;
     part[0] = d[0];
@@ -215,19 +211,12 @@ static osc_status launch_kernel(osc_device *device, const call &a)
 template <typename T>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
-    const osc_cuda_codes *c = device->codes;
     call a = {};
     a.y = p->y;
     a.x = p->x;
     a.bias = p->bias;
     a.w = p->w;
-    a.code_x = c->code;
-    a.inverse_x = c->inverse;
-    a.outliers = c->outliers;
-    a.zero_x = c->zero;
-    a.kept_w = c->kept_w;
-    a.kept_x = c->kept;
-    a.columns = c->columns;
+    a.c = *device->codes;
     a.sum = p->sum;
     a.rows = (unsigned)p->rows;
     a.n = (unsigned)p->n;
