@@ -132,6 +132,35 @@ template <bool ZERO> static __device__ __forceinline__ int code_of(float x, code
     return ZERO ? zeropoint_code(x, s) : symmetric_code(x, s.scale);
 }
 
+/* --- products ---------------------------------------------------------------------------- */
+
+/* What every kernel of them is told, see osc_cuda_layer. */
+struct product_call {
+    void           *y;
+    const void     *x, *bias;
+    osc_cuda_weight w;
+    osc_cuda_codes  c;
+    int32_t        *sum;
+    unsigned        rows, n, k;
+    osc_act         act;
+    osc_cuda_flags  flags;
+};
+
+static inline void fill_call(product_call *a, const osc_device *device, const osc_cuda_layer *p)
+{
+    a->y = p->y;
+    a->x = p->x;
+    a->bias = p->bias;
+    a->w = p->w;
+    a->c = *device->codes;
+    a->sum = p->sum;
+    a->rows = (unsigned)p->rows;
+    a->n = (unsigned)p->n;
+    a->k = (unsigned)p->k;
+    a->act = p->act;
+    a->flags = p->flags;
+}
+
 /* --- outputs ----------------------------------------------------------------------------- */
 
 /* Of a row of x, as in osc_cuda_codes; without zero points only `inverse` counts. */

@@ -16,16 +16,9 @@ enum {
     STEPS = 4                 /* blocks whose codes a warp has asked for at once */
 };
 
-struct call {
-    void        *y;
-    const void  *x, *bias;
-    osc_cuda_weight w;
-    osc_cuda_codes  c;
-    int32_t     *sum;
-    unsigned     rows, n, k, groups;
-    unsigned     run;         /* blocks of a step, up to STEPS */
-    osc_act      act;
-    osc_cuda_flags flags;
+struct call : product_call {
+    unsigned groups;
+    unsigned run;             /* blocks of a step, up to STEPS */
 };
 
 struct facts : few_rows {
@@ -212,20 +205,10 @@ template <typename T>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
     call a = {};
-    a.y = p->y;
-    a.x = p->x;
-    a.bias = p->bias;
-    a.w = p->w;
-    a.c = *device->codes;
-    a.sum = p->sum;
-    a.rows = (unsigned)p->rows;
-    a.n = (unsigned)p->n;
-    a.k = (unsigned)p->k;
+    fill_call(&a, device, p);
     a.groups = (unsigned)(p->w.rows / OUTPUTS);
     a.run = (unsigned)((p->w.stride + BLOCK * WARPS - 1) / (BLOCK * WARPS));
     a.run = a.run < (unsigned)STEPS ? a.run : (unsigned)STEPS;
-    a.act = p->act;
-    a.flags = p->flags;
     if (p->sum == NULL)
         OSC_TRY(osc_cuda_code_x(device, p, false));
     return p->coding.zeropoint ? launch_kernel<T, true>(device, a)

@@ -25,16 +25,10 @@ enum {
     SHARED = 232448                /* bytes that a CTA can have */
 };
 
-struct call {
-    void        *y;
-    const void  *x, *bias;
-    osc_cuda_weight w;
-    osc_cuda_codes  c;
-    int32_t     *sum;
-    unsigned     rows, n, k, stride, panel_rows, act;
-    unsigned     row_tiles, output_tiles;      /* row_tiles: of a whole cluster */
-    bool         wide;                         /* rows of y are aligned to 16 bytes */
-    osc_cuda_flags flags;
+struct call : product_call {
+    unsigned stride, panel_rows;               /* of w */
+    unsigned row_tiles, output_tiles;          /* row_tiles: of a whole cluster */
+    bool     wide;                             /* rows of y are aligned to 16 bytes */
 };
 
 struct maps {
@@ -647,19 +641,9 @@ static osc_status make_map(const osc_device *device, CUtensorMap *map, const voi
 static call call_of(const osc_device *device, const osc_cuda_layer *p)
 {
     call a = {};
-    a.y = p->y;
-    a.x = p->x;
-    a.bias = p->bias;
-    a.w = p->w;
-    a.c = *device->codes;
-    a.sum = p->sum;
-    a.rows = (unsigned)p->rows;
-    a.n = (unsigned)p->n;
-    a.k = (unsigned)p->k;
+    fill_call(&a, device, p);
     a.stride = (unsigned)p->w.stride;
     a.panel_rows = (unsigned)p->w.rows;
-    a.act = p->act;
-    a.flags = p->flags;
     a.wide = p->n % 8 == 0 && is_aligned16(p->y);
     return a;
 }
