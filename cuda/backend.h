@@ -90,8 +90,8 @@ osc_status osc_cuda_products_open(osc_device *device);
 void osc_cuda_products_close(osc_device *device);
 osc_status osc_cuda_matmul(osc_device *device, void *y, const void *x, const void *w,
                            const void *bias, osc_act act, size_t rows, size_t n, size_t k);
-osc_status osc_cuda_matmul_several(osc_device *device, const osc_product *products, size_t count,
-                                   const void *x, size_t rows, size_t k);
+osc_status osc_cuda_matmul_several(osc_device *device, bool *done, const osc_product *products,
+                                   size_t count, const void *x, size_t rows, size_t k);
 /* matmul with y of type `out`, the device's or OSC_F32; float32 without a bias. */
 osc_status osc_cuda_product(osc_device *device, void *y, osc_dtype out, const void *x,
                             const void *w, const void *bias, osc_act act, size_t rows, size_t n,
@@ -173,11 +173,13 @@ osc_status osc_cuda_claim_matmul(osc_device *device, void *y, const void *x, con
 osc_status osc_cuda_claim_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                        const osc_coding *coding, const void *bias, osc_act act,
                                        size_t rows, size_t n, size_t k);
-osc_status osc_cuda_claim_matmul_several(osc_device *device, const osc_product *products,
-                                         size_t count, const void *x, size_t rows, size_t k);
-osc_status osc_cuda_claim_codes_matmul_several(osc_device *device, const osc_product *products,
-                                               size_t count, const void *x,
-                                               const osc_coding *coding, size_t rows, size_t k);
+osc_status osc_cuda_claim_matmul_several(osc_device *device, bool *done,
+                                         const osc_product *products, size_t count, const void *x,
+                                         size_t rows, size_t k);
+osc_status osc_cuda_claim_codes_matmul_several(osc_device *device, bool *done,
+                                               const osc_product *products, size_t count,
+                                               const void *x, const osc_coding *coding,
+                                               size_t rows, size_t k);
 osc_status osc_cuda_claim_activate(osc_device *device, void *x, osc_act act, size_t count);
 osc_status osc_cuda_claim_add(osc_device *device, void *y, const void *x, size_t count);
 osc_status osc_cuda_claim_copy(osc_device *device, void *y, const void *x, size_t count);

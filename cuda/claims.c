@@ -95,19 +95,21 @@ static osc_status claim_products(osc_device *device, const osc_product *products
     return OSC_OK;
 }
 
-osc_status osc_cuda_claim_matmul_several(osc_device *device, const osc_product *products,
-                                         size_t count, const void *x, size_t rows, size_t k)
+osc_status osc_cuda_claim_matmul_several(osc_device *device, bool *done,
+                                         const osc_product *products, size_t count, const void *x,
+                                         size_t rows, size_t k)
 {
     OSC_TRY(claim_products(device, products, count, rows));
-    return osc_cuda_matmul_several(device, products, count, x, rows, k);
+    return osc_cuda_matmul_several(device, done, products, count, x, rows, k);
 }
 
-osc_status osc_cuda_claim_codes_matmul_several(osc_device *device, const osc_product *products,
-                                               size_t count, const void *x,
-                                               const osc_coding *coding, size_t rows, size_t k)
+osc_status osc_cuda_claim_codes_matmul_several(osc_device *device, bool *done,
+                                               const osc_product *products, size_t count,
+                                               const void *x, const osc_coding *coding,
+                                               size_t rows, size_t k)
 {
     OSC_TRY(claim_products(device, products, count, rows));
-    return osc_cuda_codes_matmul_several(device, products, count, x, coding, rows, k);
+    return osc_cuda_codes_matmul_several(device, done, products, count, x, coding, rows, k);
 }
 
 osc_status osc_cuda_claim_activate(osc_device *device, void *x, osc_act act, size_t count)

@@ -4,8 +4,6 @@
 #include "cuda/codes.h"
 
 #include <assert.h>
-#include <limits.h>
-#include <string.h>
 
 #include "base/alloc.h"
 #include "cuda/codes_choice.h"
@@ -251,12 +249,10 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
     static const int32_t empty[2] = { INT32_MAX, INT32_MIN };
     const osc_tensor *t = source->tensor;
     loading l = { .coding = coding, .tensor = t, .blocks = dst };
-    unsigned long long first_bad = ULLONG_MAX;
     if (t->ndim < 2 || !is_float(t->dtype))
         return osc_fail(OSC_EUNSUP, "weights of type %s cannot be coded",
                         osc_dtype_name(t->dtype));
-    OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof first_bad, device->loads),
-                 "checking weights");
+    OSC_TRY(osc_cuda_check_begin(device));
     if (coding->w == OSC_SHARE_BLOCK) {
         OSC_TRY(for_pieces(device, t, take_blocks, &l));
     } else {
@@ -271,11 +267,7 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
             OSC_TRY(for_pieces(device, t, take_range, &l));
         OSC_TRY(for_pieces(device, t, take_codes, &l));
     }
-    OSC_CUDA_TRY(cudaMemcpyAsync(&first_bad, device->bad, sizeof first_bad,
-                                 cudaMemcpyDeviceToHost, device->loads), "checking weights");
-    OSC_CUDA_TRY(cudaStreamSynchronize(device->loads), "coding weights");
-    *bad = first_bad == ULLONG_MAX ? SIZE_MAX : (size_t)first_bad;
-    return OSC_OK;
+    return osc_cuda_check_end(device, bad);
 }
 
 /* --- products ------------------------------------------------------------------------- */
@@ -311,32 +303,18 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
     return kernel->multiply(device, &p);
 }
 
-static osc_status one_by_one(osc_device *device, const osc_product *products, size_t count,
-                             const void *x, const osc_coding *coding, size_t rows, size_t k)
-{
-    for (size_t i = 0; i < count; i++) {
-        const osc_product *p = &products[i];
-        OSC_TRY(osc_cuda_codes_matmul(device, p->y, x, p->w, coding, p->bias, p->act, rows, p->n,
-                                      k));
-        if (p->plus != NULL)
-            OSC_TRY(osc_cuda_add(device, p->plus, p->y, rows * p->n));
-    }
-    return OSC_OK;
-}
-
-osc_status osc_cuda_codes_matmul_several(osc_device *device, const osc_product *products,
-                                         size_t count, const void *x, const osc_coding *coding,
-                                         size_t rows, size_t k)
+osc_status osc_cuda_codes_matmul_several(osc_device *device, bool *done,
+                                         const osc_product *products, size_t count, const void *x,
+                                         const osc_coding *coding, size_t rows, size_t k)
 {
     osc_cuda_layer layers[OSC_PRODUCTS];
-    bool together = coding->w != OSC_SHARE_BLOCK;
-    for (size_t i = 0; together && i < count; i++) {
+    *done = coding->w != OSC_SHARE_BLOCK;
+    for (size_t i = 0; *done && i < count; i++) {
         const osc_product *p = &products[i];
         layers[i] = (osc_cuda_layer){ .y = p->y, .plus = p->plus, .x = x, .bias = p->bias,
                                       .coding = *coding, .act = p->act, .rows = rows, .n = p->n,
                                       .k = k, .w = osc_cuda_code_weight(p->w, coding, p->n, k) };
-        together = osc_cuda_kernel_for(device, &layers[i]) == &pair;
+        *done = osc_cuda_kernel_for(device, &layers[i]) == &pair;
     }
-    return together ? osc_cuda_pair_multiply_several(device, layers, count)
-                    : one_by_one(device, products, count, x, coding, rows, k);
+    return *done ? osc_cuda_pair_multiply_several(device, layers, count) : OSC_OK;
 }

@@ -132,4 +132,75 @@ template <bool ZERO> static __device__ __forceinline__ int code_of(float x, code
     return ZERO ? zeropoint_code(x, s) : symmetric_code(x, s.scale);
 }
 
+/* --- products ---------------------------------------------------------------------------- */
+
+/* What every kernel of them is told, see osc_cuda_layer. */
+struct product_call {
+    void           *y;
+    const void     *x, *bias;
+    osc_cuda_weight w;
+    osc_cuda_codes  c;
+    int32_t        *sum;
+    unsigned        rows, n, k;
+    osc_act         act;
+    osc_cuda_flags  flags;
+};
+
+static inline void fill_call(product_call *a, const osc_device *device, const osc_cuda_layer *p)
+{
+    a->y = p->y;
+    a->x = p->x;
+    a->bias = p->bias;
+    a->w = p->w;
+    a->c = *device->codes;
+    a->sum = p->sum;
+    a->rows = (unsigned)p->rows;
+    a->n = (unsigned)p->n;
+    a->k = (unsigned)p->k;
+    a->act = p->act;
+    a->flags = p->flags;
+}
+
+/* --- outputs ----------------------------------------------------------------------------- */
+
+/* Of a row of x, as in osc_cuda_codes; without zero points only `inverse` counts. */
+struct row_scale {
+    float  inverse, outliers;
+    double zero, kept;
+};
+
+/* Of an output of w; without zero points `zero` and `kept`, the sum of its codes over kept
+ * columns, do not count. */
+struct output_scale {
+    float   inverse;
+    int32_t zero, kept;
+    bool    stored;              /* removed columns are multiplied as stored, not as codes */
+};
+
+/* (sum - z_x kept_w - z_w kept_x) / s_x of a sum of codes. */
+template <bool ZERO>
+static __device__ __forceinline__ float half_scaled(int sum, const row_scale &x, int32_t zero_w,
+                                                    int32_t kept_w)
+{
+    float value = (float)sum;
+    if (ZERO) {
+        double exact = (double)sum - x.zero * (double)kept_w;
+        value = (float)(exact - (double)zero_w * x.kept);
+    }
+    return value * x.inverse;
+}
+
+/* An output before bias and activation; `side` is the removed columns' part. */
+template <bool ZERO>
+static __device__ __forceinline__ float scaled(int sum, float side, const row_scale &x,
+                                               const output_scale &w)
+{
+    float value = half_scaled<ZERO>(sum, x, w.zero, w.kept);
+    if (w.stored)
+        return value * w.inverse + side;
+    if (ZERO)
+        side -= (float)w.zero * x.outliers;
+    return (value + side) * w.inverse;
+}
+
 #endif

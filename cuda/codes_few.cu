@@ -16,29 +16,12 @@ enum {
     STEPS = 4                 /* blocks whose codes a warp has asked for at once */
 };
 
-struct call {
-    void        *y;
-    const void  *x, *bias;
-    osc_cuda_weight w;
-    const int8_t *code_x;
-    const float *inverse_x, *outliers;
-    const int32_t *zero_x, *kept_w;
-    const double *kept_x;
-    const uint32_t *columns;
-    int32_t     *sum;
-    unsigned     rows, n, k, groups;
-    unsigned     run;         /* blocks of a step, up to STEPS */
-    osc_act      act;
-    osc_cuda_flags flags;
+struct call : product_call {
+    unsigned groups;
+    unsigned run;             /* blocks of a step, up to STEPS */
 };
 
-/* What a CTA knows of x. */
-struct facts {
-    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
-    double   zero[FEW_ROWS], kept[FEW_ROWS];
-    uint32_t list[CODES_SIDE];
-    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
-    unsigned removed;
+struct facts : few_rows {
     int32_t  part[WARPS][OUTPUTS * FEW_ROWS];
 };
 
@@ -95,25 +78,15 @@ static __device__ void take_facts(const call &a, facts *f)
 {
     unsigned t = threadIdx.x;
     if (t == 0)
-        f->removed = a.columns[0];
-    for (unsigned i = t; i < CODES_SIDE && i < a.columns[0]; i += THREADS)
-        f->list[i] = a.columns[1 + i];
+        f->removed = a.c.columns[0];
+    for (unsigned i = t; i < CODES_SIDE && i < a.c.columns[0]; i += THREADS)
+        f->list[i] = a.c.columns[1 + i];
     if (t < a.rows) {
-        f->inverse[t] = a.inverse_x[t];
-        f->zero[t] = (double)a.zero_x[t];
-        f->kept[t] = a.kept_x[t];
-        f->outliers[t] = a.outliers[t];
+        f->inverse[t] = a.c.inverse[t];
+        f->zero[t] = (double)a.c.zero[t];
+        f->kept[t] = a.c.kept[t];
+        f->outliers[t] = a.c.outliers[t];
     }
-    __syncthreads();
-}
-
-template <typename T> static __device__ void take_side(const call &a, facts *f)
-{
-    unsigned count = min(f->removed, (unsigned)CODES_SIDE);
-    for (unsigned i = threadIdx.x; i < count * a.rows; i += THREADS)
-        f->side[i / count][i % count] =
-            to_float(reinterpret_cast<const T *>(a.x)[(size_t)(i / count) * a.k
-                                                      + f->list[i % count]]);
     __syncthreads();
 }
 
@@ -142,7 +115,7 @@ static __device__ float removed_part(const call &a, const facts *f, unsigned row
             *gone += code[f->list[i]];
     }
     for (unsigned i = count; i < f->removed; i++) {
-        unsigned column = a.columns[1 + i];
+        unsigned column = a.c.columns[1 + i];
         sum = fmaf(to_float(reinterpret_cast<const T *>(a.x)[(size_t)t * a.k + column]),
                    removed_weight<T>(a, row, column), sum);
         if (ZERO)
@@ -159,20 +132,9 @@ static __device__ void finish(const call &a, const facts *f, unsigned output, un
         a.sum[(size_t)t * a.n + output] = sum;
         return;
     }
-    float value, inverse = a.w.inverse[output];
-    if (ZERO) {
-        double exact = (double)sum - f->zero[t] * (double)(a.w.total[output] - gone);
-        value = (float)(exact - (double)a.w.zero[output] * f->kept[t]);
-    } else {
-        value = (float)sum;
-    }
-    value *= f->inverse[t];
-    if (a.w.stored != NULL)
-        value = value * inverse + side;
-    else if (ZERO)
-        value = (value + (side - (float)a.w.zero[output] * f->outliers[t])) * inverse;
-    else
-        value = (value + side) * inverse;
+    output_scale w = { a.w.inverse[output], ZERO ? a.w.zero[output] : 0,
+                       ZERO ? a.w.total[output] - gone : 0, a.w.stored != NULL };
+    float value = scaled<ZERO>(sum, side, f->of_row(t), w);
     if (a.bias != NULL)
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
     T y = from_float<T>(activated(value, a.act));
@@ -194,7 +156,7 @@ static __device__ void do_group(const call &a, facts *f, unsigned group, step &s
     for (unsigned block = warp * a.run; block < blocks; block += a.run * WARPS) {
         if (block != warp * a.run)
             load_step(&s, a, group, block);
-        multiply_step(d, s, a, a.code_x, block);
+        multiply_step(d, s, a, a.c.code, block);
     }
     int32_t *part = f->part[warp] + lane / 4 * FEW_ROWS + lane % 4 * 2;
     part[0] = d[0];
@@ -223,8 +185,8 @@ few_kernel(const __grid_constant__ call a)
     let_next_kernel();
     clear_next(a.flags);
     take_facts(a, &f);
+    f.take_side(reinterpret_cast<const T *>(a.x), a.rows, a.k, THREADS);
     __syncthreads();
-    take_side<T>(a, &f);
     for (unsigned group = blockIdx.x; group < a.groups; group += gridDim.x)
         do_group<T, ZERO>(a, &f, group, s);
 }
@@ -242,28 +204,11 @@ static osc_status launch_kernel(osc_device *device, const call &a)
 template <typename T>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 {
-    const osc_cuda_codes *c = device->codes;
     call a = {};
-    a.y = p->y;
-    a.x = p->x;
-    a.bias = p->bias;
-    a.w = p->w;
-    a.code_x = c->code;
-    a.inverse_x = c->inverse;
-    a.outliers = c->outliers;
-    a.zero_x = c->zero;
-    a.kept_w = c->kept_w;
-    a.kept_x = c->kept;
-    a.columns = c->columns;
-    a.sum = p->sum;
-    a.rows = (unsigned)p->rows;
-    a.n = (unsigned)p->n;
-    a.k = (unsigned)p->k;
+    fill_call(&a, device, p);
     a.groups = (unsigned)(p->w.rows / OUTPUTS);
     a.run = (unsigned)((p->w.stride + BLOCK * WARPS - 1) / (BLOCK * WARPS));
     a.run = a.run < (unsigned)STEPS ? a.run : (unsigned)STEPS;
-    a.act = p->act;
-    a.flags = p->flags;
     if (p->sum == NULL)
         OSC_TRY(osc_cuda_code_x(device, p, false));
     return p->coding.zeropoint ? launch_kernel<T, true>(device, a)

@@ -70,11 +70,6 @@ lay_kernel(const __grid_constant__ osc_cuda_weight w, uint16_t *side_w, int32_t 
 
 /* --- rows ----------------------------------------------------------------------------- */
 
-/* The warps of one row, and the place of this thread among theirs. */
-struct team {
-    unsigned lane, lanes, index, count;
-};
-
 /* Vectors of a row that a thread has. */
 template <typename T, bool ALIGNED, int EACH>
 static __device__ __forceinline__ void load_row(uint4 (&v)[EACH], const call &a, unsigned row,
@@ -132,27 +127,8 @@ static __device__ __forceinline__ void store_codes(const uint4 (&v)[EACH], const
             *reinterpret_cast<uint2 *>(a.c.code + (size_t)row * a.stride + i) =
                 nan ? make_uint2(0, 0) : q;
     }
-    if (t.lane == 0) {
-        a.c.scale[row] = s.scale;
-        a.c.inverse[row] = __fdiv_rn(1.0f, s.scale);
-        a.c.zero[row] = 0;
-        a.c.kept[row] = 0.0;
-        a.c.outliers[row] = 0.0f;
-    }
-}
-
-/* The first CODES_SIDE removed columns of a row, zeros up to a whole chunk. */
-template <typename T>
-static __device__ __forceinline__ void store_side(const call &a, unsigned row, const team &t,
-                                                  const columns &c)
-{
-    unsigned count = min(c.count, (unsigned)CODES_SIDE);
-    unsigned whole = (count + CODES_CHUNK - 1) / CODES_CHUNK * CODES_CHUNK;
-    const T *x = reinterpret_cast<const T *>(a.x) + (size_t)row * a.k;
-    for (unsigned i = t.lane; i < whole; i += t.lanes)
-        reinterpret_cast<T *>(a.c.side_x)[((size_t)(i / CODES_CHUNK) * a.rows + row) * CODES_CHUNK
-                                          + i % CODES_CHUNK] = i < count ? x[c.list[i]]
-                                                                         : from_float<T>(0.0f);
+    if (t.lane == 0)
+        store_scale(a.c, row, { s.scale, 0 }, 0.0, 0.0f);
 }
 
 /* --- the kernel ----------------------------------------------------------------------- */
@@ -181,8 +157,8 @@ static __device__ void list_all(const call &a, columns *c, bool all)
 template <typename T, bool ALIGNED, int EACH>
 static __device__ void code_rows(const call &a, columns *c)
 {
-    unsigned lanes = a.row_warps * 32, block = blockIdx.x - a.lay_blocks;
-    team t = { threadIdx.x % lanes, lanes, threadIdx.x / lanes, blockDim.x / lanes };
+    unsigned block = blockIdx.x - a.lay_blocks;
+    team t = my_team(a.row_warps, blockDim.x);
     unsigned step = (gridDim.x - a.lay_blocks) * t.count, turn = 0;
     unsigned gone[EACH];
     uint4 v[EACH];
@@ -199,7 +175,8 @@ static __device__ void code_rows(const call &a, columns *c)
             v[e] = without<false>(v[e], gone[e]);
         store_codes<T, EACH>(v, a, row, t, scale_of_row<T, EACH>(v, t, turn));
         load_row<T, ALIGNED, EACH>(v, a, row + step, t);
-        store_side<T>(a, row, t, *c);
+        store_side(a.c.side_x, reinterpret_cast<const T *>(a.x) + (size_t)row * a.k, row, a.rows, t,
+                   c->list, c->count);
     }
 }
 

@@ -32,12 +32,7 @@ struct call {
     float        threshold;
 };
 
-/* What a CTA knows of x. */
-struct facts {
-    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
-    double   zero[FEW_ROWS], kept[FEW_ROWS];
-    uint32_t list[CODES_SIDE];
-    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
+struct facts : few_rows {
     /* read 16 bytes at a time, none of which another thread may be writing */
     __align__(16) extremes part[FEW_ROWS][WARPS];
     code_scale scale[FEW_ROWS];
@@ -167,14 +162,10 @@ template <typename T>
 static __device__ void list_removed(const call &a, facts *f, const uint32_t *bits)
 {
     unsigned all = list_columns(f->list, CODES_SIDE, NULL, bits, bit_words(a.k));
-    unsigned count = min(all, (unsigned)CODES_SIDE);
     if (threadIdx.x == 0)
         f->removed = all;
     __syncwarp();
-    for (unsigned i = threadIdx.x; i < count * a.rows; i += 32)
-        f->side[i / count][i % count] =
-            to_float(reinterpret_cast<const T *>(a.x)[(size_t)(i / count) * a.k
-                                                      + f->list[i % count]]);
+    f->take_side(reinterpret_cast<const T *>(a.x), a.rows, a.k, 32);
 }
 
 /* The warps but the first code a row. */
@@ -373,18 +364,10 @@ static __device__ void finish(const call &a, const facts *f, const uint32_t *bit
 {
     int gone = 0;
     const part &p = a.parts[o.number];
-    float side = removed_part<T, ZERO>(a, f, bits, e, o, &gone), value = (float)sum;
-    if (ZERO) {
-        double exact = (double)sum - f->zero[o.t] * (double)(p.w.total[o.n] - gone);
-        value = (float)(exact - (double)p.w.zero[o.n] * f->kept[o.t]);
-    }
-    value *= f->inverse[o.t];
-    if (p.w.stored != NULL)
-        value = value * e.inverse + side;
-    else if (ZERO)
-        value = (value + (side - (float)p.w.zero[o.n] * f->outliers[o.t])) * e.inverse;
-    else
-        value = (value + side) * e.inverse;
+    float side = removed_part<T, ZERO>(a, f, bits, e, o, &gone);
+    output_scale w = { e.inverse, ZERO ? p.w.zero[o.n] : 0, ZERO ? p.w.total[o.n] - gone : 0,
+                       p.w.stored != NULL };
+    float value = scaled<ZERO>(sum, side, f->of_row(o.t), w);
     if (p.bias != NULL)
         value += bits16<T>::value(e.bias);
     T y = from_float<T>(activated(value, p.act));

@@ -3,6 +3,7 @@
  * in float32, and its scale is applied to that sum. */
 #include <config.h>
 #include "cuda/codes.cuh"
+#include "cuda/mma.cuh"
 
 enum {
     BLOCK = OSC_CODE_BLOCK,
@@ -85,24 +86,6 @@ struct call {
     osc_act     act;
 };
 
-static __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4],
-                                           const unsigned (&b)[2], __half)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0, %1, %2, %3}, "
-                 "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
-static __device__ __forceinline__ void mma(float (&d)[4], const unsigned (&a)[4],
-                                           const unsigned (&b)[2], __nv_bfloat16)
-{
-    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, "
-                 "{%4, %5, %6, %7}, {%8, %9}, {%0, %1, %2, %3};"
-                 : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
-                 : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
-}
-
 template <typename T> struct tiles {
     T     x[ROWS][PITCH], w[OUTPUTS][PITCH];
     float unit[OUTPUTS];
@@ -145,9 +128,7 @@ static __device__ void multiply_block(float (&y)[OUTPUTS / 8][4], const tiles<T>
         for (unsigned c = column; c < BLOCK; c += 16) {
             const unsigned a[4] = { pair(&s.x[row][c]), pair(&s.x[row + 8][c]),
                                     pair(&s.x[row][c + 8]), pair(&s.x[row + 8][c + 8]) };
-            const unsigned b[2] = { pair(&s.w[i * 8 + lane / 4][c]),
-                                    pair(&s.w[i * 8 + lane / 4][c + 8]) };
-            mma(sum, a, b, T());
+            mma<T>(sum, a, pair(&s.w[i * 8 + lane / 4][c]), pair(&s.w[i * 8 + lane / 4][c + 8]));
         }
         for (unsigned j = 0; j < 4; j++)
             y[i][j] = fmaf(sum[j], s.unit[i * 8 + column + j % 2], y[i][j]);

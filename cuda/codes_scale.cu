@@ -5,16 +5,9 @@
 
 enum { THREADS = 128, EACH = 8 };
 
-struct call {
-    void        *y;
-    const void  *x, *bias;
-    const int32_t *sum;
-    int32_t     *raw;
-    osc_cuda_weight w;
-    osc_cuda_codes  c;
-    unsigned     rows, n, k, first, count;
-    osc_act      act;
-    osc_cuda_flags flags;
+struct call : product_call {
+    const int32_t *from;      /* sums [rows, count] */
+    unsigned       first, count;
 };
 
 /* Place of output i of a thread in its panel: the order of osc_cuda_code_row. */
@@ -59,20 +52,11 @@ static __device__ void add_rest(float (&out)[EACH], const call &a, unsigned t, u
 }
 
 template <typename T, bool ZERO>
-static __device__ T finish(const call &a, unsigned t, unsigned output, int sum, float side)
+static __device__ T finish(const call &a, const row_scale &x, unsigned output, int sum, float side)
 {
-    float value = (float)sum, inverse = a.w.inverse[output];
-    if (ZERO) {
-        double exact = (double)sum - (double)a.c.zero[t] * (double)a.c.kept_w[output];
-        value = (float)(exact - (double)a.w.zero[output] * a.c.kept[t]);
-    }
-    value *= a.c.inverse[t];
-    if (a.w.stored != NULL)
-        value = value * inverse + side;
-    else if (ZERO)
-        value = (value + (side - (float)a.w.zero[output] * a.c.outliers[t])) * inverse;
-    else
-        value = (value + side) * inverse;
+    output_scale w = { a.w.inverse[output], ZERO ? a.w.zero[output] : 0,
+                       ZERO ? a.c.kept_w[output] : 0, a.w.stored != NULL };
+    float value = scaled<ZERO>(sum, side, x, w);
     if (a.bias != NULL)
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
     return from_float<T>(activated(value, a.act));
@@ -94,22 +78,23 @@ static __global__ void __launch_bounds__(THREADS) scale_kernel(const __grid_cons
     clear_next(a.flags);
     if (panel >= a.count)
         return;
-    const int32_t *from = a.sum + (size_t)t * a.count + panel;
+    const int32_t *from = a.from + (size_t)t * a.count + panel;
+    row_scale x = { a.c.inverse[t], a.c.outliers[t], (double)a.c.zero[t], a.c.kept[t] };
     int sum[EACH];
     float side[EACH] = { 0.0f };
 #pragma unroll
     for (unsigned j = 0; j < EACH; j++)
         sum[j] = from[place(j, lane)];
-    if (a.raw == NULL) {
+    if (a.sum == NULL) {
         add_side<T>(side, a, t, a.first + panel, lane, removed);
         add_rest<T>(side, a, t, a.first + panel, lane, removed);
     }
     for (unsigned j = 0; j < EACH && output + j < a.n; j++) {
         size_t at = (size_t)t * a.n + output + j;
-        if (a.raw != NULL)
-            a.raw[at] = sum[j];
+        if (a.sum != NULL)
+            a.sum[at] = sum[j];
         else
-            store<T>(a, at, output + j, finish<T, ZERO>(a, t, output + j, sum[j], side[j]));
+            store<T>(a, at, output + j, finish<T, ZERO>(a, x, output + j, sum[j], side[j]));
     }
 }
 
@@ -119,20 +104,10 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p, const int3
 {
     call a = {};
     dim3 blocks((unsigned)((count / EACH + THREADS - 1) / THREADS), (unsigned)p->rows);
-    a.y = p->y;
-    a.x = p->x;
-    a.bias = p->bias;
-    a.sum = sum;
-    a.raw = p->sum;
-    a.w = p->w;
-    a.c = *device->codes;
-    a.rows = (unsigned)p->rows;
-    a.n = (unsigned)p->n;
-    a.k = (unsigned)p->k;
+    fill_call(&a, device, p);
+    a.from = sum;
     a.first = (unsigned)first;
     a.count = (unsigned)count;
-    a.act = p->act;
-    a.flags = p->flags;
     if (p->coding.zeropoint)
         scale_kernel<T, true><<<blocks, THREADS, 0, device->stream>>>(a);
     else

@@ -25,20 +25,10 @@ enum {
     SHARED = 232448                /* bytes that a CTA can have */
 };
 
-struct call {
-    void        *y;
-    const void  *x, *bias;
-    const float *inverse_w, *inverse_x, *outliers;
-    const int32_t *zero_w, *kept_w, *zero_x;
-    const double *kept_x;
-    const uint32_t *columns;
-    const uint16_t *stored, *side_x, *side_w;
-    const int8_t *code_w;
-    int32_t     *sum;
-    unsigned     rows, n, k, stride, panel_rows, act;
-    unsigned     row_tiles, output_tiles;      /* row_tiles: of a whole cluster */
-    bool         wide;                         /* rows of y are aligned to 16 bytes */
-    osc_cuda_flags flags;
+struct call : product_call {
+    unsigned stride, panel_rows;               /* of w */
+    unsigned row_tiles, output_tiles;          /* row_tiles: of a whole cluster */
+    bool     wide;                             /* rows of y are aligned to 16 bytes */
 };
 
 struct maps {
@@ -101,7 +91,7 @@ static __device__ __forceinline__ tile tile_at(const call &a, unsigned index, un
 
 static __device__ __forceinline__ unsigned chunk_count(const call &a)
 {
-    return min((a.columns[0] + CODES_CHUNK - 1) / CODES_CHUNK, (unsigned)CODES_CHUNKS);
+    return min((a.c.columns[0] + CODES_CHUNK - 1) / CODES_CHUNK, (unsigned)CODES_CHUNKS);
 }
 
 /* --- the producer --------------------------------------------------------------------- */
@@ -178,16 +168,16 @@ template <int BN, bool ZERO>
 static __device__ __forceinline__ void copy_columns(columns<BN> *to, const call &a, unsigned row,
                                                     unsigned output, bool side)
 {
-    const uint4 *w = reinterpret_cast<const uint4 *>(a.side_w) + (size_t)output * 2;
-    const uint4 *x = reinterpret_cast<const uint4 *>(a.side_x) + (size_t)row * 2;
+    const uint4 *w = reinterpret_cast<const uint4 *>(a.c.side_w) + (size_t)output * 2;
+    const uint4 *x = reinterpret_cast<const uint4 *>(a.c.side_x) + (size_t)row * 2;
     unsigned thread = threadIdx.x % GROUP;
 #pragma unroll
     for (unsigned i = thread; i < BN; i += GROUP) {
         unsigned j = min(output + i, a.n - 1);
-        copy4(&to->inverse[i], &a.inverse_w[j]);
+        copy4(&to->inverse[i], &a.w.inverse[j]);
         if (ZERO) {
-            copy4(&to->zero[i], &a.zero_w[j]);
-            copy4(&to->kept[i], &a.kept_w[j]);
+            copy4(&to->zero[i], &a.w.zero[j]);
+            copy4(&to->kept[i], &a.c.kept_w[j]);
         }
     }
     if (!side)
@@ -283,23 +273,18 @@ static __device__ __forceinline__ void multiply(int (&sum)[BN / 2], const output
     release<CLUSTER>(&empty[last]);
 }
 
-/* What a thread knows of one of its two rows. */
-struct row_facts {
-    float inverse, outliers;
-    double zero, kept;
-};
-
+/* Of one of a thread's two rows. */
 template <bool ZERO>
-static __device__ __forceinline__ row_facts facts_of(const call &a, unsigned row)
+static __device__ __forceinline__ row_scale scale_of_row(const call &a, unsigned row)
 {
-    row_facts f = { 0.0f, 0.0f, 0.0, 0.0 };
+    row_scale f = { 0.0f, 0.0f, 0.0, 0.0 };
     if (row >= a.rows)
         return f;
-    f.inverse = a.inverse_x[row];
+    f.inverse = a.c.inverse[row];
     if (ZERO) {
-        f.outliers = a.outliers[row];
-        f.zero = (double)a.zero_x[row];
-        f.kept = a.kept_x[row];
+        f.outliers = a.c.outliers[row];
+        f.zero = (double)a.c.zero[row];
+        f.kept = a.c.kept[row];
     }
     return f;
 }
@@ -312,7 +297,7 @@ struct side_rows {
 
 static __device__ __forceinline__ side_rows load_side(const call &a, unsigned row, unsigned chunk)
 {
-    const uint16_t *from = a.side_x + ((size_t)chunk * a.rows + row) * CODES_CHUNK
+    const uint16_t *from = a.c.side_x + ((size_t)chunk * a.rows + row) * CODES_CHUNK
                          + threadIdx.x % 4 * 4;
     side_rows x = { make_uint2(0, 0), make_uint2(0, 0) };
     if (row < a.rows)
@@ -352,7 +337,7 @@ static __device__ __noinline__ void add_chunks(float (&d)[4][4], const call &a, 
             uint2 w = make_uint2(0, 0);
             if (at < a.panel_rows)
                 w = *reinterpret_cast<const uint2 *>(
-                    a.side_w + ((size_t)c * a.panel_rows + at) * CODES_CHUNK + lane % 4 * 4);
+                    a.c.side_w + ((size_t)c * a.panel_rows + at) * CODES_CHUNK + lane % 4 * 4);
             add_chunk<BRAIN>(d[j], x, w);
         }
     }
@@ -364,16 +349,16 @@ static __device__ __noinline__ void add_rest(float (&d)[4][4], const call &a, un
                                              unsigned output)
 {
     unsigned lane = threadIdx.x % 4;
-    for (unsigned i = CODES_SIDE; i < a.columns[0]; i++) {
-        size_t column = a.columns[1 + i];
+    for (unsigned i = CODES_SIDE; i < a.c.columns[0]; i++) {
+        size_t column = a.c.columns[1 + i];
         float x0 = row < a.rows ? element<BRAIN>(a.x, (size_t)row * a.k + column) : 0.0f;
         float x1 = row + 8 < a.rows ? element<BRAIN>(a.x, (size_t)(row + 8) * a.k + column) : 0.0f;
 #pragma unroll
         for (unsigned j = 0; j < 8; j++) {
             size_t at = output + j / 2 * 8 + lane * 2 + j % 2;
             float w = at >= a.panel_rows ? 0.0f
-                    : a.stored != NULL ? element<BRAIN>(a.stored, column * a.panel_rows + at)
-                    : (float)a.code_w[at * a.stride + column];
+                    : a.w.stored != NULL ? element<BRAIN>(a.w.stored, column * a.panel_rows + at)
+                    : (float)a.w.code[at * a.stride + column];
             d[j / 2][j % 2] += x0 * w;
             d[j / 2][j % 2 + 2] += x1 * w;
         }
@@ -399,7 +384,7 @@ static __device__ __forceinline__ unsigned pack2(float low, float high, unsigned
 
 /* What a tile's sums become outputs with. */
 struct tile_facts {
-    row_facts row[2];
+    row_scale row[2];
     unsigned  at_row, output, removed, chunks;
 };
 
@@ -433,16 +418,11 @@ static __device__ __forceinline__ void add_side(float (&d)[4][4], const call &a,
 /* One output from its sum.  `side` is the removed columns' part; where these are as
  * stored (SCALED) it has the bias in it. */
 template <int BN, bool ZERO, bool SCALED>
-static __device__ __forceinline__ float output_of(int sum, float side, const row_facts &f,
+static __device__ __forceinline__ float output_of(int sum, float side, const row_scale &f,
                                                   const columns<BN> &c, unsigned at, float w,
                                                   float bias)
 {
-    float value = (float)sum;
-    if (ZERO) {
-        double exact = (double)sum - f.zero * (double)c.kept[at];
-        value = (float)(exact - (double)c.zero[at] * f.kept);
-    }
-    value *= f.inverse;
+    float value = half_scaled<ZERO>(sum, f, ZERO ? c.zero[at] : 0, ZERO ? c.kept[at] : 0);
     if (SCALED)
         return fmaf(value, w, side);
     if (ZERO)
@@ -545,7 +525,7 @@ static __device__ __forceinline__ void finish_tile(outputs<BN> *y, const int (&s
     y->output = t.output + threadIdx.x % 4 * 8;
     y->line = reinterpret_cast<uint16_t *>(a.y) + (size_t)t.at_row * a.n + y->output;
     y->rows = (t.at_row < a.rows ? 1 : 0) | (t.at_row + 8 < a.rows ? 2 : 0);
-    if (a.stored != NULL || t.removed == 0)
+    if (a.w.stored != NULL || t.removed == 0)
         make_outputs<BN, ZERO, BRAIN, true>(y, sum, a, t, c);
     else
         make_outputs<BN, ZERO, BRAIN, false>(y, sum, a, t, c);
@@ -570,7 +550,7 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
     if (group == 0 && blockIdx.x == 0 && a.flags.bits != NULL)
         for (unsigned i = thread; i < a.flags.words; i += GROUP)
             a.flags.clear[i] = 0;
-    t.removed = a.columns[0];
+    t.removed = a.c.columns[0];
     t.chunks = chunk_count(a);
     for (unsigned i = first; i < a.row_tiles * a.output_tiles; i += step) {
         tile now = tile_at<BN, CLUSTER>(a, i, rank);
@@ -580,8 +560,8 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
         t.output = now.output;
         copy_columns<BN, ZERO>(c, a, row, t.output, t.chunks > 0);
         load_bias<BN, BRAIN>(bias, a, t.output);
-        t.row[0] = facts_of<ZERO>(a, t.at_row);
-        t.row[1] = facts_of<ZERO>(a, t.at_row + 8);
+        t.row[0] = scale_of_row<ZERO>(a, t.at_row);
+        t.row[1] = scale_of_row<ZERO>(a, t.at_row + 8);
         multiply<BN, CLUSTER>(sum, y, a, stages, full, empty, &at, group);
         put_bias<BN>(c, bias);
         copies_arrived();
@@ -660,31 +640,10 @@ static osc_status make_map(const osc_device *device, CUtensorMap *map, const voi
 
 static call call_of(const osc_device *device, const osc_cuda_layer *p)
 {
-    const osc_cuda_codes *c = device->codes;
     call a = {};
-    a.y = p->y;
-    a.x = p->x;
-    a.bias = p->bias;
-    a.inverse_w = p->w.inverse;
-    a.zero_w = p->w.zero;
-    a.kept_w = c->kept_w;
-    a.inverse_x = c->inverse;
-    a.outliers = c->outliers;
-    a.zero_x = c->zero;
-    a.kept_x = c->kept;
-    a.columns = c->columns;
-    a.stored = p->w.stored;
-    a.side_x = c->side_x;
-    a.side_w = c->side_w;
-    a.code_w = p->w.code;
-    a.sum = p->sum;
-    a.rows = (unsigned)p->rows;
-    a.n = (unsigned)p->n;
-    a.k = (unsigned)p->k;
+    fill_call(&a, device, p);
     a.stride = (unsigned)p->w.stride;
     a.panel_rows = (unsigned)p->w.rows;
-    a.act = p->act;
-    a.flags = p->flags;
     a.wide = p->n % 8 == 0 && is_aligned16(p->y);
     return a;
 }

@@ -389,17 +389,6 @@ static __device__ void find_removed(const call<T, ALIGNED> &a, const room<T> &m,
 
 /* --- rows ----------------------------------------------------------------------------- */
 
-/* The warps of one row: lanes of a row take vectors lane, lane + lanes, ... */
-struct team {
-    unsigned lane, lanes, index, count, warps;
-};
-
-static __device__ team my_team(unsigned warps)
-{
-    return { threadIdx.x % (warps * 32), warps * 32, threadIdx.x / (warps * 32), WARPS / warps,
-             warps };
-}
-
 static __device__ __forceinline__ void team_sync(const team &t)
 {
     if (t.warps == 1)
@@ -415,9 +404,8 @@ static __device__ __forceinline__ unsigned team_reduce(const team &t, unsigned v
     __shared__ unsigned part[WARPS];
     if (t.warps == 1)
         return value;
-    unsigned warp = threadIdx.x / 32;
     if (threadIdx.x % 32 == 0)
-        part[warp] = value;
+        part[threadIdx.x / 32] = value;
     team_sync(t);
     value = part[t.index * t.warps];
     for (unsigned i = 1; i < t.warps; i++)
@@ -470,26 +458,8 @@ static __device__ void code_row(const call<T, ALIGNED> &a, const T *x, unsigned 
         gone = __uint_as_float(team_reduce(t, __float_as_uint(gone), [](unsigned p, unsigned q) {
             return __float_as_uint(__uint_as_float(p) + __uint_as_float(q)); }));
     }
-    if (t.lane == 0) {
-        a.c.scale[row] = s.scale;
-        a.c.inverse[row] = __fdiv_rn(1.0f, s.scale);
-        a.c.zero[row] = s.zero;
-        a.c.kept[row] = (double)sum - (double)(a.k - removed) * s.zero;
-        a.c.outliers[row] = gone;
-    }
-}
-
-/* The first CODES_SIDE removed columns of a row, zeros up to a whole chunk. */
-template <typename T, bool ALIGNED>
-static __device__ void side_row(const call<T, ALIGNED> &a, const T *x, unsigned row, const team &t,
-                                const uint32_t *list, unsigned count)
-{
-    unsigned whole = (count + CODES_CHUNK - 1) / CODES_CHUNK * CODES_CHUNK;
-    for (unsigned i = t.lane; i < whole; i += t.lanes) {
-        T value = i < count ? x[list[i]] : from_float<T>(0.0f);
-        reinterpret_cast<T *>(a.c.side_x)[((size_t)(i / CODES_CHUNK) * a.rows + row) * CODES_CHUNK
-                                          + i % CODES_CHUNK] = value;
-    }
+    if (t.lane == 0)
+        store_scale(a.c, row, s, (double)sum - (double)(a.k - removed) * s.zero, gone);
 }
 
 /* Extremes of all rows, found together. */
@@ -521,7 +491,7 @@ template <typename T, bool ALIGNED, bool ZERO>
 static __device__ void code_rows(const call<T, ALIGNED> &a, const room<T> &m, const uint32_t *list,
                                  unsigned removed)
 {
-    team t = my_team(a.row_warps);
+    team t = my_team(a.row_warps, THREADS);
     int32_t low = 0, high = 0;
     if (a.tensor)
         tensor_range<T, ALIGNED, ZERO>(a, t, m.bits, &low, &high);
@@ -534,7 +504,7 @@ static __device__ void code_rows(const call<T, ALIGNED> &a, const room<T> &m, co
         }
         code_scale s = removed == a.k ? code_scale{ 1.0f, 0 } : scale_of(low, high, ZERO);
         code_row<T, ALIGNED, ZERO>(a, x, row, t, m.bits, s, removed);
-        side_row(a, x, row, t, list, min(removed, (unsigned)CODES_SIDE));
+        store_side(a.c.side_x, x, row, a.rows, t, list, removed);
     }
 }
 

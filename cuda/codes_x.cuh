@@ -121,6 +121,70 @@ static __device__ __forceinline__ uint2 code8(uint4 v, unsigned removed, code_sc
     return both;
 }
 
+/* --- rows of codes -------------------------------------------------------------------------- */
+
+/* The warps of one row: its lanes take vectors lane, lane + lanes, ... */
+struct team {
+    unsigned lane, lanes, index, count, warps;
+};
+
+/* Teams of so many warps in a CTA of `threads`. */
+static __device__ __forceinline__ team my_team(unsigned warps, unsigned threads)
+{
+    unsigned lanes = warps * 32;
+    return { threadIdx.x % lanes, lanes, threadIdx.x / lanes, threads / lanes, warps };
+}
+
+/* What belongs to a row's codes: `kept` is the sum of (q - zero) over kept columns, `gone`
+ * that of x over removed ones; both are 0 without zero points. */
+static __device__ __forceinline__ void store_scale(const osc_cuda_codes &c, unsigned row,
+                                                   code_scale s, double kept, float gone)
+{
+    c.scale[row] = s.scale;
+    c.inverse[row] = __fdiv_rn(1.0f, s.scale);
+    c.zero[row] = s.zero;
+    c.kept[row] = kept;
+    c.outliers[row] = gone;
+}
+
+/* The first CODES_SIDE removed columns of a row x of `rows`, zeros up to a whole chunk. */
+template <typename T>
+static __device__ __forceinline__ void store_side(uint16_t *side_x, const T *x, unsigned row,
+                                                  unsigned rows, const team &t,
+                                                  const uint32_t *list, unsigned removed)
+{
+    unsigned count = min(removed, (unsigned)CODES_SIDE);
+    unsigned whole = (count + CODES_CHUNK - 1) / CODES_CHUNK * CODES_CHUNK;
+    for (unsigned i = t.lane; i < whole; i += t.lanes)
+        reinterpret_cast<T *>(side_x)[((size_t)(i / CODES_CHUNK) * rows + row) * CODES_CHUNK
+                                      + i % CODES_CHUNK] = i < count ? x[list[i]]
+                                                                     : from_float<T>(0.0f);
+}
+
+/* What a CTA knows of few rows of x. */
+struct few_rows {
+    float    inverse[FEW_ROWS], outliers[FEW_ROWS];
+    double   zero[FEW_ROWS], kept[FEW_ROWS];
+    uint32_t list[CODES_SIDE];
+    float    side[FEW_ROWS][CODES_SIDE];      /* x in these columns */
+    unsigned removed;
+
+    __device__ __forceinline__ row_scale of_row(unsigned t) const
+    {
+        return { inverse[t], outliers[t], zero[t], kept[t] };
+    }
+
+    /* By `threads` threads, once the list is there. */
+    template <typename T>
+    __device__ __forceinline__ void take_side(const T *x, unsigned rows, unsigned k,
+                                              unsigned threads)
+    {
+        unsigned count = min(removed, (unsigned)CODES_SIDE);
+        for (unsigned i = threadIdx.x; i < count * rows; i += threads)
+            side[i / count][i % count] = to_float(x[(size_t)(i / count) * k + list[i % count]]);
+    }
+};
+
 /* --- sets of columns: a bit each in shared memory ------------------------------------------ */
 
 /* Warp 0 writes the columns whose bits are set, ascending: the first `room` to list,

@@ -123,6 +123,10 @@ osc_status osc_cuda_own(osc_device *device, void **data, size_t bytes);
  * the host has read them. */
 osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src, size_t first,
                            size_t n);
+/* Around the kernels on device->loads that note in *device->bad the smallest index of an
+ * element that is not finite: waits for them; *bad as in load(). */
+osc_status osc_cuda_check_begin(osc_device *device);
+osc_status osc_cuda_check_end(osc_device *device, size_t *bad);
 
 /* --- products of codes: codes.c and its kernels ------------------------------------------- */
 
@@ -142,9 +146,9 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
 osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                  const osc_coding *coding, const void *bias, osc_act act,
                                  size_t rows, size_t n, size_t k);
-osc_status osc_cuda_codes_matmul_several(osc_device *device, const osc_product *products,
-                                         size_t count, const void *x, const osc_coding *coding,
-                                         size_t rows, size_t k);
+osc_status osc_cuda_codes_matmul_several(osc_device *device, bool *done,
+                                         const osc_product *products, size_t count, const void *x,
+                                         const osc_coding *coding, size_t rows, size_t k);
 osc_status osc_cuda_codes_view(osc_device *device, osc_code_view *view, const void *x,
                                const void *w, const osc_coding *coding, size_t rows, size_t n,
                                size_t k);

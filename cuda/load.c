@@ -24,19 +24,38 @@ static void copy_bytes(const osc_device *device, char *to, const char *from, siz
         memcpy(to + i, from + i, smaller(STRIP, bytes - i));
 }
 
+/* One of the two pinned buffers. */
+typedef struct {
+    char       *data;                /* CUDA_STAGING bytes */
+    cudaEvent_t sent;
+} pinned;
+
+/* The next one, once what was in it has been sent. */
+static osc_status take_pinned(osc_device *device, pinned *buffer)
+{
+    unsigned half = device->next_half++ % 2;
+    *buffer = (pinned){ (char *)device->staging + half * CUDA_STAGING, device->staged[half] };
+    OSC_CUDA_TRY(cudaEventSynchronize(buffer->sent), "waiting for a staging buffer");
+    return OSC_OK;
+}
+
+static osc_status send_pinned(const pinned *buffer, void *dst, size_t bytes, cudaStream_t stream,
+                              const char *what)
+{
+    OSC_CUDA_TRY(cudaMemcpyAsync(dst, buffer->data, bytes, cudaMemcpyHostToDevice, stream), what);
+    OSC_CUDA_TRY(cudaEventRecord(buffer->sent, stream), what);
+    return OSC_OK;
+}
+
 /* From pageable memory CUDA itself would copy with one thread, and wait. */
 static osc_status put_pieces(osc_device *device, char *dst, const char *host, size_t bytes)
 {
     for (size_t i = 0; i < bytes; i += CUDA_STAGING) {
         size_t n = smaller(CUDA_STAGING, bytes - i);
-        unsigned half = device->next_half++ % 2;
-        char *staging = (char *)device->staging + half * CUDA_STAGING;
-        OSC_CUDA_TRY(cudaEventSynchronize(device->staged[half]), "waiting for a staging buffer");
-        copy_bytes(device, staging, host + i, n);
-        OSC_CUDA_TRY(cudaMemcpyAsync(dst + i, staging, n, cudaMemcpyHostToDevice, device->stream),
-                     "copying to the device");
-        OSC_CUDA_TRY(cudaEventRecord(device->staged[half], device->stream),
-                     "copying to the device");
+        pinned buffer;
+        OSC_TRY(take_pinned(device, &buffer));
+        copy_bytes(device, buffer.data, host + i, n);
+        OSC_TRY(send_pinned(&buffer, dst + i, n, device->stream, "copying to the device"));
     }
     return OSC_OK;
 }
@@ -69,19 +88,32 @@ static void gather(char *to, const osc_tensor *src, size_t first, size_t n)
 osc_status osc_cuda_upload(osc_device *device, void *dst, const osc_tensor *src, size_t first,
                            size_t n)
 {
-    unsigned half = device->next_half++ % 2;
+    size_t size = osc_dtype_size(src->dtype);
+    pinned buffer;
     if (src->drawn != NULL)
         return osc_cuda_draw(device, dst, src, first, n);
-    size_t size = osc_dtype_size(src->dtype);
-    char *staging = (char *)device->staging + half * CUDA_STAGING;
-    OSC_CUDA_TRY(cudaEventSynchronize(device->staged[half]), "waiting for a staging buffer");
+    OSC_TRY(take_pinned(device, &buffer));
     if (osc_tensor_is_contiguous(src))
-        copy_bytes(device, staging, (const char *)src->data + first * size, n * size);
+        copy_bytes(device, buffer.data, (const char *)src->data + first * size, n * size);
     else
-        gather(staging, src, first, n);
-    OSC_CUDA_TRY(cudaMemcpyAsync(dst, staging, n * size, cudaMemcpyHostToDevice, device->loads),
-                 "copying weights");
-    OSC_CUDA_TRY(cudaEventRecord(device->staged[half], device->loads), "copying weights");
+        gather(buffer.data, src, first, n);
+    return send_pinned(&buffer, dst, n * size, device->loads, "copying weights");
+}
+
+osc_status osc_cuda_check_begin(osc_device *device)
+{
+    OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof *device->bad, device->loads),
+                 "checking weights");
+    return OSC_OK;
+}
+
+osc_status osc_cuda_check_end(osc_device *device, size_t *bad)
+{
+    unsigned long long first = ULLONG_MAX;
+    OSC_CUDA_TRY(cudaMemcpyAsync(&first, device->bad, sizeof first, cudaMemcpyDeviceToHost,
+                                 device->loads), "checking weights");
+    OSC_CUDA_TRY(cudaStreamSynchronize(device->loads), "loading weights");
+    *bad = first == ULLONG_MAX ? SIZE_MAX : (size_t)first;
     return OSC_OK;
 }
 
@@ -93,18 +125,12 @@ osc_status osc_cuda_load(osc_device *device, void *dst, const osc_tensor *src, s
                         osc_dtype_name(src->dtype));
     size_t count = osc_tensor_count(src), size = osc_dtype_size(src->dtype);
     size_t piece = CUDA_STAGING / size, to_size = osc_dtype_size(device->dtype);
-    unsigned long long first_bad = ULLONG_MAX;
-    OSC_CUDA_TRY(cudaMemsetAsync(device->bad, 0xff, sizeof first_bad, device->loads),
-                 "checking weights");
+    OSC_TRY(osc_cuda_check_begin(device));
     for (size_t i = 0; i < count; i += piece) {
         size_t n = smaller(piece, count - i);
         void *raw = (char *)device->raw + device->next_half % 2 * CUDA_STAGING;
         OSC_TRY(osc_cuda_upload(device, raw, src, i, n));
         OSC_TRY(osc_cuda_convert(device, (char *)dst + i * to_size, raw, src->dtype, n, i));
     }
-    OSC_CUDA_TRY(cudaMemcpyAsync(&first_bad, device->bad, sizeof first_bad,
-                                 cudaMemcpyDeviceToHost, device->loads), "checking weights");
-    OSC_CUDA_TRY(cudaStreamSynchronize(device->loads), "loading weights");
-    *bad = first_bad == ULLONG_MAX ? SIZE_MAX : (size_t)first_bad;
-    return OSC_OK;
+    return osc_cuda_check_end(device, bad);
 }

@@ -21,10 +21,10 @@ libosc_a_SOURCES += %D%/activate.cuh %D%/allocate.c %D%/attend_steps.cu %D%/atte
   %D%/columns.cuh %D%/convert.cu %D%/device.c %D%/device.h %D%/draw.cu %D%/element.cuh \
   %D%/elementwise.cu %D%/find_hits.cu %D%/flags.cuh %D%/graph.c %D%/head.cu %D%/hits.c \
   %D%/hits.h %D%/known.c %D%/known.h %D%/last.cuh %D%/launch.cuh %D%/load.c %D%/matmul.c \
-  %D%/memory.c %D%/mma.cuh %D%/observe.cu %D%/observer.cuh %D%/product_any.cu %D%/reduction.h \
-  %D%/reports.c %D%/reports.h %D%/residual.cu %D%/rms.cu %D%/rotate.cu %D%/rows.cu \
-  %D%/several.c %D%/stream.cuh %D%/summary.cu %D%/vector.cu %D%/watch.c %D%/watch.h \
-  %D%/wgmma.cuh
+  %D%/memory.c %D%/mma.cuh %D%/norm.cuh %D%/observe.cu %D%/observer.cuh %D%/product_any.cu \
+  %D%/reduction.h %D%/reports.c %D%/reports.h %D%/residual.cu %D%/rms.cu %D%/rotate.cu \
+  %D%/rows.cu %D%/several.c %D%/stream.cuh %D%/summary.cu %D%/vector.cu %D%/watch.c \
+  %D%/watch.h %D%/wgmma.cuh
 
 # Run by hand, with arguments: it takes minutes.
 EXTRA_PROGRAMS += %D%/bench_codes

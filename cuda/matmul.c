@@ -218,24 +218,11 @@ osc_status osc_cuda_matmul(osc_device *device, void *y, const void *x, const voi
     return osc_cuda_product(device, y, device->dtype, x, w, bias, act, rows, n, k);
 }
 
-static osc_status one_by_one(osc_device *device, const osc_product *products, size_t count,
-                             const void *x, size_t rows, size_t k)
+osc_status osc_cuda_matmul_several(osc_device *device, bool *done, const osc_product *products,
+                                   size_t count, const void *x, size_t rows, size_t k)
 {
-    for (size_t i = 0; i < count; i++) {
-        const osc_product *p = &products[i];
-        OSC_TRY(osc_cuda_matmul(device, p->y, x, p->w, p->bias, p->act, rows, p->n, k));
-        if (p->plus != NULL)
-            OSC_TRY(osc_cuda_add(device, p->plus, p->y, rows * p->n));
-    }
-    return OSC_OK;
-}
-
-osc_status osc_cuda_matmul_several(osc_device *device, const osc_product *products, size_t count,
-                                   const void *x, size_t rows, size_t k)
-{
-    bool together = rows == 1;
+    *done = rows == 1;
     for (size_t i = 0; i < count; i++)
-        together = together && osc_cuda_vector_suits(x, products[i].w, k);
-    return together ? osc_cuda_vector_products(device, device->dtype, products, count, x, k)
-                    : one_by_one(device, products, count, x, rows, k);
+        *done = *done && osc_cuda_vector_suits(x, products[i].w, k);
+    return *done ? osc_cuda_vector_products(device, device->dtype, products, count, x, k) : OSC_OK;
 }

@@ -3,53 +3,33 @@
 #include "cuda/backend.h"
 #include "cuda/flags.cuh"
 #include "cuda/launch.cuh"
-
-constexpr unsigned WARP = 32, MOST_THREADS = 512;
-
-/* Sum over the block, the same for every thread and every run. */
-static __device__ float block_sum(float value)
-{
-    __shared__ float parts[MOST_THREADS / WARP];
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value += __shfl_xor_sync(~0u, value, offset);
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
-    __syncthreads();
-    float sum = 0.0f;
-    for (unsigned w = 0; w < blockDim.x / WARP; w++)
-        sum += parts[w];
-    return sum;
-}
+#include "cuda/norm.cuh"
 
 /* One row a block, COUNT elements a time; the second reading finds the row in the cache. */
 template <typename T, int COUNT>
 static __global__ void rms_rows(T *y, T *x, const T *more, const T *weight, float eps,
                                 size_t width, const __grid_constant__ osc_cuda_flags f)
 {
-    struct __align__(COUNT * sizeof(T)) piece { T at[COUNT]; };
-    piece *in = (piece *)(x + blockIdx.x * width), *out = (piece *)(y + blockIdx.x * width);
-    const piece *added = (const piece *)(more + blockIdx.x * width), *w = (const piece *)weight;
+    typedef piece<T, COUNT> some;
+    __shared__ block_parts parts;
+    some *in = (some *)(x + blockIdx.x * width), *out = (some *)(y + blockIdx.x * width);
+    const some *plus = (const some *)(more + blockIdx.x * width), *w = (const some *)weight;
     size_t pieces = width / COUNT;
     float square = 0.0f;
     let_next_kernel();
     after_last_kernel();
     clear_next(f);
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
-        piece p = in[i];
-        if (more != NULL) {
-            piece q = added[i];
-#pragma unroll
-            for (int j = 0; j < COUNT; j++)
-                p.at[j] = from_float<T>(to_float(p.at[j]) + to_float(q.at[j]));
-            in[i] = p;
-        }
+        some p = in[i];
+        if (more != NULL)
+            in[i] = p = added(p, plus[i]);
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             square += to_float(p.at[j]) * to_float(p.at[j]);
     }
-    float inverse = 1.0f / sqrtf(block_sum(square) / (float)width + eps);
+    float inverse = 1.0f / sqrtf(block_sum(square, &parts) / (float)width + eps);
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
-        piece p = in[i], scale = w[i];
+        some p = in[i], scale = w[i];
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             p.at[j] = from_float<T>(to_float(p.at[j]) * inverse * to_float(scale.at[j]));

@@ -3,8 +3,8 @@
 #include "cuda/backend.h"
 #include "cuda/flags.cuh"
 #include "cuda/launch.cuh"
+#include "cuda/norm.cuh"
 
-constexpr size_t WARP = 32, ROW_THREADS = 512;
 constexpr int HELD = 4;           /* pieces of a row that a thread keeps */
 
 /* Threads for a row of `pieces`: whole warps, HELD pieces a thread if it has so many, since
@@ -14,7 +14,7 @@ static unsigned threads_for(size_t pieces)
     size_t threads = (pieces / HELD + WARP - 1) / WARP * WARP;
     if (threads == 0)
         threads = WARP;
-    return (unsigned)(threads < ROW_THREADS ? threads : ROW_THREADS);
+    return (unsigned)(threads < MOST_THREADS ? threads : MOST_THREADS);
 }
 
 template <typename T>
@@ -82,26 +82,6 @@ osc_status osc_cuda_add_rows(osc_device *device, void *y, const osc_tensor *tabl
 
 /* --- layer norm --------------------------------------------------------------------------- */
 
-/* Sum over the block, the same for every thread and every run.  `parts` has one
- * float a warp. */
-static __device__ float block_sum(float value, float *parts)
-{
-    for (int offset = WARP / 2; offset > 0; offset /= 2)
-        value += __shfl_xor_sync(~0u, value, offset);
-    __syncthreads();   /* parts may still be read by the sum before */
-    if (threadIdx.x % WARP == 0)
-        parts[threadIdx.x / WARP] = value;
-    __syncthreads();
-    float sum = 0.0f;
-    for (unsigned w = 0; w < blockDim.x / WARP; w++)
-        sum += parts[w];
-    return sum;
-}
-
-template <typename T, int COUNT> struct __align__(COUNT * sizeof(T)) piece {
-    T at[COUNT];
-};
-
 /* A thread's pieces of a row, the first HELD of them in registers. */
 template <typename P> static __device__ __forceinline__ void hold(P (&held)[HELD], const P *row,
                                                                   size_t pieces)
@@ -123,15 +103,6 @@ static __device__ __forceinline__ void for_pieces(const P (&held)[HELD], const P
             f(held[h]);
     for (size_t i = threadIdx.x + HELD * blockDim.x; i < pieces; i += blockDim.x)
         f(row[i]);
-}
-
-template <typename T, int COUNT>
-static __device__ __forceinline__ piece<T, COUNT> added(piece<T, COUNT> p, piece<T, COUNT> more)
-{
-#pragma unroll
-    for (int j = 0; j < COUNT; j++)
-        p.at[j] = from_float<T>(to_float(p.at[j]) + to_float(more.at[j]));
-    return p;
 }
 
 /* row += more, in memory and in what a thread holds. */
@@ -176,7 +147,7 @@ static __global__ void norm_rows(T *y, T *x, const T *more, const T *weight, con
                                  float eps, size_t width, const __grid_constant__ osc_cuda_flags f)
 {
     typedef piece<T, COUNT> some;
-    __shared__ float parts[ROW_THREADS / WARP];
+    __shared__ block_parts parts[2];
     some *in = (some *)(x + blockIdx.x * width);
     const some *w = (const some *)weight, *b = (const some *)bias;
     some *out = (some *)(y + blockIdx.x * width), row[HELD], ws[HELD], bs[HELD], none;
@@ -195,7 +166,7 @@ static __global__ void norm_rows(T *y, T *x, const T *more, const T *weight, con
         for (int j = 0; j < COUNT; j++)
             sum += to_float(p.at[j]);
     });
-    float mean = block_sum(sum, parts) / (float)width;
+    float mean = block_sum(sum, &parts[0]) / (float)width;
     for_pieces(row, in, pieces, [&](const some &p) {
 #pragma unroll
         for (int j = 0; j < COUNT; j++) {
@@ -203,7 +174,7 @@ static __global__ void norm_rows(T *y, T *x, const T *more, const T *weight, con
             square += d * d;
         }
     });
-    float inverse = 1.0f / sqrtf(block_sum(square, parts) / (float)width + eps);
+    float inverse = 1.0f / sqrtf(block_sum(square, &parts[1]) / (float)width + eps);
     auto put = [&](size_t i, some p) {
         out[i] = p;
         flag_piece<T, COUNT>(f, i, p.at);

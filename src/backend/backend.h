@@ -213,10 +213,11 @@ struct osc_backend {
     osc_status (*matmul)(osc_device *device, void *y, const void *x, const void *w,
                          const void *bias, osc_act act, size_t rows, size_t n, size_t k);
 
-    /* Up to OSC_PRODUCTS products of the same x: to the bit what matmul and add of each would
-     * give.  NULL: this backend gains nothing by it. */
-    osc_status (*matmul_several)(osc_device *device, const osc_product *products, size_t count,
-                                 const void *x, size_t rows, size_t k);
+    /* Up to OSC_PRODUCTS products of the same x together: to the bit what matmul and add of
+     * each would give.  *done false: it gains nothing by that with these, and has not begun.
+     * NULL: it never gains anything. */
+    osc_status (*matmul_several)(osc_device *device, bool *done, const osc_product *products,
+                                 size_t count, const void *x, size_t rows, size_t k);
 
     /* matmul with a weight as it is stored, N rows of K of any float type and strides, for
      * OSC_FEW_ROWS rows at most: reads each weight once.  NULL: this backend, whose memory
@@ -241,9 +242,9 @@ struct osc_backend {
                                size_t rows, size_t n, size_t k);
     /* As matmul_several is to matmul; all weights were coded with this coding and the same
      * fixed columns, if any. */
-    osc_status (*codes_matmul_several)(osc_device *device, const osc_product *products,
-                                       size_t count, const void *x, const osc_coding *coding,
-                                       size_t rows, size_t k);
+    osc_status (*codes_matmul_several)(osc_device *device, bool *done,
+                                       const osc_product *products, size_t count, const void *x,
+                                       const osc_coding *coding, size_t rows, size_t k);
     /* The operands of that product, in host memory.  Not for OSC_SHARE_BLOCK. */
     osc_status (*codes_view)(osc_device *device, osc_code_view *view, const void *x,
                              const void *w, const osc_coding *coding, size_t rows, size_t n,

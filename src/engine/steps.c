@@ -319,19 +319,13 @@ static osc_act act_of(osc_activation activation)
     return acts[activation];
 }
 
-static bool fc1_out_wanted(const osc_pass *pass)
-{
-    return osc_hooks_at(pass->hooks, OSC_AT_FC1_OUT, pass->layer) != 0
-        || pass->stats[OSC_AT_FC1_OUT] != NULL;
-}
-
 /* y = act(x w^T + b), the layer whose output goes through the activation function;
  * delivers fc1_out. */
 static osc_status activated(const osc_pass *pass, void *y, const void *x, osc_block_slot slot)
 {
     size_t width = pass->config->ffn;
     osc_act act = act_of(pass->config->activation);
-    bool apart = fc1_out_wanted(pass);
+    bool apart = wanted(pass, OSC_AT_FC1_OUT);
     OSC_TRY(osc_step_linear(pass, y, x, slot, apart ? OSC_ACT_NONE : act));
     if (!apart)
         return OSC_OK;
@@ -345,7 +339,7 @@ static osc_status expand_gated(const osc_pass *pass, const void *x)
     osc_output outputs[] = { output_of(pass, pass->gate, OSC_W_GATE),
                              output_of(pass, pass->ffn, OSC_W_FC1) };
     outputs[0].act = act_of(pass->config->activation);
-    if (fc1_out_wanted(pass)) {
+    if (wanted(pass, OSC_AT_FC1_OUT)) {
         OSC_TRY(activated(pass, pass->gate, x, OSC_W_GATE));
         OSC_TRY(osc_step_linear(pass, pass->ffn, x, OSC_W_FC1, OSC_ACT_NONE));
     } else {

@@ -45,11 +45,13 @@ osc_status osc_coded_apply_several(const osc_output *outputs, size_t count,
 {
     const osc_linear *first = outputs->linear;
     osc_product products[OSC_PRODUCTS];
-    if (backend->codes_matmul_several == NULL)
-        return osc_apply_each(outputs, count, backend, device, x, rows);
-    osc_products_of(products, outputs, count);
-    return backend->codes_matmul_several(device, products, count, x, &first->choice->coding, rows,
-                                         first->k);
+    bool done = false;
+    if (backend->codes_matmul_several != NULL) {
+        osc_products_of(products, outputs, count);
+        OSC_TRY(backend->codes_matmul_several(device, &done, products, count, x,
+                                              &first->choice->coding, rows, first->k));
+    }
+    return done ? OSC_OK : osc_apply_each(outputs, count, backend, device, x, rows);
 }
 
 osc_status osc_coded_view(const osc_linear *linear, const osc_backend *backend,

@@ -36,10 +36,13 @@ static osc_status apply_several(const osc_output *outputs, size_t count,
                                 size_t rows)
 {
     osc_product products[OSC_PRODUCTS];
-    if (backend->matmul_several == NULL || outputs->linear->stored != NULL)
-        return osc_apply_each(outputs, count, backend, device, x, rows);
-    osc_products_of(products, outputs, count);
-    return backend->matmul_several(device, products, count, x, rows, outputs->linear->k);
+    bool done = false;
+    if (backend->matmul_several != NULL && outputs->linear->stored == NULL) {
+        osc_products_of(products, outputs, count);
+        OSC_TRY(backend->matmul_several(device, &done, products, count, x, rows,
+                                        outputs->linear->k));
+    }
+    return done ? OSC_OK : osc_apply_each(outputs, count, backend, device, x, rows);
 }
 
 const osc_scheme osc_scheme_none = {
