@@ -38,7 +38,6 @@ struct facts : few_rows {
     code_scale scale[FEW_ROWS];
     int      sum[FEW_ROWS][WARPS];            /* of codes and of removed values */
     float    gone[FEW_ROWS][WARPS];
-    unsigned removed;
 };
 
 /* --- the product of codes --------------------------------------------------------------- */
