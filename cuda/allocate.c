@@ -6,9 +6,8 @@
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
 enum { SPARE = 1 << 30 };
-/* Values of an activation [rows, H] that fill a large GPU: 16 sequences of 2048 ids at a width
- * of 2048, 4 at 8192. */
-enum { TOGETHER = 1 << 26 };
+/* Rows of an activation that fill a large GPU at every width. */
+enum { TOGETHER = 8192 };
 
 typedef struct {
     void  *data;
@@ -42,16 +41,23 @@ void osc_cuda_limit(osc_device *device, size_t bytes)
     device->memory->limit = bytes;
 }
 
-/* A block has about ten activations [rows, H] of 16 bits, those of width 4 H counted: they
- * are to take less than a tenth of the memory. */
-size_t osc_cuda_together(const osc_device *device)
+/* Activations of a block are about ten of [rows, width], those of width 4 H counted, of 16
+ * bits: they are to take less than a tenth of the memory. */
+size_t osc_cuda_together(const osc_device *device, const osc_coding *coding, size_t width)
 {
     size_t free_bytes, all;
-    if (cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
+    if (!osc_cuda_coding_joins(coding) || cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
         return 0;
     if (device->memory->limit < all)
         all = device->memory->limit;
-    return all / 256 < TOGETHER ? all / 256 : TOGETHER;
+    return all / 256 / width < TOGETHER ? all / 256 / width : TOGETHER;
+}
+
+void osc_cuda_part(osc_device *device, size_t rows)
+{
+    if (device->part != rows)
+        osc_cuda_known_forget(device, NULL, 0);
+    device->part = rows;
 }
 
 size_t osc_cuda_peak_bytes(const osc_device *device)

@@ -165,12 +165,13 @@ template <typename T, int D>
 static __device__ void flag_row(const float (&o)[D / 8][4], int r, float inverse,
                                 const attention_args &args)
 {
+    osc_cuda_flags own = of_row(args.flags, blockIdx.z * (unsigned)args.tokens);
     unsigned first = threadIdx.x % WARP % 4 * 2, head = blockIdx.x * (unsigned)args.head_size;
 #pragma unroll
     for (int d = 0; d < D / 8; d++)
         for (int j = 0; j < 2; j++)
             if (d * 8 + first + j < args.head_size)
-                flag1<T>(args.flags, head + d * 8 + first + j,
+                flag1<T>(own, head + d * 8 + first + j,
                          from_float<T>(o[d][2 * r + j] * inverse));
 }
 

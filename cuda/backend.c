@@ -45,6 +45,7 @@ static const char *const kernels[] = { CUDA_KERNELS, NULL };
         .choose = osc_cuda_codes_choose,         \
         .threads = osc_cuda_threads,             \
         .together = osc_cuda_together,           \
+        .part = osc_cuda_part,                   \
         .alloc = osc_cuda_alloc,                 \
         .release = osc_cuda_release,             \
         .plan = osc_cuda_plan,                   \

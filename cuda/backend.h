@@ -23,7 +23,8 @@ osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes);
 void osc_cuda_release(osc_device *device, void *data);
 bool osc_cuda_keeps(osc_device *device, size_t bytes);
 void osc_cuda_limit(osc_device *device, size_t bytes);
-size_t osc_cuda_together(const osc_device *device);
+size_t osc_cuda_together(const osc_device *device, const osc_coding *coding, size_t width);
+void osc_cuda_part(osc_device *device, size_t rows);
 size_t osc_cuda_peak_bytes(const osc_device *device);
 
 /* memory.c */

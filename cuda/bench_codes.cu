@@ -130,6 +130,11 @@ typedef struct {
     osc_coding coding;
 } layer;
 
+static osc_cuda_removed removed_of(const layer *l)
+{
+    return { l->flags.bits, l->flags.words, (unsigned)l->rows, 1 };
+}
+
 static char *device_bytes(size_t bytes)
 {
     void *data;
@@ -153,8 +158,12 @@ static void open_layer(osc_device *device, layer *l)
     make<<<64, 256, 0, device->stream>>>(l->bias, l->n, l->n, 0.1f, 3, false);
     exact<<<SAMPLE, 128, 0, device->stream>>>(l->want, l->x, l->w, l->bias, l->rows, l->n, l->k);
     size_t words = (l->k + 31) / 32;
-    l->flags = { (uint32_t *)device_bytes(words * 4), NULL, (unsigned)words, (unsigned)l->k,
-                 l->coding.threshold };
+    l->flags = {};
+    l->flags.bits = (uint32_t *)device_bytes(words * 4);
+    l->flags.words = (unsigned)words;
+    l->flags.rows = (unsigned)(l->sets * l->rows);
+    l->flags.width = (unsigned)l->k;
+    l->flags.threshold = l->coding.threshold;
     ok(cudaMemsetAsync(l->flags.bits, 0, words * 4, device->stream));
     find_columns<<<2048, 256, 0, device->stream>>>(l->flags, l->x, l->sets * l->rows * l->k);
     ok(cudaStreamSynchronize(device->stream));
@@ -401,7 +410,7 @@ static void add_kernel(osc_device *device, const layer *l, size_t index,
         return;
     all->push_back(capture(device, l, [&](size_t s) {
         osc_cuda_layer p = product_of(l, s);
-        ok(osc_cuda_code_known_x(device, &p, l->flags.bits, true));
+        ok(osc_cuda_code_known_x(device, &p, removed_of(l), true));
         ok(kernel->multiply(device, &p));
     }));
     names->push_back({ "behind a norm", kernel->name, 0.0 });
@@ -420,7 +429,7 @@ static void add_coding(osc_device *device, const layer *l, std::vector<replay> *
     names->push_back({ "coding x", "code", 0.0 });
     all->push_back(capture(device, l, [&](size_t s) {
         osc_cuda_layer p = product_of(l, s);
-        ok(osc_cuda_code_known_x(device, &p, l->flags.bits, side));
+        ok(osc_cuda_code_known_x(device, &p, removed_of(l), side));
     }));
     names->push_back({ "known columns", "code", 0.0 });
     if (!side)

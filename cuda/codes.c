@@ -20,11 +20,11 @@ static const osc_cuda_kernel few = {
 };
 static const osc_cuda_kernel wgmma = {
     .name = "wgmma", .fits = osc_cuda_wgmma_fits, .multiply = osc_cuda_wgmma_multiply,
-    .flags = true,
+    .flags = true, .joins = true,
 };
 static const osc_cuda_kernel igemm = {
     .name = "cublaslt", .fits = osc_cuda_igemm_fits, .multiply = osc_cuda_igemm_multiply,
-    .flags = true,
+    .flags = true, .joins = true,
 };
 
 const osc_cuda_kernel *const osc_cuda_kernels[] = { &pair, &few, &wgmma, &igemm, NULL };
@@ -274,33 +274,81 @@ osc_status osc_cuda_codes_load(osc_device *device, void *dst, const osc_coding *
 
 osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool side)
 {
-    const uint32_t *removed = osc_cuda_flags_of(device, p);
+    osc_cuda_removed removed = osc_cuda_flags_of(device, p);
     if (osc_cuda_codes_known(device, p))
         return side ? osc_cuda_lay_side(device, p) : OSC_OK;
     osc_cuda_codes_made(device, p);
-    if (removed != NULL && osc_cuda_known_x_fits(p))
+    if (removed.bits != NULL && osc_cuda_known_x_fits(p))
         return osc_cuda_code_known_x(device, p, removed, side);
     return osc_cuda_code_any_x(device, p, side);
+}
+
+/* One product of codes; its x is of one sequence, or of several that it takes together. */
+static osc_status multiply(osc_device *device, osc_cuda_layer *p, const osc_cuda_kernel *kernel)
+{
+    osc_cuda_flags_want(device, &p->coding);
+    osc_cuda_flags_shape(device, p);
+    if (!kernel->codes)
+        OSC_TRY(osc_cuda_code_x(device, p, true));
+    if (kernel->flags && p->act != OSC_ACT_NONE)      /* the next product multiplies it */
+        OSC_TRY(osc_cuda_flags_for(device, &p->flags, p->y, p->rows, p->n));
+    return kernel->multiply(device, p);
+}
+
+/* Whether sequences that differ in their removed columns can be multiplied together. */
+static bool joins(osc_device *device, osc_cuda_layer *p, const osc_cuda_kernel *kernel)
+{
+    if (osc_cuda_sequences(device, p->rows) == 1 || osc_cuda_coding_by_row(&p->coding))
+        return true;
+    p->removed = osc_cuda_flags_of(device, p);
+    return kernel->joins && p->removed.bits != NULL && osc_cuda_known_x_fits(p);
+}
+
+static osc_cuda_layer layer_of(const osc_product *product, const void *x,
+                               const osc_coding *coding, size_t rows, size_t k)
+{
+    return (osc_cuda_layer){ .y = product->y, .plus = product->plus, .x = x,
+                             .bias = product->bias, .coding = *coding, .act = product->act,
+                             .rows = rows, .n = product->n, .k = k,
+                             .w = osc_cuda_code_weight(product->w, coding, product->n, k) };
+}
+
+/* Of one sequence after the other, each with all products, which share its codes. */
+static osc_status multiply_each(osc_device *device, const osc_product *products, size_t count,
+                                const void *x, const osc_coding *coding, size_t rows, size_t k)
+{
+    size_t part = device->part;
+    for (size_t first = 0; first < rows; first += part) {
+        for (size_t i = 0; i < count; i++) {
+            osc_product one = products[i];
+            size_t skip = first * one.n * sizeof(uint16_t);
+            one.y = (char *)one.y + skip;
+            osc_cuda_layer p = layer_of(&one, (const char *)x + first * k * sizeof(uint16_t),
+                                        coding, part, k);
+            p.plus = NULL;
+            OSC_TRY(multiply(device, &p, osc_cuda_kernel_for(device, &p)));
+            if (one.plus != NULL)
+                OSC_TRY(osc_cuda_add(device, (char *)one.plus + skip, one.y, part * one.n));
+        }
+    }
+    return OSC_OK;
 }
 
 osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, const void *w,
                                  const osc_coding *coding, const void *bias, osc_act act,
                                  size_t rows, size_t n, size_t k)
 {
-    osc_cuda_layer p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
-                           .rows = rows, .n = n, .k = k };
+    osc_product product = { .y = y, .w = w, .bias = bias, .act = act, .n = n };
     assert(rows <= device->codes->rows && k <= device->codes->widest);
-    if (coding->w == OSC_SHARE_BLOCK)
+    if (coding->w == OSC_SHARE_BLOCK) {
+        osc_cuda_layer p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
+                             .rows = rows, .n = n, .k = k };
         return osc_cuda_q8_multiply(device, &p, w);
-    p.w = osc_cuda_code_weight(w, coding, n, k);
+    }
+    osc_cuda_layer p = layer_of(&product, x, coding, rows, k);
     const osc_cuda_kernel *kernel = osc_cuda_kernel_for(device, &p);
-    osc_cuda_flags_want(device, coding);
-    osc_cuda_flags_shape(device, &p);
-    if (!kernel->codes)
-        OSC_TRY(osc_cuda_code_x(device, &p, true));
-    if (kernel->flags && act != OSC_ACT_NONE)      /* the next product multiplies it */
-        OSC_TRY(osc_cuda_flags_for(device, &p.flags, y, rows, n));
-    return kernel->multiply(device, &p);
+    return joins(device, &p, kernel) ? multiply(device, &p, kernel)
+                                     : multiply_each(device, &product, 1, x, coding, rows, k);
 }
 
 osc_status osc_cuda_codes_matmul_several(osc_device *device, bool *done,
@@ -308,13 +356,16 @@ osc_status osc_cuda_codes_matmul_several(osc_device *device, bool *done,
                                          const osc_coding *coding, size_t rows, size_t k)
 {
     osc_cuda_layer layers[OSC_PRODUCTS];
+    bool pairs = true, joined = true;
     *done = coding->w != OSC_SHARE_BLOCK;
     for (size_t i = 0; *done && i < count; i++) {
-        const osc_product *p = &products[i];
-        layers[i] = (osc_cuda_layer){ .y = p->y, .plus = p->plus, .x = x, .bias = p->bias,
-                                      .coding = *coding, .act = p->act, .rows = rows, .n = p->n,
-                                      .k = k, .w = osc_cuda_code_weight(p->w, coding, p->n, k) };
-        *done = osc_cuda_kernel_for(device, &layers[i]) == &pair;
+        layers[i] = layer_of(&products[i], x, coding, rows, k);
+        const osc_cuda_kernel *kernel = osc_cuda_kernel_for(device, &layers[i]);
+        pairs = pairs && kernel == &pair;
+        joined = joined && joins(device, &layers[i], kernel);
     }
+    if (*done && !joined)
+        return multiply_each(device, products, count, x, coding, rows, k);
+    *done = *done && pairs;
     return *done ? osc_cuda_pair_multiply_several(device, layers, count) : OSC_OK;
 }

@@ -144,7 +144,18 @@ struct product_call {
     unsigned        rows, n, k;
     osc_act         act;
     osc_cuda_flags  flags;
+    osc_cuda_removed removed;     /* where sequences differ in them; bits NULL: they do not */
 };
+
+/* Whether a listed column is one of those of the row's sequence. */
+static __device__ __forceinline__ bool is_removed(const product_call &a, unsigned row,
+                                                  size_t column)
+{
+    const osc_cuda_removed &r = a.removed;
+    return row < a.rows
+        && (r.bits == NULL
+            || (r.bits[row / r.rows * r.words + column / 32] >> column % 32 & 1) != 0);
+}
 
 static inline void fill_call(product_call *a, const osc_device *device, const osc_cuda_layer *p)
 {
@@ -159,6 +170,7 @@ static inline void fill_call(product_call *a, const osc_device *device, const os
     a->k = (unsigned)p->k;
     a->act = p->act;
     a->flags = p->flags;
+    a->removed = p->removed;
 }
 
 /* --- outputs ----------------------------------------------------------------------------- */

@@ -100,6 +100,7 @@ typedef struct osc_cuda_layer {
     size_t      rows, n, k;
     int32_t    *sum;             /* [rows, n] or NULL: gets the sums of codes instead of y */
     osc_cuda_flags flags;        /* of y */
+    osc_cuda_removed removed;    /* of x, if it is of several sequences and each has its own */
 } osc_cuda_layer;
 
 /* Kernels: `multiply` comes after osc_cuda_code_x, but where `codes` says that it
@@ -109,6 +110,7 @@ typedef struct {
     bool      (*fits)(const osc_device *device, const osc_cuda_layer *p);
     osc_status (*multiply)(osc_device *device, const osc_cuda_layer *p);
     bool        codes, flags;    /* `flags`: heeds those of the layer */
+    bool        joins;           /* takes several sequences that differ in removed columns */
 } osc_cuda_kernel;
 
 /* Usually best first, see codes_choice.h; in the order of CUDA_KERNELS; ends with NULL. */
@@ -121,7 +123,7 @@ osc_status osc_cuda_code_x(osc_device *device, const osc_cuda_layer *p, bool sid
 osc_status osc_cuda_code_any_x(osc_device *device, const osc_cuda_layer *p, bool side);
 bool osc_cuda_known_x_fits(const osc_cuda_layer *p);
 osc_status osc_cuda_code_known_x(osc_device *device, const osc_cuda_layer *p,
-                                 const uint32_t *removed, bool side);
+                                 osc_cuda_removed removed, bool side);
 osc_status osc_cuda_lay_side(osc_device *device, const osc_cuda_layer *p);
 
 /* codes_w.cu: codes rows first .. first+rows-1 of a weight from [rows, k] values of

@@ -139,7 +139,7 @@ static __device__ void finish(const call &a, const facts *f, unsigned output, un
         value += to_float(reinterpret_cast<const T *>(a.bias)[output]);
     T y = from_float<T>(activated(value, a.act));
     reinterpret_cast<T *>(a.y)[(size_t)t * a.n + output] = y;
-    flag1<T>(a.flags, output, y);
+    flag1<T>(of_row(a.flags, t), output, y);
 }
 
 /* One group of outputs; the first step of its codes is in `s`. */

@@ -1,7 +1,10 @@
 /* Coding x in one pass, where the kernel that made x has found its removed columns: a
  * team of warps has a row in registers, finds its scale, and writes the codes.  CTAs wait
  * for nothing but the kernel before.  Some lay the removed columns of w side by side
- * meanwhile; that is also all there is to do for the next product with the same x. */
+ * meanwhile; that is also all there is to do for the next product with the same x.
+ *
+ * Sequences that share a call have each their own removed columns: a column is listed if any
+ * has removed it, and is zero among the listed ones in the rows of those that have not. */
 #include <config.h>
 #include "cuda/codes_x.cuh"
 
@@ -17,7 +20,7 @@ enum {
 
 struct call {
     const void     *x;
-    const uint32_t *removed;         /* bits */
+    osc_cuda_removed removed;
     unsigned        rows, k, stride;
     unsigned        row_warps;       /* warps of a row */
     unsigned        lay_blocks;      /* the first so many CTAs have no rows */
@@ -138,8 +141,12 @@ static __device__ void list_all(const call &a, columns *c, bool all)
 {
     extern __shared__ uint32_t bits[];
     unsigned words = (a.k + 31) / 32;
-    for (unsigned w = threadIdx.x; w < words; w += blockDim.x)
-        bits[w] = a.removed[w];
+    for (unsigned w = threadIdx.x; w < words; w += blockDim.x) {
+        uint32_t any = 0;
+        for (unsigned s = 0; s < a.removed.count; s++)
+            any |= a.removed.bits[(size_t)s * a.removed.words + w];
+        bits[w] = any;
+    }
     __syncthreads();
     if (threadIdx.x < 32) {
         unsigned count = list_columns(c->list, CODES_SIDE, all ? a.c.columns + 1 : NULL, bits,
@@ -153,6 +160,24 @@ static __device__ void list_all(const call &a, columns *c, bool all)
     __syncthreads();
 }
 
+/* Bits of the row's sequence; beyond the last row, of the last. */
+static __device__ __forceinline__ const uint32_t *bits_of(const call &a, unsigned row)
+{
+    return a.removed.bits + (size_t)(min(row, a.rows - 1) / a.removed.rows) * a.removed.words;
+}
+
+/* What of a thread's vectors is removed. */
+template <int EACH>
+static __device__ __forceinline__ void load_gone(unsigned (&gone)[EACH], const uint32_t *bits,
+                                                 const call &a, const team &t)
+{
+#pragma unroll
+    for (unsigned e = 0; e < EACH; e++) {
+        unsigned i = (t.lane + e * t.lanes) * 8;
+        gone[e] = i < a.k ? reinterpret_cast<const uint8_t *>(bits)[i / 8] : 0;
+    }
+}
+
 /* Rows of this CTA; the next one is under way while a row's removed columns are stored. */
 template <typename T, bool ALIGNED, int EACH>
 static __device__ void code_rows(const call &a, columns *c)
@@ -162,12 +187,9 @@ static __device__ void code_rows(const call &a, columns *c)
     unsigned step = (gridDim.x - a.lay_blocks) * t.count, turn = 0;
     unsigned gone[EACH];
     uint4 v[EACH];
+    const uint32_t *own = bits_of(a, block * t.count + t.index);
     load_row<T, ALIGNED, EACH>(v, a, block * t.count + t.index, t);
-#pragma unroll
-    for (unsigned e = 0; e < EACH; e++) {
-        unsigned i = (t.lane + e * t.lanes) * 8;
-        gone[e] = i < a.k ? reinterpret_cast<const uint8_t *>(a.removed)[i / 8] : 0;
-    }
+    load_gone<EACH>(gone, own, a, t);
     list_all(a, c, block == 0);
     for (unsigned row = block * t.count + t.index; row < a.rows; row += step, turn ^= 1) {
 #pragma unroll
@@ -176,7 +198,11 @@ static __device__ void code_rows(const call &a, columns *c)
         store_codes<T, EACH>(v, a, row, t, scale_of_row<T, EACH>(v, t, turn));
         load_row<T, ALIGNED, EACH>(v, a, row + step, t);
         store_side(a.c.side_x, reinterpret_cast<const T *>(a.x) + (size_t)row * a.k, row, a.rows, t,
-                   c->list, c->count);
+                   c->list, c->count, a.removed.count > 1 ? own : NULL);
+        if (a.removed.count > 1 && bits_of(a, row + step) != own) {
+            own = bits_of(a, row + step);
+            load_gone<EACH>(gone, own, a, t);
+        }
     }
 }
 
@@ -208,7 +234,7 @@ static size_t choose_blocks(const osc_device *device, size_t rows, size_t thread
 }
 
 template <typename T, bool ALIGNED, int EACH>
-static osc_status launch(osc_device *device, const osc_cuda_layer *p, const uint32_t *removed,
+static osc_status launch(osc_device *device, const osc_cuda_layer *p, osc_cuda_removed removed,
                          bool side)
 {
     size_t vectors = p->w.stride / 8, warps = (vectors + EACH * 32 - 1) / (EACH * 32);
@@ -232,8 +258,8 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p, const uint
 
 /* Long rows have more vectors a thread: fewer warps that wait for each other. */
 template <typename T>
-static osc_status launch_any(osc_device *device, const osc_cuda_layer *p, const uint32_t *removed,
-                             bool side)
+static osc_status launch_any(osc_device *device, const osc_cuda_layer *p,
+                             osc_cuda_removed removed, bool side)
 {
     if (!rows_aligned(p->x, p->k))
         return launch<T, false, 16>(device, p, removed, side);
@@ -249,7 +275,7 @@ bool osc_cuda_known_x_fits(const osc_cuda_layer *p)
 }
 
 osc_status osc_cuda_code_known_x(osc_device *device, const osc_cuda_layer *p,
-                                 const uint32_t *removed, bool side)
+                                 osc_cuda_removed removed, bool side)
 {
     return OSC_CUDA_BY_DTYPE(device, launch_any, device, p, removed, side);
 }

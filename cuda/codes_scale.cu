@@ -39,6 +39,8 @@ static __device__ void add_rest(float (&out)[EACH], const call &a, unsigned t, u
 {
     for (unsigned i = CODES_SIDE; i < removed; i++) {
         size_t column = a.c.columns[1 + i];
+        if (!is_removed(a, t, column))
+            continue;
         float value = to_float(reinterpret_cast<const T *>(a.x)[(size_t)t * a.k + column]);
 #pragma unroll
         for (unsigned j = 0; j < EACH; j++) {
@@ -66,7 +68,7 @@ template <typename T>
 static __device__ void store(const call &a, size_t at, unsigned output, T value)
 {
     reinterpret_cast<T *>(a.y)[at] = value;
-    flag1<T>(a.flags, output, value);
+    flag1<T>(of_row(a.flags, at / a.n), output, value);
 }
 
 template <typename T, bool ZERO>

@@ -351,8 +351,10 @@ static __device__ __noinline__ void add_rest(float (&d)[4][4], const call &a, un
     unsigned lane = threadIdx.x % 4;
     for (unsigned i = CODES_SIDE; i < a.c.columns[0]; i++) {
         size_t column = a.c.columns[1 + i];
-        float x0 = row < a.rows ? element<BRAIN>(a.x, (size_t)row * a.k + column) : 0.0f;
-        float x1 = row + 8 < a.rows ? element<BRAIN>(a.x, (size_t)(row + 8) * a.k + column) : 0.0f;
+        float x0 = is_removed(a, row, column)
+                 ? element<BRAIN>(a.x, (size_t)row * a.k + column) : 0.0f;
+        float x1 = is_removed(a, row + 8, column)
+                 ? element<BRAIN>(a.x, (size_t)(row + 8) * a.k + column) : 0.0f;
 #pragma unroll
         for (unsigned j = 0; j < 8; j++) {
             size_t at = output + j / 2 * 8 + lane * 2 + j % 2;
@@ -467,20 +469,26 @@ static __device__ __forceinline__ void make_outputs(outputs<BN> *y, const int (&
 
 /* Flags of the tile's outputs: a thread has eight neighbours of two rows in every piece. */
 template <int BN, bool BRAIN>
-static __device__ __forceinline__ void flag_outputs(const outputs<BN> &y, const call &a)
+static __device__ __forceinline__ void flag_outputs(const outputs<BN> &y, const call &a,
+                                                    unsigned row)
 {
     typedef std::conditional_t<BRAIN, __nv_bfloat16, __half> T;
-    if (a.flags.bits == NULL)
+    if (a.flags.bits == NULL || (y.rows & 1) == 0)
         return;
+    osc_cuda_flags upper = of_row(a.flags, row);
+    osc_cuda_flags lower = y.rows & 2 ? of_row(a.flags, row + 8) : upper;
 #pragma unroll
     for (unsigned g = 0; g < shape<BN>::PIECES; g++) {
         const unsigned (*word)[4] = y.word[g];
         uint4 size = make_uint4(0, 0, 0, 0);
-        if (y.rows & 1)
-            larger8<T>(&size, make_uint4(word[0][0], word[0][1], word[0][2], word[0][3]));
+        larger8<T>(&size, make_uint4(word[0][0], word[0][1], word[0][2], word[0][3]));
+        if (upper.bits != lower.bits) {      /* another sequence */
+            flag8<T>(upper, y.output + g * 32, size);
+            size = make_uint4(0, 0, 0, 0);
+        }
         if (y.rows & 2)
             larger8<T>(&size, make_uint4(word[1][0], word[1][1], word[1][2], word[1][3]));
-        flag8<T>(a.flags, y.output + g * 32, size);
+        flag8<T>(lower, y.output + g * 32, size);
     }
 }
 
@@ -529,7 +537,7 @@ static __device__ __forceinline__ void finish_tile(outputs<BN> *y, const int (&s
         make_outputs<BN, ZERO, BRAIN, true>(y, sum, a, t, c);
     else
         make_outputs<BN, ZERO, BRAIN, false>(y, sum, a, t, c);
-    flag_outputs<BN, BRAIN>(*y, a);
+    flag_outputs<BN, BRAIN>(*y, a, t.at_row);
     if (a.wide)
         return;
     store_narrow<BN>(*y, a);
@@ -547,8 +555,8 @@ static __device__ void consume(const call &a, const char *stages, columns<BN> *c
     outputs<BN> y = {};
     tile_facts t;
     after_last_kernel();
-    if (group == 0 && blockIdx.x == 0 && a.flags.bits != NULL)
-        for (unsigned i = thread; i < a.flags.words; i += GROUP)
+    if (group == 0 && a.flags.bits != NULL)
+        for (unsigned i = blockIdx.x * GROUP + thread; i < a.flags.cleared; i += gridDim.x * GROUP)
             a.flags.clear[i] = 0;
     t.removed = a.c.columns[0];
     t.chunks = chunk_count(a);

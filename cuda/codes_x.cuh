@@ -147,18 +147,21 @@ static __device__ __forceinline__ void store_scale(const osc_cuda_codes &c, unsi
     c.outliers[row] = gone;
 }
 
-/* The first CODES_SIDE removed columns of a row x of `rows`, zeros up to a whole chunk. */
+/* The first CODES_SIDE removed columns of a row x of `rows`, zeros up to a whole chunk; with
+ * `own` bits, of the row's sequence, zeros in listed columns that are not among these. */
 template <typename T>
 static __device__ __forceinline__ void store_side(uint16_t *side_x, const T *x, unsigned row,
                                                   unsigned rows, const team &t,
-                                                  const uint32_t *list, unsigned removed)
+                                                  const uint32_t *list, unsigned removed,
+                                                  const uint32_t *own = NULL)
 {
     unsigned count = min(removed, (unsigned)CODES_SIDE);
     unsigned whole = (count + CODES_CHUNK - 1) / CODES_CHUNK * CODES_CHUNK;
     for (unsigned i = t.lane; i < whole; i += t.lanes)
         reinterpret_cast<T *>(side_x)[((size_t)(i / CODES_CHUNK) * rows + row) * CODES_CHUNK
-                                      + i % CODES_CHUNK] = i < count ? x[list[i]]
-                                                                     : from_float<T>(0.0f);
+                                      + i % CODES_CHUNK] =
+            i < count && (own == NULL || (own[list[i] / 32] >> list[i] % 32 & 1) != 0)
+            ? x[list[i]] : from_float<T>(0.0f);
 }
 
 /* What a CTA knows of few rows of x. */

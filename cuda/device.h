@@ -51,6 +51,7 @@ struct osc_device {
     cudaEvent_t  handed;                  /* what another device waits for, several.c */
 
     osc_limits   limits;
+    size_t       part;                    /* rows of each sequence; 0: all rows are of one */
     void       **owned;                   /* workspace and what plan() made */
     size_t       owned_count, owned_capacity;
     size_t       planned;                 /* bytes of these */

@@ -19,7 +19,8 @@ static __device__ __forceinline__ void flag_some(const osc_cuda_flags &f, size_t
     if (!reaches<T>(most, f.threshold))
         return;
     for (unsigned j = 0; j < packed<T>::COUNT; j++)
-        flag1<T>(f, (unsigned)((i + j) % f.width), v.at[j]);
+        flag1<T>(of_row(f, (unsigned)((i + j) / f.width)), (unsigned)((i + j) % f.width),
+                 v.at[j]);
 }
 
 /* y[i] = f(y[i], x[i]) for i < count, in vectors of 16 bytes if `vectors`. */
@@ -47,7 +48,8 @@ static __global__ void combine(T *y, const T *x, size_t count, bool vectors, F f
     for (size_t i = whole * PER + id; i < count; i += step) {
         y[i] = from_float<T>(f(to_float(y[i]), x == NULL ? 0.0f : to_float(x[i])));
         if (flags.bits != NULL)
-            flag1<T>(flags, (unsigned)(i % flags.width), y[i]);
+            flag1<T>(of_row(flags, (unsigned)(i / flags.width)), (unsigned)(i % flags.width),
+                     y[i]);
     }
 }
 

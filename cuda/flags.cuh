@@ -48,10 +48,21 @@ static __device__ __forceinline__ unsigned reach8(uint4 most, float threshold)
 /* To be called by all threads of the grid, after earlier kernels. */
 static __device__ __forceinline__ void clear_next(const osc_cuda_flags &f)
 {
-    if (f.bits == NULL || blockIdx.x + blockIdx.y + blockIdx.z > 0)
+    if (f.bits == NULL)
         return;
-    for (unsigned i = threadIdx.x; i < f.words; i += blockDim.x)
+    unsigned block = (blockIdx.z * gridDim.y + blockIdx.y) * gridDim.x + blockIdx.x;
+    unsigned step = gridDim.x * gridDim.y * gridDim.z * blockDim.x;
+    for (unsigned i = block * blockDim.x + threadIdx.x; i < f.cleared; i += step)
         f.clear[i] = 0;
+}
+
+/* Those of the sequence that row is of. */
+static __device__ __forceinline__ osc_cuda_flags of_row(const osc_cuda_flags &f, unsigned row)
+{
+    osc_cuda_flags own = f;
+    if (f.bits != NULL)
+        own.bits += row / f.rows * f.words;
+    return own;
 }
 
 /* Whether one of the sizes in a word does. */

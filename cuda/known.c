@@ -7,18 +7,24 @@
 #include "base/alloc.h"
 
 enum {
-    SETS = 4,           /* of bits, used in turn: so many activations are known at a time */
+    KNOWN = 4,          /* activations at a time */
+    MOST = 256,         /* sequences of one */
     UNASKED = 2         /* rows up to which products code x themselves */
 };
 
+/* Whose columns sets first .. first+count-1 tell. */
+typedef struct {
+    const char *x;                       /* [count * rows, width]; NULL: nobody's */
+    size_t first, count, rows, width;
+} owner;
+
 struct osc_cuda_known {
-    struct {
-        const char *x;                   /* NULL: the set belongs to none */
-        size_t rows, width;
-    } of[SETS];
-    uint32_t *bits;                      /* [SETS, words] device */
-    size_t    words, next;
-    bool      clear;                     /* the next set is, when the work issued is done */
+    owner     of[KNOWN];
+    size_t    turn;                      /* of them */
+    uint32_t *bits;                      /* [sets, words] device, used round and round */
+    size_t    sets, words;
+    size_t    next, clear;               /* where the next kernel's begin, and how many are clear
+                                            when the work issued is done */
     bool      wanted;
     float     threshold;
     const void *made;                    /* [made_rows, made_width], by a product of codes */
@@ -37,7 +43,9 @@ osc_status osc_cuda_known_plan(osc_device *device, const osc_limits *limits)
     osc_cuda_known_close(device);
     device->known = known;
     known->words = (limits->widest + 31) / 32;
-    return osc_cuda_own(device, (void **)&known->bits, SETS * known->words * sizeof *known->bits);
+    known->sets = KNOWN * (limits->rows < MOST ? limits->rows : MOST);
+    return osc_cuda_own(device, (void **)&known->bits,
+                        known->sets * known->words * sizeof *known->bits);
 }
 
 void osc_cuda_known_close(osc_device *device)
@@ -47,6 +55,17 @@ void osc_cuda_known_close(osc_device *device)
 }
 
 /* --- columns that reach the threshold ------------------------------------------------------- */
+
+size_t osc_cuda_sequences(const osc_device *device, size_t rows)
+{
+    return device->part == 0 || rows % device->part != 0 ? 1 : rows / device->part;
+}
+
+bool osc_cuda_coding_by_row(const osc_coding *coding)
+{
+    return coding->x != OSC_SHARE_TENSOR
+        && (coding->remove == OSC_REMOVE_NONE || coding->remove == OSC_REMOVE_FIXED);
+}
 
 /* Codes with zero points need sums over removed values, whose order is another there. */
 static bool has_use(const osc_coding *coding)
@@ -65,29 +84,50 @@ void osc_cuda_flags_want(osc_device *device, const osc_coding *coding)
     memset(known->of, 0, sizeof known->of);
 }
 
-/* A kernel clears the set after its own, which no earlier work reads any more. */
+bool osc_cuda_coding_joins(const osc_coding *coding)
+{
+    return osc_cuda_coding_by_row(coding) || has_use(coding);
+}
+
+/* Whoever owned one of `count` sets from `first` on. */
+static void give_up(struct osc_cuda_known *known, size_t first, size_t count)
+{
+    for (size_t i = 0; i < KNOWN; i++) {
+        owner *o = &known->of[i];
+        if (o->first < first + count && first < o->first + o->count)
+            o->x = NULL;
+    }
+}
+
+/* A kernel clears as many sets as it uses, those that come next, which no earlier work reads
+ * any more. */
 osc_status osc_cuda_flags_for(osc_device *device, osc_cuda_flags *flags, const void *y,
                               size_t rows, size_t width)
 {
     struct osc_cuda_known *known = device->known;
+    size_t count = osc_cuda_sequences(device, rows);
     *flags = (osc_cuda_flags){ .bits = NULL };
-    if (known == NULL || !known->wanted || rows <= UNASKED || width > 32 * known->words)
+    if (known == NULL || !known->wanted || rows <= UNASKED || width > 32 * known->words
+        || count > known->sets / KNOWN)
         return OSC_OK;
-    size_t set = known->next, next = (set + 1) % SETS;
     osc_cuda_known_forget(device, y, rows * width * sizeof(uint16_t));
-    *flags = (osc_cuda_flags){ .bits = known->bits + set * known->words,
+    size_t first = known->next + count <= known->sets ? known->next : 0;
+    size_t next = first + 2 * count <= known->sets ? first + count : 0;
+    *flags = (osc_cuda_flags){ .bits = known->bits + first * known->words,
                                .clear = known->bits + next * known->words,
-                               .words = (unsigned)known->words, .width = (unsigned)width,
-                               .threshold = known->threshold };
-    if (!known->clear)
-        OSC_CUDA_TRY(cudaMemsetAsync(flags->bits, 0, known->words * sizeof *flags->bits,
-                                     device->stream), "clearing flags");
-    known->of[set].x = y;
-    known->of[set].rows = rows;
-    known->of[set].width = width;
-    known->of[next].x = NULL;
+                               .words = (unsigned)known->words, .rows = (unsigned)(rows / count),
+                               .cleared = (unsigned)(count * known->words),
+                               .width = (unsigned)width, .threshold = known->threshold };
+    if (known->next != first || known->clear < count)
+        OSC_CUDA_TRY(cudaMemsetAsync(flags->bits, 0,
+                                     count * known->words * sizeof *flags->bits, device->stream),
+                     "clearing flags");
+    give_up(known, first, count);
+    give_up(known, next, count);
+    known->of[known->turn++ % KNOWN] = (owner){ .x = y, .first = first, .count = count,
+                                                .rows = rows / count, .width = width };
     known->next = next;
-    known->clear = true;
+    known->clear = count;
     return OSC_OK;
 }
 
@@ -109,15 +149,34 @@ osc_status osc_cuda_flags_again(osc_device *device, osc_cuda_flags *flags, const
     return osc_cuda_flags_for(device, flags, y, known->made_rows, known->made_width);
 }
 
-const uint32_t *osc_cuda_flags_of(const osc_device *device, const osc_cuda_layer *p)
+/* Which of its sequences p's x begins with; SIZE_MAX if it is not whole sequences of these. */
+static size_t first_of(const osc_device *device, const owner *o, const osc_cuda_layer *p)
+{
+    size_t bytes = o->rows * o->width * sizeof(uint16_t), count = osc_cuda_sequences(device, p->rows);
+    const char *x = p->x;
+    if (o->x == NULL || o->width != p->k || p->rows != count * o->rows || x < o->x
+        || (size_t)(x - o->x) % bytes != 0 || (size_t)(x - o->x) / bytes + count > o->count)
+        return SIZE_MAX;
+    return (size_t)(x - o->x) / bytes;
+}
+
+osc_cuda_removed osc_cuda_flags_of(const osc_device *device, const osc_cuda_layer *p)
 {
     const struct osc_cuda_known *known = device->known;
+    osc_cuda_removed removed = { .bits = NULL };
     if (!has_use(&p->coding) || !known->wanted || p->coding.threshold != known->threshold)
-        return NULL;
-    for (size_t i = 0; i < SETS; i++)
-        if (known->of[i].x == p->x && known->of[i].rows == p->rows && known->of[i].width == p->k)
-            return known->bits + i * known->words;
-    return NULL;
+        return removed;
+    for (size_t i = 0; i < KNOWN; i++) {
+        const owner *o = &known->of[i];
+        size_t first = first_of(device, o, p);
+        if (first == SIZE_MAX)
+            continue;
+        removed.bits = known->bits + (o->first + first) * known->words;
+        removed.words = (unsigned)known->words;
+        removed.rows = (unsigned)o->rows;
+        removed.count = (unsigned)(p->rows / o->rows);
+    }
+    return removed;
 }
 
 /* --- codes ------------------------------------------------------------------------------------ */
@@ -158,8 +217,9 @@ void osc_cuda_known_forget(osc_device *device, const void *y, size_t bytes)
     struct osc_cuda_known *known = device->known;
     if (known == NULL)
         return;
-    for (size_t i = 0; i < SETS; i++)
-        if (meets(known->of[i].x, known->of[i].rows, known->of[i].width, y, bytes))
+    for (size_t i = 0; i < KNOWN; i++)
+        if (meets(known->of[i].x, known->of[i].count * known->of[i].rows, known->of[i].width, y,
+                  bytes))
             known->of[i].x = NULL;
     if (meets(known->coded, known->rows, known->k, y, bytes))
         known->coded = NULL;
@@ -169,5 +229,5 @@ void osc_cuda_known_reset(osc_device *device)
 {
     osc_cuda_known_forget(device, NULL, 0);
     if (device->known != NULL)
-        device->known->clear = false;
+        device->known->clear = 0;
 }

@@ -16,11 +16,19 @@ extern "C" {
 
 /* What a kernel that makes an activation does besides; bits NULL: nothing. */
 typedef struct {
-    uint32_t *bits;        /* it sets those of columns with |value| >= threshold ... */
-    uint32_t *clear;       /* [words] ... and clears these, for the next such kernel */
-    unsigned  words, width;
+    uint32_t *bits;        /* it sets those of columns with |value| >= threshold, `words` for
+                              each sequence of `rows` rows ... */
+    uint32_t *clear;       /* [cleared] ... and clears these words, for the next such kernel */
+    unsigned  words, rows, cleared, width;
     float     threshold;
 } osc_cuda_flags;
+
+/* Removed columns of x, each sequence's own: `words` words of bits for each, behind one
+ * another; bits NULL: not known. */
+typedef struct {
+    const uint32_t *bits;
+    unsigned        words, rows, count;      /* rows of a sequence; sequences */
+} osc_cuda_removed;
 
 struct osc_cuda_layer;
 
@@ -37,8 +45,15 @@ osc_status osc_cuda_flags_again(osc_device *device, osc_cuda_flags *flags, const
 void osc_cuda_flags_shape(osc_device *device, const struct osc_cuda_layer *p);
 /* Products with this coding occur: kernels are to set flags if it has a use for them. */
 void osc_cuda_flags_want(osc_device *device, const osc_coding *coding);
-/* Bits of the removed columns of this product's x, in device memory; NULL: not known. */
-const uint32_t *osc_cuda_flags_of(const osc_device *device, const struct osc_cuda_layer *p);
+/* The removed columns of this product's x, in device memory. */
+osc_cuda_removed osc_cuda_flags_of(const osc_device *device, const struct osc_cuda_layer *p);
+/* Sequences of an activation of so many rows, see osc_backend.part. */
+size_t osc_cuda_sequences(const osc_device *device, size_t rows);
+/* Whether a row of y depends on its row of x alone. */
+bool osc_cuda_coding_by_row(const osc_coding *coding);
+/* Whether products with this coding gain by several sequences in one: rows of x are coded
+ * each for itself, and which columns are removed can be known. */
+bool osc_cuda_coding_joins(const osc_coding *coding);
 
 /* Whether scratch has the codes of this product's x, and that it has them now. */
 bool osc_cuda_codes_known(const osc_device *device, const struct osc_cuda_layer *p);

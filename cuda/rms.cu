@@ -27,6 +27,7 @@ static __global__ void rms_rows(T *y, T *x, const T *more, const T *weight, floa
         for (int j = 0; j < COUNT; j++)
             square += to_float(p.at[j]) * to_float(p.at[j]);
     }
+    osc_cuda_flags own = of_row(f, blockIdx.x);
     float inverse = 1.0f / sqrtf(block_sum(square, &parts) / (float)width + eps);
     for (size_t i = threadIdx.x; i < pieces; i += blockDim.x) {
         some p = in[i], scale = w[i];
@@ -34,7 +35,7 @@ static __global__ void rms_rows(T *y, T *x, const T *more, const T *weight, floa
         for (int j = 0; j < COUNT; j++)
             p.at[j] = from_float<T>(to_float(p.at[j]) * inverse * to_float(scale.at[j]));
         out[i] = p;
-        flag_piece<T, COUNT>(f, i, p.at);
+        flag_piece<T, COUNT>(own, i, p.at);
     }
 }
 

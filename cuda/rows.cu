@@ -175,9 +175,10 @@ static __global__ void norm_rows(T *y, T *x, const T *more, const T *weight, con
         }
     });
     float inverse = 1.0f / sqrtf(block_sum(square, &parts[1]) / (float)width + eps);
+    osc_cuda_flags own = of_row(f, blockIdx.x);
     auto put = [&](size_t i, some p) {
         out[i] = p;
-        flag_piece<T, COUNT>(f, i, p.at);
+        flag_piece<T, COUNT>(own, i, p.at);
     };
 #pragma unroll
     for (int h = 0; h < HELD; h++)

@@ -28,7 +28,7 @@ bool cuda_knows_columns(const osc_device *device, const void *x, const osc_codin
                         size_t rows, size_t k)
 {
     osc_cuda_layer p = layer_of(x, coding, rows, k);
-    return osc_cuda_flags_of(device, &p) != NULL;
+    return osc_cuda_flags_of(device, &p).bits != NULL;
 }
 
 bool cuda_knows_codes(const osc_device *device, const void *x, const osc_coding *coding,

@@ -710,11 +710,13 @@ static void source_close(source *s, const device_layer *d)
     numbers_free(&s->inputs);
 }
 
-static void source_make(const source *s, const device_layer *d, const numbers *a)
+/* x of `sequences` that have as many rows each. */
+static void source_make_of(const source *s, const device_layer *d, const numbers *a,
+                           size_t sequences)
 {
     size_t heads = a->k % 64 == 0 ? a->k / 64 : 1;
-    osc_attention args = { .tokens = a->rows, .heads = heads, .head_size = a->k / heads,
-                           .scale = 0.1f };
+    osc_attention args = { .sequences = sequences, .tokens = a->rows / sequences, .heads = heads,
+                           .head_size = a->k / heads, .scale = 0.1f };
     if (s->kind == LAYERNORM)
         done(d->cuda->layernorm(d->device, d->x, s->from, s->weight, s->bias, 1e-5f, a->rows,
                                 a->k));
@@ -730,6 +732,11 @@ static void source_make(const source *s, const device_layer *d, const numbers *a
         done(d->cuda->activate(d->device, d->x, OSC_ACT_GELU, a->rows * a->k));
     if (s->kind == THEN_MULTIPLIED)
         done(d->cuda->multiply(d->device, d->x, s->from, a->rows * a->k));
+}
+
+static void source_make(const source *s, const device_layer *d, const numbers *a)
+{
+    source_make_of(s, d, a, 1);
 }
 
 /* Few queries have a kernel that tells nothing, and so have wide heads. */
@@ -826,6 +833,120 @@ END_TEST
 START_TEST(test_known_columns_small)
 {
     check_known_columns((size_t)_i, OSC_F16, 1);
+}
+END_TEST
+
+/* --- sequences that share a product ----------------------------------------------------------- */
+
+static const struct { size_t sequences, tokens, n, k; } joined_shapes[] = {
+    { 3, 17, 66, 64 }, { 5, 8, 70, 320 }, { 2, 3, 24, 64 },
+    /* the former are small enough for a sanitizer */
+    { 3, 100, 264, 1000 }, { 9, 64, 129, 768 }, { 2, 300, 264, 4099 }, { 40, 20, 264, 2048 },
+    { 8, 1, 40, 128 },
+};
+enum { JOINED_SHAPES = sizeof joined_shapes / sizeof *joined_shapes, JOINED_SMALL = 3 };
+
+/* One sequence at a time, with columns that nobody knows. */
+static void apply_apart(const device_layer *d, uint16_t *y, const numbers *a, size_t tokens)
+{
+    char *x = d->x, *out = d->y;
+    cuda_forget(d->device);
+    for (size_t t = 0; t < a->rows; t += tokens)
+        done(d->choice.scheme->apply(&d->linear, d->cuda, d->device, out + t * a->n * 2,
+                                     x + t * a->k * 2, OSC_ACT_RELU, tokens));
+    fetch_outputs(d, y, a);
+}
+
+/* Removed columns of other sequences add zeros, which may group the others' sums anew: few
+ * outputs may differ, by a last bit. */
+static void check_outputs(const char *what, const uint16_t *y, const uint16_t *want,
+                          const numbers *a)
+{
+    size_t count = a->rows * a->n, differ = 0;
+    float step = a->dtype == OSC_BF16 ? 1.0f / 64 : 1.0f / 512;
+    for (size_t i = 0; i < count; i++) {
+        float mine = widen(y[i], a->dtype), its = widen(want[i], a->dtype);
+        differ += y[i] != want[i];
+        check(mine == its || (isnan(mine) && isnan(its))
+              || fabsf(mine - its) <= step * fabsf(its) + 1e-3f,
+              "%s: %zu is %g, alone %g", what, i, (double)mine, (double)its);
+    }
+    check(differ <= count / 50 + 1, "%s: %zu of %zu outputs differ", what, differ, count);
+}
+
+static void check_joined(const char *what, const device_layer *d, const source *s,
+                         const numbers *a, size_t sequences)
+{
+    size_t bytes = a->rows * a->n * 2, tokens = a->rows / sequences;
+    uint16_t *y = osc_alloc(bytes, 1), *want = osc_alloc(bytes, 1);
+    const osc_coding *coding = &d->choice.coding;
+    bool told = s->kind < ATTENTION || (s->kind == ATTENTION && tokens > 4 && a->k % 64 == 0);
+    bool known = told && coding->remove == OSC_REMOVE_ABSOLUTE && !coding->zeropoint;
+    for (size_t i = 0; cuda_kernel(i) != NULL; i++) {
+        cuda_choose(d->device, i);
+        d->cuda->part(d->device, tokens);
+        source_make_of(s, d, a, sequences);
+        check(!known || columns_known(d, a), "%s: columns known", what);
+        apply_only(d, d->x, a);
+        fetch_outputs(d, y, a);
+        d->cuda->part(d->device, 0);
+        apply_apart(d, want, a, tokens);
+        check_outputs(what, y, want, a);
+        d->cuda->part(d->device, tokens);
+        source_make_of(s, d, a, sequences);
+        apply_only(d, d->x, a);
+        apply_only(d, d->x, a);              /* from the codes of the first */
+        fetch_outputs(d, want, a);
+        check(memcmp(y, want, bytes) == 0, "%s, %s: codes again", what, cuda_kernel(i));
+    }
+    d->cuda->part(d->device, 0);
+    cuda_choose(d->device, SIZE_MAX);
+    osc_free(y);
+    osc_free(want);
+}
+
+/* Every sequence has its own removed columns, some, none or more than are laid side by side. */
+static void check_joined_shape(size_t i, osc_dtype dtype, size_t count)
+{
+    static const char *const of_all[] = {
+        "llm-int8:threshold=2", "llm-int8", "llm-int8:weights=int8,threshold=1.5",
+        "absmax-row-decomp:threshold=1.2", "llm-int8-zeropoint:threshold=2", "absmax",
+        "zeropoint-vector", "llm-int8:rule=topk,threshold=3",
+    };
+    size_t sequences = joined_shapes[i].sequences;
+    for (size_t f = 0; f < count && f < sizeof of_all / sizeof *of_all; f++) {
+        numbers a = numbers_new(dtype, sequences * joined_shapes[i].tokens, joined_shapes[i].n,
+                                joined_shapes[i].k, 60 + f);
+        device_layer d;
+        device_open(&d, of_all[f], &a);
+        apply_only(&d, d.x, &a);             /* from now on columns are looked for */
+        for (maker kind = 0; kind < MAKERS; kind++) {
+            source s;
+            char what[160];
+            if (kind == ATTENTION && a.k > 2048)
+                continue;
+            snprintf(what, sizeof what, "%s, maker %d, %s, %zu sequences of %zu x %zu x %zu",
+                     of_all[f], (int)kind, osc_dtype_name(a.dtype), sequences,
+                     joined_shapes[i].tokens, a.n, a.k);
+            source_open(&s, kind, &d, &a, of_all[f]);
+            check_joined(what, &d, &s, &a, sequences);
+            source_close(&s, &d);
+        }
+        device_close(&d);
+        numbers_free(&a);
+    }
+}
+
+START_TEST(test_joined)
+{
+    check_joined_shape((size_t)_i / 2, _i % 2 == 0 ? OSC_F16 : OSC_BF16, SIZE_MAX);
+}
+END_TEST
+
+/* Small enough for a sanitizer. */
+START_TEST(test_joined_small)
+{
+    check_joined_shape((size_t)_i, OSC_F16, 1);
 }
 END_TEST
 
@@ -1020,6 +1141,14 @@ int main(void)
     tcase_add_loop_test(tc, test_known_columns, 0, 2 * KNOWN_SHAPES);
     tcase_add_test(tc, test_shared_codes);
     tcase_add_test(tc, test_known_in_graph);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("joined");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, test_joined, 0, 2 * JOINED_SHAPES);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("small-joined");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, test_joined_small, 0, JOINED_SMALL);
     suite_add_tcase(suite, tc);
     tc = tcase_create("small-known");
     tcase_set_timeout(tc, 300);

@@ -15,10 +15,11 @@ static size_t passes[PASSES], count;      /* sequences of each pass through bloc
 static osc_status (*really_attend)(osc_device *device, void *o, const void *q, const void *k,
                                    const void *v, const osc_attention *args);
 
-static size_t enough(const osc_device *device)
+/* As many rows as there are, where rows are coded each for itself. */
+static size_t enough(const osc_device *device, const osc_coding *coding, size_t width)
 {
     (void)device;
-    return 1 << 20;
+    return coding->x != OSC_SHARE_TENSOR && coding->remove == OSC_REMOVE_NONE ? width << 10 : 0;
 }
 
 /* A sequence at a time, of `sequences`. */

@@ -150,10 +150,14 @@ struct osc_backend {
      * if there is no choice. */
     void       (*choose)(osc_device *device, size_t kernel);
     size_t     (*threads)(const osc_device *device);
-    /* So many values [rows, H] of several sequences should go through a block together, which
-     * fills the device; more than that only if one sequence has more.  NULL: a sequence at a
-     * time. */
-    size_t     (*together)(const osc_device *device);
+    /* Rows of activations [rows, width], of several sequences, that should go through a block
+     * together, where its products are of this coding (all zero: of values); 0, or NULL: a
+     * sequence at a time. */
+    size_t     (*together)(const osc_device *device, const osc_coding *coding, size_t width);
+    /* From now on activations hold sequences of so many rows, one behind the other: products
+     * that look for columns of x do so in each sequence alone.  0, as at first: all rows are
+     * of one.  NULL where together is. */
+    void       (*part)(osc_device *device, size_t rows);
 
     osc_status (*alloc)(osc_device *device, void **data, size_t bytes);
     void       (*release)(osc_device *device, void *data);

@@ -67,6 +67,8 @@ static inline void osc_pass_take(osc_pass *pass, size_t sequences, size_t tokens
     pass->sequences = sequences;
     pass->tokens = tokens;
     pass->rows = sequences * tokens;
+    if (pass->backend->part != NULL)
+        pass->backend->part(pass->device, tokens);
 }
 
 #endif

@@ -202,10 +202,7 @@ static size_t usual_chunk(const osc_session *s)
 /* Sequences that a pass takes at once. */
 static size_t usual_rows(const osc_session *s)
 {
-    size_t values = s->backend->together != NULL ? s->backend->together(s->device) : 0;
-    size_t fit = values / s->config->hidden / s->longest;
-    if (s->cached || !osc_scheme_by_row(&s->choice))
-        fit = 1;
+    size_t fit = s->cached ? 1 : osc_session_together(s) / s->longest;
     if (fit > s->chunk)
         fit = s->chunk;
     return (fit > 0 ? fit : 1) * s->longest;

@@ -118,6 +118,13 @@ static inline size_t osc_session_rows(const osc_session *s)
     return (s->chunk * s->longest + OSC_HEAD_GROUP - 1) / OSC_HEAD_GROUP * OSC_HEAD_GROUP;
 }
 
+/* Rows of several sequences that should share a pass; 0: a sequence at a time. */
+static inline size_t osc_session_together(const osc_session *s)
+{
+    return s->backend->together == NULL ? 0
+         : s->backend->together(s->device, &s->choice.coding, s->config->hidden);
+}
+
 /* `count` elements of `size` bytes of device memory that live as long as the session;
  * adds their bytes to `*total`. */
 osc_status osc_session_own(osc_session *s, void **data, size_t count, size_t size,

@@ -76,8 +76,4 @@ extern const osc_scheme *const osc_schemes[];
  * nearest scheme or option. */
 osc_status osc_scheme_parse(osc_scheme_choice *choice, const char *text);
 
-/* Whether a row of y depends on its own row of x alone: such products give every sequence
- * the same, however many share a call. */
-bool osc_scheme_by_row(const osc_scheme_choice *choice);
-
 #endif

@@ -20,13 +20,6 @@ const osc_scheme *const osc_schemes[] = { SCHEMES(ENTRY) NULL };
 
 enum { SCHEMES_MOST = 32 };
 
-bool osc_scheme_by_row(const osc_scheme_choice *choice)
-{
-    const osc_coding *coding = &choice->coding;
-    return coding->x != OSC_SHARE_TENSOR
-        && (coding->remove == OSC_REMOVE_NONE || coding->remove == OSC_REMOVE_FIXED);
-}
-
 static osc_status unknown_scheme(const char *name)
 {
     const char *names[SCHEMES_MOST];
