@@ -6,10 +6,11 @@
 #include "cuda/attention.cuh"
 #include "cuda/attention_few.h"
 #include "cuda/attention_wgmma.h"
+#include "cuda/launch.cuh"
 
 enum {
     WARPS = 4, THREADS = WARPS * WARP,
-    QUERIES = 64,
+    QUERIES = 64, KEYS = 64,
     ROW_PAD = 8          /* elements: rows then start 16 bytes apart modulo the banks */
 };
 
@@ -139,13 +140,14 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
         copies_end();
         copies_wait<3>();
         __syncthreads();
-        float s[KEYS / 8][4];
+        float s[KEYS / 8][4], shrink[2];
         score<T, D>(s, fragments, keys + now);
         if (args.full != 0)
             lean(s, at, t * KEYS, slope);
         if (t * KEYS + KEYS > args.past + tile * QUERIES)
             mask(s, at, t * KEYS);
-        soften<D>(s, out, largest, sum, factor);
+        soften(s, shrink, largest, sum, factor);
+        rescale(out, shrink);
         copies_wait<2>();
         __syncthreads();
         weigh<T, D>(out, s, values + now);
@@ -153,6 +155,7 @@ attend(T *o, const T *q, const T *k, const T *v, const __grid_constant__ attenti
     }
     sum[0] = quad_sum(sum[0]);
     sum[1] = quad_sum(sum[1]);
+    clear_next(args.flags);
     store<T, D>(o + head, out, sum, args, query);
     if (args.mass != NULL)
         add_mass<WARPS>(mass_of(args, tile), args, sum, query);
@@ -214,6 +217,7 @@ typedef osc_status attention_call(osc_device *device, void *o, const void *q, co
 static __global__ void add_masses(double *top1, const double *mass, size_t sequences,
                                   size_t parts)
 {
+    after_last_kernel();
     double all = threadIdx.x == 0 ? top1[blockIdx.x] : 0.0;
     mass += blockIdx.x * sequences * parts;
     for (size_t s = 0; s < sequences; s++, mass += parts) {
@@ -231,9 +235,8 @@ static __global__ void add_masses(double *top1, const double *mass, size_t seque
 osc_status osc_cuda_add_masses(osc_device *device, double *top1, size_t heads, size_t sequences,
                                size_t parts)
 {
-    add_masses<<<(unsigned)heads, WARP, 0, device->stream>>>(top1, device->mass, sequences,
-                                                             parts);
-    return osc_cuda_launched("top-1 mass");
+    return launch_after(device, "top-1 mass", add_masses, dim3((unsigned)heads), WARP, 0, top1,
+                        (const double *)device->mass, sequences, parts);
 }
 
 template <typename K>
@@ -297,7 +300,7 @@ static osc_status dispatch(osc_device *device, void *o, const void *q, const voi
         return attend_each(device, o, q, k, v, args, osc_cuda_attention_few);
     if (n > MOST_SEQUENCES)
         return attend_each(device, o, q, k, v, args, osc_cuda_attention);
-    if (device->hopper && a.vectors && (size == 64 || size == 128))
+    if (a.vectors && osc_cuda_attention_wgmma_fits(device, size))
         return osc_cuda_attention_wgmma(device, o, q, k, v, args);
     if (size <= 128)
         OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, n * args->tokens, a.width));

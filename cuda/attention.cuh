@@ -1,4 +1,4 @@
-/* What the kernels of causal attention share: scores of a warp's 16 queries against 64
+/* What the kernels of causal attention share: scores of a warp's 16 queries against some
  * keys in registers, laid out as the tensor cores leave them: lane l holds rows l/4 and
  * l/4+8 and columns 2(l%4), +1 of every eight. */
 #ifndef OSC_CUDA_ATTENTION_CUH
@@ -8,7 +8,7 @@
 #include "cuda/flags.cuh"
 #include "cuda/mma.cuh"
 
-enum { WARP = 32, KEYS = 64 };
+enum { WARP = 32 };
 
 struct attention_args {
     size_t tokens, past, head_size;
@@ -61,12 +61,13 @@ static __device__ __forceinline__ float slope_of(const attention_args &args, uns
 }
 
 /* ALiBi, as far as it differs between keys: the distance from the query counts. */
-static __device__ __forceinline__ void lean(float (&s)[KEYS / 8][4], unsigned query, unsigned key,
+template <int N>
+static __device__ __forceinline__ void lean(float (&s)[N][4], unsigned query, unsigned key,
                                             float slope)
 {
     int lane = threadIdx.x % WARP, ahead = (int)(key - query) + lane % 4 * 2;
 #pragma unroll
-    for (int n = 0; n < KEYS / 8; n++)
+    for (int n = 0; n < N; n++)
 #pragma unroll
         for (int j = 0; j < 4; j++)
             s[n][j] += slope * (float)(ahead + n * 8 + j % 2 - j / 2 * 8);
@@ -80,14 +81,15 @@ static __device__ __forceinline__ float fast_exp2(float x)
 }
 
 /* Keys after a query do not count; `query` is the position of this lane's first row. */
-static __device__ __forceinline__ void mask(float (&s)[KEYS / 8][4], unsigned query, unsigned key)
+template <int N>
+static __device__ __forceinline__ void mask(float (&s)[N][4], unsigned query, unsigned key)
 {
-    int lane = threadIdx.x % WARP;
+    int lane = threadIdx.x % WARP, last = (int)(query - key) - lane % 4 * 2;
 #pragma unroll
-    for (int n = 0; n < KEYS / 8; n++)
+    for (int n = 0; n < N; n++)
 #pragma unroll
         for (int j = 0; j < 4; j++)
-            if (key + n * 8 + lane % 4 * 2 + j % 2 > query + j / 2 * 8)
+            if (n * 8 + j % 2 - j / 2 * 8 > last)
                 s[n][j] = -INFINITY;
 }
 
@@ -104,52 +106,64 @@ static __device__ __forceinline__ float quad_sum(float v)
 }
 
 /* s becomes exp(scale (s - max)); max and sum of this lane's two rows move on, and o
- * is rescaled.  `sum` is this lane's part: the quad's are added at the end. */
-template <int D>
-static __device__ __forceinline__ void soften(float (&s)[KEYS / 8][4], float (&o)[D / 8][4],
+ * must shrink.  `sum` is this lane's part: the quad's are added at the end. */
+template <int N>
+static __device__ __forceinline__ void soften(float (&s)[N][4], float (&shrink)[2],
                                               float (&largest)[2], float (&sum)[2], float factor)
 {
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         float most = largest[r];
 #pragma unroll
-        for (int n = 0; n < KEYS / 8; n++)
+        for (int n = 0; n < N; n++)
             most = fmaxf(most, fmaxf(s[n][2 * r], s[n][2 * r + 1]));
         most = quad_max(most);
-        float shrink = fast_exp2((largest[r] - most) * factor);
+        shrink[r] = fast_exp2((largest[r] - most) * factor);
         largest[r] = most;
-        sum[r] *= shrink;
+        sum[r] *= shrink[r];
 #pragma unroll
-        for (int n = 0; n < KEYS / 8; n++)
+        for (int n = 0; n < N; n++)
 #pragma unroll
             for (int j = 0; j < 2; j++) {
                 float e = fast_exp2((s[n][2 * r + j] - most) * factor);
                 s[n][2 * r + j] = e;
                 sum[r] += e;
             }
-#pragma unroll
-        for (int d = 0; d < D / 8; d++) {
-            o[d][2 * r] *= shrink;
-            o[d][2 * r + 1] *= shrink;
-        }
     }
 }
 
-/* Sum over the block's queries of 1 / sum, in a fixed order. */
-template <int WARPS>
-static __device__ void add_mass(double *mass_of_tile, const attention_args &args,
-                                const float (&sum)[2], size_t query)
+template <int N>
+static __device__ __forceinline__ void rescale(float (&o)[N][4], const float (&shrink)[2])
 {
-    __shared__ double parts[WARPS];
-    int lane = threadIdx.x % WARP;
+#pragma unroll
+    for (int d = 0; d < N; d++)
+#pragma unroll
+        for (int j = 0; j < 4; j++)
+            o[d][j] *= shrink[j / 2];
+}
+
+/* Sum over the warp's queries of 1 / sum; `query` is this lane's first. */
+static __device__ double mass_of_warp(const attention_args &args, const float (&sum)[2],
+                                      size_t query)
+{
     double mass = 0.0;
-    if (lane % 4 == 0)
+    if (threadIdx.x % 4 == 0)
         for (int r = 0; r < 2; r++)
             if (query + r * 8 < args.tokens)
                 mass += 1.0 / (double)sum[r];
     for (int offset = 4; offset < WARP; offset *= 2)
         mass += __shfl_xor_sync(~0u, mass, offset);
-    if (lane == 0)
+    return mass;
+}
+
+/* The same over the block's queries, in a fixed order. */
+template <int WARPS>
+static __device__ void add_mass(double *mass_of_tile, const attention_args &args,
+                                const float (&sum)[2], size_t query)
+{
+    __shared__ double parts[WARPS];
+    double mass = mass_of_warp(args, sum, query);
+    if (threadIdx.x % WARP == 0)
         parts[threadIdx.x / WARP] = mass;
     __syncthreads();
     if (threadIdx.x != 0)
@@ -160,13 +174,14 @@ static __device__ void add_mass(double *mass_of_tile, const attention_args &args
     *mass_of_tile = total;
 }
 
-/* Flags of a row of o for this lane, two of every eight columns of the head. */
+/* Flags of a row of o of a sequence for this lane, two of every eight columns of the head,
+ * which is column `head` and on. */
 template <typename T, int D>
 static __device__ void flag_row(const float (&o)[D / 8][4], int r, float inverse,
-                                const attention_args &args)
+                                const attention_args &args, unsigned sequence, unsigned head)
 {
-    osc_cuda_flags own = of_row(args.flags, blockIdx.z * (unsigned)args.tokens);
-    unsigned first = threadIdx.x % WARP % 4 * 2, head = blockIdx.x * (unsigned)args.head_size;
+    osc_cuda_flags own = of_row(args.flags, sequence * (unsigned)args.tokens);
+    unsigned first = threadIdx.x % 4 * 2;
 #pragma unroll
     for (int d = 0; d < D / 8; d++)
         for (int j = 0; j < 2; j++)
@@ -180,7 +195,6 @@ static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&
                              const attention_args &args, size_t query)
 {
     int lane = threadIdx.x % WARP;
-    clear_next(args.flags);
 #pragma unroll
     for (int r = 0; r < 2; r++) {
         if (query + r * 8 >= args.tokens)
@@ -204,7 +218,8 @@ static __device__ void store(T *head, const float (&o)[D / 8][4], const float (&
             }
         }
         if (args.flags.bits != NULL && reaches<T>(most, args.flags.threshold))
-            flag_row<T, D>(o, r, inverse, args);
+            flag_row<T, D>(o, r, inverse, args, blockIdx.z,
+                           blockIdx.x * (unsigned)args.head_size);
     }
 }
 

@@ -51,7 +51,7 @@ const char *osc_cuda_codes_kernel(const osc_device *device)
 {
     if (device->kernel < KERNELS)
         return osc_cuda_kernels[device->kernel]->name;
-    return device->codes != NULL && device->hopper && device->codes->encode != NULL
+    return device->codes != NULL && device->hopper && device->encode != NULL
          ? wgmma.name : igemm.name;
 }
 
@@ -139,7 +139,6 @@ static osc_status own_all(osc_device *device, osc_cuda_codes *c)
 osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
 {
     osc_cuda_codes *c = osc_alloc(1, sizeof *c);
-    enum cudaDriverEntryPointQueryResult found;
     int shared;
     if (c == NULL)
         return OSC_ENOMEM;
@@ -150,12 +149,6 @@ osc_status osc_cuda_codes_plan(osc_device *device, const osc_limits *limits)
     OSC_CUDA_TRY(cudaDeviceGetAttribute(&shared, cudaDevAttrMaxSharedMemoryPerMultiprocessor,
                                         device->index), "asking for the shared memory");
     c->shared = (size_t)shared;
-    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &c->encode, 12000,
-                                         cudaEnableDefault, &found) != cudaSuccess
-        || found != cudaDriverEntryPointSuccess) {
-        cudaGetLastError();
-        c->encode = NULL;
-    }
     OSC_TRY(own_all(device, c));
     return osc_cuda_known_plan(device, limits);
 }

@@ -84,7 +84,6 @@ typedef struct osc_cuda_codes {
     int32_t  *slice;             /* CODES_SLICE bytes */
     size_t    rows, widest;
     size_t    shared;            /* bytes of shared memory of a multiprocessor */
-    void     *encode;            /* cuTensorMapEncodeTiled, NULL if there is none */
     struct osc_cuda_igemm *igemm;   /* cuBLASLt's plans (codes_lt.c) */
 } osc_cuda_codes;
 

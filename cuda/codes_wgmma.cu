@@ -636,7 +636,7 @@ static osc_status make_map(const osc_device *device, CUtensorMap *map, const voi
 {
     const cuuint64_t dim[2] = { width, count }, stride[1] = { width };
     const cuuint32_t boxes[2] = { DEPTH, box }, step[2] = { 1, 1 };
-    CUresult result = ((encode_function)device->codes->encode)(
+    CUresult result = ((encode_function)device->encode)(
         map, CU_TENSOR_MAP_DATA_TYPE_UINT8, 2, (void *)codes, dim, stride, boxes, step,
         CU_TENSOR_MAP_INTERLEAVE_NONE, CU_TENSOR_MAP_SWIZZLE_128B,
         CU_TENSOR_MAP_L2_PROMOTION_L2_256B, CU_TENSOR_MAP_FLOAT_OOB_FILL_NONE);
@@ -693,7 +693,7 @@ static osc_status launch(osc_device *device, const osc_cuda_layer *p)
 
 bool osc_cuda_wgmma_fits(const osc_device *device, const osc_cuda_layer *p)
 {
-    return device->hopper && device->codes->encode != NULL
+    return device->hopper && device->encode != NULL
         && (p->act == OSC_ACT_NONE || p->act == OSC_ACT_RELU);
 }
 

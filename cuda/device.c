@@ -80,11 +80,24 @@ static osc_status examine(osc_device *device)
     return OSC_OK;
 }
 
+/* What describes tensors to the copy engine. */
+static void find_encode(osc_device *device)
+{
+    enum cudaDriverEntryPointQueryResult found;
+    if (cudaGetDriverEntryPointByVersion("cuTensorMapEncodeTiled", &device->encode, 12000,
+                                         cudaEnableDefault, &found) != cudaSuccess
+        || found != cudaDriverEntryPointSuccess) {
+        cudaGetLastError();
+        device->encode = NULL;
+    }
+}
+
 static osc_status set_up(osc_device *device, size_t index)
 {
     OSC_TRY(osc_cuda_memory_open(device));
     OSC_TRY(find(device, index));
     OSC_TRY(examine(device));
+    find_encode(device);
     osc_cuda_make_way(device);
     OSC_CUDA_TRY(cudaEventCreateWithFlags(&device->handed, cudaEventDisableTiming),
                  "making an event");

@@ -41,6 +41,7 @@ struct osc_device {
     int          index;                   /* CUDA device */
     int          capability;              /* 90 for sm_90 */
     bool         hopper;                  /* kernels for sm_90a are built and run here */
+    void        *encode;                  /* cuTensorMapEncodeTiled, NULL if there is none */
     int          processors;              /* multiprocessors */
     size_t       threads;                 /* of the host, which copy weights */
     cudaStream_t stream;

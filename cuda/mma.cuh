@@ -55,6 +55,21 @@ static __device__ __forceinline__ uint32_t pack(__half a, __half b)
     return *reinterpret_cast<uint32_t *>(&both);
 }
 
+/* Both rounded to nearest even by one instruction. */
+template <typename T> static __device__ __forceinline__ uint32_t pack2(float a, float b);
+
+template <> __device__ __forceinline__ uint32_t pack2<__half>(float a, float b)
+{
+    __half2 both = __floats2half2_rn(a, b);
+    return *reinterpret_cast<uint32_t *>(&both);
+}
+
+template <> __device__ __forceinline__ uint32_t pack2<__nv_bfloat16>(float a, float b)
+{
+    __nv_bfloat162 both = __floats2bfloat162_rn(a, b);
+    return *reinterpret_cast<uint32_t *>(&both);
+}
+
 static __device__ __forceinline__ uint32_t pack(__nv_bfloat16 a, __nv_bfloat16 b)
 {
     __nv_bfloat162 both = __halves2bfloat162(a, b);

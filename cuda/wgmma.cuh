@@ -6,12 +6,9 @@
 #include <cuda_runtime.h>
 #include <stdint.h>
 
-#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#include "cuda/mma.cuh"
 
-static __device__ __forceinline__ uint32_t shared_address(const void *at)
-{
-    return (uint32_t)__cvta_generic_to_shared(at);
-}
+#if defined(__CUDA_ARCH_FEAT_SM90_ALL)
 
 /* --- mbarriers ------------------------------------------------------------------------------ */
 
@@ -68,6 +65,18 @@ static __device__ __forceinline__ unsigned cluster_rank()
     return rank;
 }
 
+/* --- registers of a thread, changed by whole warpgroups --------------------------------- */
+
+template <int COUNT> static __device__ __forceinline__ void registers_take()
+{
+    asm volatile("setmaxnreg.inc.sync.aligned.u32 %0;" :: "n"(COUNT));
+}
+
+template <int COUNT> static __device__ __forceinline__ void registers_give()
+{
+    asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" :: "n"(COUNT));
+}
+
 /* --- copies of boxes of a tensor into shared memory ----------------------------------- */
 
 static __device__ __forceinline__ void copy_2d(void *to, const CUtensorMap *map, uint64_t *barrier,
@@ -77,6 +86,15 @@ static __device__ __forceinline__ void copy_2d(void *to, const CUtensorMap *map,
                  " [%0], [%1, {%3, %4}], [%2];"
                  :: "r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), "r"(i),
                     "r"(row) : "memory");
+}
+
+static __device__ __forceinline__ void copy_4d(void *to, const CUtensorMap *map, uint64_t *barrier,
+                                               int i, int j, int k, int l)
+{
+    asm volatile("cp.async.bulk.tensor.4d.shared::cluster.global.mbarrier::complete_tx::bytes"
+                 " [%0], [%1, {%3, %4, %5, %6}], [%2];"
+                 :: "r"(shared_address(to)), "l"(map), "r"(shared_address(barrier)), "r"(i),
+                    "r"(j), "r"(k), "r"(l) : "memory");
 }
 
 /* The same into every CTA of the cluster whose bit is set in `ctas`. */
