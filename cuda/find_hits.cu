@@ -41,28 +41,33 @@ static __device__ unsigned list_hot(uint16_t *list, const uint32_t *hot, size_t 
 }
 
 /* Where this block's hits begin: behind those that are there, and those of the blocks
- * before.  The last block moves *filled on. */
-static __device__ uint64_t place_block(const osc_cuda_observer &o, unsigned block, uint64_t count,
-                                       uint64_t *filled, uint64_t *end)
+ * before; of no interest if it has none.  The last block of a sequence tells its end, the last
+ * of all moves *filled on. */
+static __device__ uint64_t place_block(uint32_t *block_hits, unsigned block, unsigned blocks,
+                                       uint64_t count, uint64_t *filled, uint64_t *ends)
 {
     __shared__ uint64_t start;
+    bool is_end = (block + 1) % blocks == 0;
     uint64_t sum = 0, before;
     if (threadIdx.x == 0) {
         start = __ldcg(filled);
         __threadfence();          /* read before the last block can know of this one */
-        atomicExch(&o.block_hits[block], (unsigned)count + 1);
+        atomicExch(&block_hits[block], (unsigned)count + 1);
     }
+    if (count == 0 && !is_end)
+        return 0;
     for (unsigned i = threadIdx.x; i < block; i += THREADS) {
         unsigned found;
-        while ((found = *(volatile uint32_t *)&o.block_hits[i]) == 0)
+        while ((found = *(volatile uint32_t *)&block_hits[i]) == 0)
             ;
         sum += found - 1;
     }
     prefix(sum, &before);
+    if (threadIdx.x == 0 && is_end)
+        ends[block / blocks] = start + before + count;
     if (threadIdx.x == 0 && block == gridDim.x - 1) {
         __threadfence();
         *filled = start + before + count;
-        *end = start + before + count;
     }
     return start + before;
 }
@@ -87,57 +92,59 @@ static __device__ unsigned find_hits(osc_hit *to, const T *x, size_t row, size_t
     return found;
 }
 
-/* A row a warp; blocks take their rows as they begin, so that those before them run. */
+/* A row a warp, `blocks` blocks a sequence from `first` on; they take their rows as they begin,
+ * so that those before them run. */
 template <typename T>
 static __global__ void __launch_bounds__(THREADS)
-write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
-           size_t width, T alpha, uint64_t *filled, uint64_t *end)
+write_hits(osc_hit *hits, const __grid_constant__ osc_cuda_observer o, const T *x, unsigned first,
+           unsigned blocks, size_t tokens, size_t width, T alpha, uint64_t *filled, uint64_t *ends)
 {
     __shared__ uint16_t list[THREADS * WARP];
     __shared__ unsigned block;
-    size_t words = (width + WARP - 1) / WARP;
+    size_t words = (width + COLUMNS - 1) / COLUMNS * (COLUMNS / WARP);
     uint64_t own = 0, all, before = 0;
-    unsigned listed = 0, any = 0;
+    unsigned listed = 0;
     if (threadIdx.x == 0)
-        block = atomicAdd(o.ticket, 1u);
+        block = atomicAdd(&o.ticket[first], 1u);
     __syncthreads();
-    size_t row = block * (size_t)WARPS + threadIdx.x / WARP;
+    size_t sequence = first + block / blocks;
+    size_t row = block % blocks * (size_t)WARPS + threadIdx.x / WARP;
+    const uint32_t *hot = o.hot + sequence * words;
+    x += sequence * tokens * width;
     for (size_t w = 0; w < words; w += THREADS) {
-        listed = list_hot(list, o.hot + w, words - w);
-        any |= listed;
-        if (row < rows)
+        listed = list_hot(list, hot + w, words - w);
+        if (row < tokens)
             own += find_hits<T>(NULL, x, row, width, w * WARP, list, listed, alpha);
         __syncthreads();
     }
-    if (any == 0) {               /* so it is in every block */
-        if (threadIdx.x == 0 && block == 0)
-            *end = *filled;
-        return;
-    }
     before = prefix(threadIdx.x % WARP == 0 ? own : 0, &all);
     before = __shfl_sync(~0u, before, 0);
-    hits += place_block(o, block, all, filled, end) + before;
+    hits += place_block(o.block_hits + first * (size_t)blocks, block, blocks, all, filled, ends)
+          + before;
+    if (all == 0)
+        return;
     for (size_t w = 0; w < words; w += THREADS) {
         if (words > THREADS)
-            listed = list_hot(list, o.hot + w, words - w);
-        if (row < rows)
+            listed = list_hot(list, hot + w, words - w);
+        if (row < tokens)
             hits += find_hits<T>(hits, x, row, width, w * WARP, list, listed, alpha);
         __syncthreads();
     }
 }
 
 template <typename T>
-static osc_status launch_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end)
+static osc_status launch_hits(osc_device *device, const void *x, size_t first,
+                              osc_sequences sequences, size_t width, float alpha, uint64_t *ends)
 {
-    write_hits<<<hit_blocks(rows), THREADS, 0, device->watch>>>(
-        device->hits->hits, *device->observer, (const T *)x, rows, width, least_from<T>(alpha),
-        device->hits->filled, end);
+    unsigned blocks = hit_blocks(sequences.tokens);
+    write_hits<<<(unsigned)sequences.count * blocks, THREADS, 0, device->watch>>>(
+        device->hits->hits, *device->observer, (const T *)x, (unsigned)first, blocks,
+        sequences.tokens, width, least_from<T>(alpha), device->hits->filled, ends);
     return osc_cuda_launched("hits");
 }
 
-osc_status osc_cuda_find_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end)
+osc_status osc_cuda_find_hits(osc_device *device, const void *x, size_t first,
+                              osc_sequences sequences, size_t width, float alpha, uint64_t *ends)
 {
-    return OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, rows, width, alpha, end);
+    return OSC_CUDA_BY_DTYPE(device, launch_hits, device, x, first, sequences, width, alpha, ends);
 }

@@ -78,12 +78,15 @@ static __device__ packed<T> read(const T *x, size_t first, size_t count, bool ve
 
 template <typename T>
 static __global__ void __launch_bounds__(THREADS, 4)
-summarize(osc_summary *to, osc_cuda_summary_part *parts, unsigned *arrived, const T *x,
+summarize(osc_cuda_report *reports, osc_cuda_summary_part *parts, unsigned *arrived, const T *x,
           size_t count, bool vectors)
 {
+    osc_summary *to = &reports[blockIdx.y].summary;
     const size_t STEP = (size_t)THREADS * packed<T>::COUNT;
     osc_cuda_summary_part own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
     typename pair_of<T>::type peak = { from_float<T>(0.0f), from_float<T>(0.0f) };
+    parts += blockIdx.y * CUDA_SUMMARY_BLOCKS;
+    x += blockIdx.y * count;
     size_t first = blockIdx.x * STEP + threadIdx.x * packed<T>::COUNT, step = gridDim.x * STEP;
     for (size_t i = first; i < count; i += BATCH * step) {
         packed<T> some[BATCH];
@@ -104,7 +107,7 @@ summarize(osc_summary *to, osc_cuda_summary_part *parts, unsigned *arrived, cons
     own = add_threads(own);
     if (threadIdx.x == 0)
         parts[blockIdx.x] = own;
-    if (!is_last(arrived, gridDim.x))
+    if (!is_last(&arrived[blockIdx.y], gridDim.x))
         return;
     own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
     for (unsigned i = threadIdx.x; i < gridDim.x; i += THREADS) {
@@ -124,25 +127,44 @@ summarize(osc_summary *to, osc_cuda_summary_part *parts, unsigned *arrived, cons
         to->power[p] = own.power[p];
 }
 
+/* Sequences of x of `count` values each. */
 template <typename T>
-static osc_status launch(osc_device *device, void *to, const void *x, size_t count)
+static osc_status launch(osc_device *device, osc_cuda_report *to, const void *x, size_t sequences,
+                         size_t count)
 {
     struct osc_cuda_reduction *r = device->reduction;
     size_t step = (size_t)THREADS * packed<T>::COUNT, blocks = (count + step - 1) / step;
     const size_t MOST = CUDA_SUMMARY_BLOCKS;
-    unsigned grid = (unsigned)(blocks < MOST ? blocks : MOST);
-    summarize<<<grid, THREADS, 0, device->watch>>>((osc_summary *)to, r->parts, r->arrived,
-                                                   (const T *)x, count, is_aligned16(x));
+    bool vectors = is_aligned16(x) && (sequences == 1 || count % packed<T>::COUNT == 0);
+    dim3 grid((unsigned)(blocks < MOST ? blocks : MOST), (unsigned)sequences);
+    summarize<<<grid, THREADS, 0, device->watch>>>(to, r->parts, r->arrived, (const T *)x, count,
+                                                   vectors);
     return osc_cuda_launched("summary");
 }
 
-osc_status osc_cuda_summarize(osc_device *device, const void *x, size_t count,
+static osc_status summarize_all(osc_device *device, const char *x, osc_sequences rows,
+                                size_t width, const osc_summary_route *route)
+{
+    const size_t MOST = CUDA_TOGETHER;
+    size_t values = rows.tokens * width, bytes = values * osc_dtype_size(device->dtype);
+    for (size_t first = 0, count; first < rows.count; first += count) {
+        osc_cuda_report *to;
+        osc_summary_route from = *route;
+        from.sequence += first;
+        count = rows.count - first < MOST ? rows.count - first : MOST;
+        OSC_TRY(osc_cuda_report_begin(device, &to, count));
+        OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch, device, to, x + first * bytes, count, values));
+        osc_cuda_report_summaries(device, &from, count);
+    }
+    return OSC_OK;
+}
+
+osc_status osc_cuda_summarize(osc_device *device, const void *x, osc_sequences rows, size_t width,
                               const osc_summary_route *route)
 {
-    void *to;
-    OSC_TRY(osc_cuda_report_begin(device, &to));
     OSC_TRY(osc_cuda_watch_begin(device));
-    OSC_TRY(OSC_CUDA_BY_DTYPE(device, launch, device, to, x, count));
-    osc_cuda_report_summary(device, route);
-    return osc_cuda_watch_end(device, x, count * osc_dtype_size(device->dtype));
+    osc_status status = summarize_all(device, (const char *)x, rows, width, route);
+    osc_status end = osc_cuda_watch_end(device, x, rows.count * rows.tokens * width
+                                                   * osc_dtype_size(device->dtype));
+    return status != OSC_OK ? status : end;
 }

@@ -37,11 +37,15 @@ typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_
 /* The largest sizes that will occur, for planning scratch memory once. */
 typedef struct {
     size_t tokens;      /* of one sequence, those of earlier calls included */
+    size_t rows;        /* of a pass: of several sequences; `tokens` if that is more */
     size_t heads, head_size;
     size_t widest;      /* widest activation */
     bool   codes;       /* products of codes will occur */
     size_t vocabulary, embed_width;
 } osc_limits;
+
+/* Rows of a matrix: count sequences of tokens rows each, one behind the other. */
+typedef struct { size_t count, tokens; } osc_sequences;
 
 /* One of several products of the same x [T, K]: y[T, N] = act(x w[N, K]^T + bias[N]); if
  * `plus` is not NULL then plus[T, N] += y, and y is scratch whose values mean nothing. */
@@ -126,6 +130,9 @@ struct osc_backend {
     bool        draws;   /* load and codes_load make generated tensors (osc_tensor.drawn)
                             themselves: their values need not be in memory */
     unsigned    attends;                         /* OSC_ATTENDS_... bits */
+    size_t      together;                        /* rows of several sequences that should go
+                                                    through a block together; 0: one sequence
+                                                    at a time, and `count` is always 1 */
 
     osc_status (*open)(osc_device **device, size_t threads);
     /* The device of this number from 0, where there are several; the host as often as it is
@@ -276,21 +283,25 @@ struct osc_backend {
     osc_status (*logits)(osc_device *device, float *logits, const void *x,
                          const osc_tensor *table, const void *bias);
 
-    /* Adds the statistics of x [rows, width] to `stats`, whose arrays are alloc()
-     * memory; if `route` is not NULL, also reports the hits |x| >= alpha to it in order
-     * of (row, column), now or until settle returns, calls in their order.  A sink's
-     * error comes out of whichever call reports to it. */
+    /* Adds the statistics of x [count * tokens, width] to `stats`, whose arrays are alloc()
+     * memory; if `route`, that of the first sequence, is not NULL, also reports the hits
+     * |x| >= alpha to it in order of (sequence, row, column), now or until settle returns,
+     * calls in their order; a sink gets a route with the number of the hits' own sequence.  A
+     * sink's error comes out of whichever call reports to it.  Bits are those of one call a
+     * sequence, in their order; so of summarize and residual. */
     osc_status (*observe)(osc_device *device, osc_column_stats *stats, const void *x,
-                          size_t rows, size_t width, float alpha, const osc_hits_route *route);
-    /* Reports the summary of x [count] to `route`, as observe does hits; sums are double,
-     * of any order that is the same in every run.  NULL: this backend does not do it. */
-    osc_status (*summarize)(osc_device *device, const void *x, size_t count,
+                          osc_sequences rows, size_t width, float alpha,
+                          const osc_hits_route *route);
+    /* Reports the summary of each sequence of x [count * tokens, width] to `route`, as observe
+     * does hits; sums are double, of any order that is the same in every run.  NULL: this
+     * backend does not do it. */
+    osc_status (*summarize)(osc_device *device, const void *x, osc_sequences rows, size_t width,
                             const osc_summary_route *route);
-    /* Reports what is in the residual stream x [rows, width] to `route`, as observe does
-     * hits, and adds to `stats`, whose arrays are alloc() memory; medians and the largest
-     * values are exact.  NULL: this backend does not do it. */
+    /* Reports what is in the residual stream x [count * tokens, width] of each sequence to
+     * `route`, as observe does hits, and adds to `stats`, whose arrays are alloc() memory;
+     * medians and the largest values are exact.  NULL: this backend does not do it. */
     osc_status (*residual)(osc_device *device, const osc_residual_stats *stats, const void *x,
-                           size_t rows, size_t width, const osc_residual_route *route);
+                           osc_sequences rows, size_t width, const osc_residual_route *route);
     /* Reports what is still on its way, or forgets it. */
     osc_status (*settle)(osc_device *device, bool report);
 
