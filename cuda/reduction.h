@@ -5,8 +5,9 @@
 #include "cuda/device.h"
 
 enum {
-    CUDA_SUMMARY_BLOCKS = 528,
+    CUDA_SUMMARY_BLOCKS = 264,
     CUDA_MAGNITUDES = 1 << 15,    /* of a 16-bit type, in rising order of their bits */
+    CUDA_COUNTS = 1 + CUDA_MAGNITUDES,
     CUDA_RESIDUAL_SLICES = 32     /* of the rows, for sums of columns, at most */
 };
 
@@ -23,8 +24,8 @@ struct osc_cuda_reduction {
                                          between kernels, and so of a residual stream: */
     unsigned *done;                   /* [sequences, groups of columns], then [groups] sequences */
     uint32_t *peak, *median;          /* [rows] magnitudes of every row */
-    uint32_t *counts;                 /* [sequences, CUDA_MAGNITUDES] from the least of the rows'
-                                         medians on, 0 between calls */
+    uint32_t *counts;                 /* [sequences, CUDA_COUNTS] below the least of the rows'
+                                         medians, then from there on; 0 between calls */
     struct osc_cuda_bracket *bracket; /* [sequences] */
     size_t   cells;
     double   *sums;                   /* [cells]: [sequences, slices, width] */

@@ -25,14 +25,13 @@ constexpr size_t LONG = 8;              /* sequences of any length fit into a la
 
 struct osc_cuda_bracket {
     uint32_t low, high;                 /* of the rows' medians; ~0 and 0 between calls */
-    unsigned long long below;           /* values below low, 0 between calls */
     float    massive_from;
 };
 
 osc_status osc_cuda_residual_plan(osc_device *device, const osc_limits *limits)
 {
     const size_t MANY = ALL_BLOCKS * COLUMNS, wide = limits->widest;
-    size_t rows = osc_cuda_rows(limits), counts = CUDA_TOGETHER * CUDA_MAGNITUDES;
+    size_t rows = osc_cuda_rows(limits), counts = CUDA_TOGETHER * CUDA_COUNTS;
     size_t cells = LONG * (wide > MANY ? wide : MANY);
     size_t done = (CUDA_TOGETHER + 1) * (wide / COLUMNS + 1);
     size_t parts = CUDA_TOGETHER * CUDA_SUMMARY_BLOCKS;
@@ -67,7 +66,7 @@ static __device__ osc_cuda_reduction of_sequence(const osc_cuda_reduction &all, 
 {
     osc_cuda_reduction r = all;
     r.bracket += sequence;
-    r.counts += sequence * (size_t)CUDA_MAGNITUDES;
+    r.counts += sequence * (size_t)CUDA_COUNTS;
     r.peak += sequence * rows;
     r.median += sequence * rows;
     return r;
@@ -125,17 +124,18 @@ static __device__ unsigned rank_here(unsigned count, unsigned rank)
     return rank - before;        /* wraps around if the value comes before */
 }
 
-/* One row of a sequence a block, at most PAIRS pairs of values a thread in registers; 0: any
- * number, read twice.  WHOLE: rows are of pairs, as many for every thread. */
+/* One row of a sequence a block, PAIRS pairs of values a thread in registers; 0: any number,
+ * read twice.  WHOLE: the row has just these; else at most these. */
 template <int PAIRS, bool WHOLE>
 static __global__ void __launch_bounds__(ROW_THREADS)
 measure_rows(const __grid_constant__ struct osc_cuda_reduction all, const uint16_t *x,
              unsigned width)
 {
     const osc_cuda_reduction r = of_sequence(all, blockIdx.y, gridDim.x);
-    __shared__ unsigned uppers[UPPERS], lows[LOWS], peaks[ROW_WARPS], upper, rank;
+    __shared__ unsigned uppers[UPPERS], lows[LOWS + 1], peaks[ROW_WARPS], upper, rank;
     const uint16_t *row = x + (blockIdx.y * (size_t)gridDim.x + blockIdx.x) * width;
-    const int count = (int)((width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS));
+    const int count = WHOLE && PAIRS > 0 ? PAIRS
+                    : (int)((width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS));
     uint32_t own[PAIRS > 0 ? PAIRS : 1], most = 0;
     ((uint2 *)uppers)[threadIdx.x] = make_uint2(0, 0);
     lows[threadIdx.x] = 0;
@@ -165,21 +165,19 @@ measure_rows(const __grid_constant__ struct osc_cuda_reduction all, const uint16
         rank = here - (here >= two.x ? two.x : 0);
     }
     __syncthreads();
-    const unsigned wanted = upper;
+    const unsigned wanted = upper, from = wanted << LOW_BITS;
 #pragma unroll
     for (int i = 0; i < (PAIRS > 0 ? PAIRS : count); i++)
         if (i < count) {
             unsigned at = i * ROW_THREADS + threadIdx.x;
             uint32_t pair = PAIRS > 0 ? own[i] : read_pair<WHOLE>(row, at, width);
-            if ((pair >> LOW_BITS & (UPPERS - 1)) == wanted)
-                atomicAdd(&lows[pair & (LOWS - 1)], 1u);
-            if (pair >> (16 + LOW_BITS) == wanted)
-                atomicAdd(&lows[pair >> 16 & (LOWS - 1)], 1u);
+            atomicAdd(&lows[min((pair & 0xffffu) - from, (unsigned)LOWS)], 1u);
+            atomicAdd(&lows[min((pair >> 16) - from, (unsigned)LOWS)], 1u);
         }
     __syncthreads();
     if (rank_here(lows[threadIdx.x], rank) >= lows[threadIdx.x])
         return;
-    unsigned median = wanted << LOW_BITS | threadIdx.x;     /* one thread's */
+    unsigned median = from | threadIdx.x;     /* one thread's */
     for (int w = 1; w < ROW_WARPS; w++)
         peaks[0] = max(peaks[0], peaks[w]);
     r.peak[blockIdx.x] = peaks[0];
@@ -314,21 +312,44 @@ union four {
     __device__ four() {}
 };
 
-/* Magnitudes: how many are below `low`, and those from there on in bins [span]. */
-static __device__ __forceinline__ void count_value(uint32_t *bins, uint32_t low, uint32_t span,
-                                                   int *below, uint32_t magnitude)
+/* Counts a magnitude in bins [1 + span + 1]: those below `low`, from there on, and beyond.  In
+ * a block's own bins all do, since that takes less than a branch; in GLOBAL memory those below are
+ * added to *below, and nothing counts those beyond. */
+template <bool GLOBAL>
+static __device__ __forceinline__ void count_value(uint32_t *bins, int low, int span, int *below,
+                                                   uint32_t magnitude)
 {
-    uint32_t above = magnitude - low;       /* wraps around below low */
-    *below += (int)(above >> 31);
-    if (above < span)
-        atomicAdd(&bins[above], 1u);
+    int above = (int)magnitude - low;
+    if (!GLOBAL) {
+        atomicAdd(&bins[min(max(above, -1), span) + 1], 1u);
+        return;
+    }
+    *below += above < 0;
+    if ((unsigned)above < (unsigned)span)
+        atomicAdd(&bins[above + 1], 1u);
+}
+
+/* Columns of one row. */
+template <typename T, bool VECTORS, bool GLOBAL>
+static __device__ __forceinline__ void take_row(float (&squares)[COUNT], int *below,
+                                                uint32_t *bins, int low, int span,
+                                                const four &row, int inside)
+{
+#pragma unroll
+    for (int j = 0; j < COUNT; j++) {
+        uint32_t magnitude = row.at[j] & 0x7fffu;
+        float v = magnitude_to_float(T(), magnitude);
+        squares[j] += v * v;
+        if (VECTORS || j < inside)
+            count_value<GLOBAL>(bins, low, span, below, magnitude);
+    }
 }
 
 /* A thread's columns of the `left` rows at x, every GROUPS-th: counts, and sums of squares. */
-template <typename T, bool VECTORS>
-static __device__ __forceinline__ int count_rows(double (&sums)[COUNT], uint32_t *bins,
-                                                 uint32_t low, uint32_t span, const T *x,
-                                                 size_t width, int left, int inside)
+template <typename T, bool VECTORS, bool GLOBAL>
+static __device__ __forceinline__ int count_rows(double (&sums)[COUNT], uint32_t *bins, int low,
+                                                 int span, const T *x, size_t width, int left,
+                                                 int inside)
 {
     int below = 0;
     for (; left > 0; left -= BATCH * GROUPS, x += BATCH * GROUPS * width) {
@@ -343,17 +364,17 @@ static __device__ __forceinline__ int count_rows(double (&sums)[COUNT], uint32_t
             for (int j = 0; j < COUNT && !VECTORS; j++)
                 some[b].at[j] = b * GROUPS < left && j < inside ? ((const uint16_t *)from)[j] : 0;
         }
+        if (left > (BATCH - 1) * GROUPS) {
 #pragma unroll
-        for (int b = 0; b < BATCH; b++)
-            if (b * GROUPS < left)
+            for (int b = 0; b < BATCH; b++)
+                take_row<T, VECTORS, GLOBAL>(squares, &below, bins, low, span, some[b], inside);
+        } else {
 #pragma unroll
-                for (int j = 0; j < COUNT; j++) {
-                    uint32_t magnitude = some[b].at[j] & 0x7fffu;
-                    float v = magnitude_to_float(T(), magnitude);
-                    squares[j] += v * v;
-                    if (VECTORS || j < inside)
-                        count_value(bins, low, span, &below, magnitude);
-                }
+            for (int b = 0; b < BATCH - 1; b++)
+                if (b * GROUPS < left)
+                    take_row<T, VECTORS, GLOBAL>(squares, &below, bins, low, span, some[b],
+                                                 inside);
+        }
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
             sums[j] += (double)squares[j];
@@ -363,28 +384,32 @@ static __device__ __forceinline__ int count_rows(double (&sums)[COUNT], uint32_t
 
 /* What a block finds in its columns over a slice of rows. */
 union block_found {
-    uint32_t bins[BINS];                        /* magnitudes from `low` on */
+    uint32_t bins[BINS + 2];                    /* magnitudes below, from `low` on, beyond */
     double   groups[GROUPS][COLUMNS];           /* sums of squares */
 };
 
 /* Counts, in the block's bins where they suffice, and sums of squares. */
 template <typename T, bool VECTORS>
-static __device__ int count_slice(double (&sums)[COUNT], block_found &found,
-                                  const osc_cuda_reduction &r, const T *x, size_t width, int left,
-                                  int inside)
+static __device__ void count_slice(double (&sums)[COUNT], block_found &found,
+                                   const osc_cuda_reduction &r, const T *x, size_t width, int left,
+                                   int inside)
 {
-    uint32_t low = r.bracket->low, span = r.bracket->high - low + 1;
-    if (span > BINS)
-        return count_rows<T, VECTORS>(sums, r.counts, low, span, x, width, left, inside);
-    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
+    int low = (int)r.bracket->low, span = (int)r.bracket->high - low + 1;
+    if (span > BINS) {
+        int below = count_rows<T, VECTORS, true>(sums, r.counts, low, span, x, width, left, inside);
+        below = __reduce_add_sync(~0u, below);
+        if (threadIdx.x % WARP == 0 && below != 0)
+            atomicAdd(&r.counts[0], (uint32_t)below);
+        return;
+    }
+    for (int i = threadIdx.x; i < span + 2; i += COUNT_THREADS)
         found.bins[i] = 0;
     __syncthreads();
-    int below = count_rows<T, VECTORS>(sums, found.bins, low, span, x, width, left, inside);
+    count_rows<T, VECTORS, false>(sums, found.bins, low, span, x, width, left, inside);
     __syncthreads();
-    for (uint32_t i = threadIdx.x; i < span; i += COUNT_THREADS)
+    for (int i = threadIdx.x; i < span + 1; i += COUNT_THREADS)
         if (found.bins[i] != 0)
             atomicAdd(&r.counts[i], found.bins[i]);
-    return below;
 }
 
 /* Some columns of a sequence x in one slice of its rows: counts, and sums of squares to `to`,
@@ -401,11 +426,7 @@ static __device__ void measure_slice(double *to, const osc_cuda_reduction &r, co
     int left = inside == 0 || first >= rows ? 0
         : (int)(min((slice + 1) * slice_rows, rows) - first);
     double sums[COUNT] = { 0.0, 0.0, 0.0, 0.0 };
-    int below = count_slice<T, VECTORS>(sums, found, r, x + first * width + own, width, left,
-                                        inside);
-    below = __reduce_add_sync(~0u, below);
-    if (threadIdx.x % WARP == 0 && below != 0)
-        atomicAdd(&r.bracket->below, (unsigned long long)below);
+    count_slice<T, VECTORS>(sums, found, r, x + first * width + own, width, left, inside);
     __syncthreads();
     for (int j = 0; j < COUNT; j++)
         found.groups[threadIdx.x / LANES][threadIdx.x % LANES * COUNT + j] = sums[j];
@@ -445,16 +466,17 @@ static __device__ void add_slices(double *sumsq, const osc_cuda_reduction &r, si
 
 /* --- the end ------------------------------------------------------------------------------ */
 
-/* The magnitude of which `rank` values are below or before it.  Clears the counts. */
+/* The magnitude of which `rank` values are below or before it.  Clears the counts, of which
+ * the first is of values below `low`. */
 static __device__ uint32_t find_median(const osc_cuda_reduction &r, uint32_t low, uint32_t span,
                                        unsigned long long rank)
 {
     __shared__ unsigned long long warps[WARP];
     __shared__ uint32_t found;
     int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    uint32_t each = (span + COUNT_THREADS - 1) / COUNT_THREADS;
-    uint32_t first = min(threadIdx.x * each, span), last = min(first + each, span);
-    unsigned long long own = 0, sum, at = __ldcg(&r.bracket->below);
+    uint32_t each = (span + COUNT_THREADS) / COUNT_THREADS;
+    uint32_t first = min(threadIdx.x * each, span + 1), last = min(first + each, span + 1);
+    unsigned long long own = 0, sum, at = 0;
     for (uint32_t i = first; i < last; i++)
         own += __ldcg(&r.counts[i]);
     sum = own;
@@ -473,7 +495,7 @@ static __device__ uint32_t find_median(const osc_cuda_reduction &r, uint32_t low
         for (uint32_t i = first; i < last; i++) {
             uint32_t count = __ldcg(&r.counts[i]);
             if (rank - at < count) {
-                found = low + i;
+                found = low + i - 1;
                 break;
             }
             at += count;
@@ -522,7 +544,7 @@ measure_all(osc_cuda_report *reports, double *sumsq,
     if (threadIdx.x != 0)
         return;
     to->median = median;
-    *r.bracket = { ~0u, 0, 0, massive_from(median) };
+    *r.bracket = { ~0u, 0, massive_from(median) };
 }
 
 /* Counts massive values of the rows that have some: few, of models that have any.  Each warp
@@ -567,13 +589,30 @@ static cut find_cut(const osc_cuda_reduction *r, size_t rows, size_t width)
     return c;
 }
 
+/* For rows of so many pairs a thread: those of known models in registers. */
+static auto rows_kernel(size_t pairs) -> decltype(&measure_rows<0, true>)
+{
+    switch (pairs) {
+    case 3:  return measure_rows<3, true>;
+    case 4:  return measure_rows<4, true>;
+    case 8:  return measure_rows<8, true>;
+    case 10: return measure_rows<10, true>;
+    case 16: return measure_rows<16, true>;
+    case 20: return measure_rows<20, true>;
+    case 28: return measure_rows<28, true>;
+    case 32: return measure_rows<32, true>;
+    case 36: return measure_rows<36, true>;
+    case 48: return measure_rows<48, true>;
+    }
+    return measure_rows<0, true>;
+}
+
 static osc_status launch_rows(osc_device *device, const void *x, osc_sequences some, size_t width)
 {
     size_t pairs = (width + 2 * ROW_THREADS - 1) / (2 * ROW_THREADS);
     bool whole = width % (2 * ROW_THREADS) == 0 && ((uintptr_t)x & 3) == 0;
-    auto kernel = !whole ? (pairs <= 16 ? measure_rows<16, false> : measure_rows<0, false>)
-        : pairs <= 4 ? measure_rows<4, true> : pairs <= 16 ? measure_rows<16, true>
-        : pairs <= 48 ? measure_rows<48, true> : measure_rows<0, true>;
+    auto kernel = whole ? rows_kernel(pairs)
+                : pairs <= 16 ? measure_rows<16, false> : measure_rows<0, false>;
     dim3 grid((unsigned)some.tokens, (unsigned)some.count);
     kernel<<<grid, ROW_THREADS, 0, device->watch>>>(*device->reduction, (const uint16_t *)x,
                                                     (unsigned)width);

@@ -11,32 +11,47 @@
 
 enum { WARP = 32, THREADS = 256, WARPS = THREADS / WARP, BATCH = 4 };
 
-static __device__ void add(osc_cuda_summary_part &to, const osc_cuda_summary_part &from)
+/* Sum of `keep` and what the lane `offset` apart sends. */
+static __device__ __forceinline__ double exchange(double keep, double send, int offset)
 {
-#pragma unroll
-    for (int p = 0; p < 4; p++)
-        to.power[p] += from.power[p];
-    to.peak = max(to.peak, from.peak);
+    return keep + __shfl_xor_sync(~0u, send, offset);
 }
 
-/* Sums and peaks of all threads, for thread 0. */
-static __device__ osc_cuda_summary_part add_threads(osc_cuda_summary_part own)
+/* Over a warp: the power that a lane has is of number lane / 8. */
+static __device__ double add_lanes(const double (&power)[4])
 {
-    __shared__ osc_cuda_summary_part warps[WARPS];
-    for (int offset = WARP / 2; offset > 0; offset /= 2) {
+    int lane = threadIdx.x % WARP;
+    bool upper = (lane & 16) != 0, odd = (lane & 8) != 0;
+    double first = exchange(upper ? power[2] : power[0], upper ? power[0] : power[2], 16);
+    double second = exchange(upper ? power[3] : power[1], upper ? power[1] : power[3], 16);
+    double own = exchange(odd ? second : first, odd ? first : second, 8);
 #pragma unroll
-        for (int p = 0; p < 4; p++)
-            own.power[p] += __shfl_xor_sync(~0u, own.power[p], offset);
-        own.peak = max(own.peak, __shfl_xor_sync(~0u, own.peak, offset));
-    }
-    __syncthreads();
-    if (threadIdx.x % WARP == 0)
-        warps[threadIdx.x / WARP] = own;
-    __syncthreads();
-    own = warps[0];
-    for (int w = 1; w < WARPS; w++)
-        add(own, warps[w]);
+    for (int offset = 4; offset > 0; offset /= 2)
+        own = exchange(own, own, offset);
     return own;
+}
+
+/* Sums and peaks of all threads, of power number t for thread t. */
+static __device__ void add_threads(double &sum, uint32_t &peak,
+                                   const osc_cuda_summary_part &own)
+{
+    __shared__ double powers[WARPS][4];
+    __shared__ uint32_t peaks[WARPS];
+    int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    double power = add_lanes(own.power);
+    uint32_t most = __reduce_max_sync(~0u, own.peak);
+    __syncthreads();
+    if (lane % 8 == 0)
+        powers[warp][lane / 8] = power;
+    if (lane == 0)
+        peaks[warp] = most;
+    __syncthreads();
+    sum = 0.0;
+    peak = 0;
+    for (int w = 0; w < WARPS && threadIdx.x < 4; w++) {
+        sum += powers[w][threadIdx.x];
+        peak = max(peak, peaks[w]);
+    }
 }
 
 /* Eight values; `peak` is the largest magnitude in each half, NaN if there is one. */
@@ -104,27 +119,29 @@ summarize(osc_cuda_report *reports, osc_cuda_summary_part *parts, unsigned *arri
             take(own, peak, some[b]);
     }
     own.peak = max(__float_as_uint(to_float(peak.x)), __float_as_uint(to_float(peak.y)));
-    own = add_threads(own);
+    double sum;
+    uint32_t most;
+    add_threads(sum, most, own);
+    if (threadIdx.x < 4)
+        parts[blockIdx.x].power[threadIdx.x] = sum;
     if (threadIdx.x == 0)
-        parts[blockIdx.x] = own;
+        parts[blockIdx.x].peak = most;
     if (!is_last(&arrived[blockIdx.y], gridDim.x))
         return;
     own = { { 0.0, 0.0, 0.0, 0.0 }, 0 };
     for (unsigned i = threadIdx.x; i < gridDim.x; i += THREADS) {
-        osc_cuda_summary_part part;
 #pragma unroll
         for (int p = 0; p < 4; p++)
-            part.power[p] = __ldcg(&parts[i].power[p]);
-        part.peak = __ldcg(&parts[i].peak);
-        add(own, part);
+            own.power[p] += __ldcg(&parts[i].power[p]);
+        own.peak = max(own.peak, __ldcg(&parts[i].peak));
     }
-    own = add_threads(own);
-    if (threadIdx.x != 0)
-        return;
-    to->count = count;
-    to->peak = __uint_as_float(own.peak);
-    for (int p = 0; p < 4; p++)
-        to->power[p] = own.power[p];
+    add_threads(sum, most, own);
+    if (threadIdx.x < 4)
+        to->power[threadIdx.x] = sum;
+    if (threadIdx.x == 0) {
+        to->count = count;
+        to->peak = __uint_as_float(most);
+    }
 }
 
 /* Sequences of x of `count` values each. */
