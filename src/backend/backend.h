@@ -37,14 +37,16 @@ typedef enum { OSC_ACT_NONE, OSC_ACT_RELU, OSC_ACT_GELU, OSC_ACT_GELU_TANH, OSC_
 /* The largest sizes that will occur, for planning scratch memory once. */
 typedef struct {
     size_t tokens;      /* of one sequence, those of earlier calls included */
-    size_t rows;        /* of a pass: of several sequences; `tokens` if that is more */
+    size_t rows;        /* of an activation, of several sequences; at least `tokens`, which is
+                           what 0 stands for */
     size_t heads, head_size;
     size_t widest;      /* widest activation */
     bool   codes;       /* products of codes will occur */
     size_t vocabulary, embed_width;
 } osc_limits;
 
-/* Rows of a matrix: count sequences of tokens rows each, one behind the other. */
+/* Rows of a matrix: count sequences of tokens rows each, one behind the other; count is 1 where
+ * osc_backend.together is NULL. */
 typedef struct { size_t count, tokens; } osc_sequences;
 
 /* One of several products of the same x [T, K]: y[T, N] = act(x w[N, K]^T + bias[N]); if
@@ -130,9 +132,6 @@ struct osc_backend {
     bool        draws;   /* load and codes_load make generated tensors (osc_tensor.drawn)
                             themselves: their values need not be in memory */
     unsigned    attends;                         /* OSC_ATTENDS_... bits */
-    size_t      together;                        /* rows of several sequences that should go
-                                                    through a block together; 0: one sequence
-                                                    at a time, and `count` is always 1 */
 
     osc_status (*open)(osc_device **device, size_t threads);
     /* The device of this number from 0, where there are several; the host as often as it is

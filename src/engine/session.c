@@ -180,9 +180,8 @@ static osc_status plan(osc_session *s)
     size_t widest = c->ffn > c->hidden ? c->ffn : c->hidden;
     if (c->heads * c->head_size > widest)
         widest = c->heads * c->head_size;
-    osc_limits limits = { .tokens = s->longest, .rows = s->longest, .heads = c->heads,
-                          .head_size = c->head_size, .widest = widest,
-                          .codes = s->choice.coding.w != OSC_SHARE_NONE,
+    osc_limits limits = { .tokens = s->longest, .heads = c->heads, .head_size = c->head_size,
+                          .widest = widest, .codes = s->choice.coding.w != OSC_SHARE_NONE,
                           .vocabulary = c->vocabulary, .embed_width = c->embed_width };
     OSC_TRY(s->backend->plan(s->device, &limits));
     s->buffer_bytes += s->backend->scratch_bytes(s->device);
