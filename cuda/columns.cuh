@@ -5,7 +5,8 @@
 #include "cuda/observer.cuh"
 
 enum {
-    BATCH = 4,                /* rows that a warp reads at once */
+    BATCH = 4,                /* rows that a warp takes at once */
+    AHEAD = 3 * BATCH,        /* rows of a warp that are on their way */
     PAIRS = COUNT / 2,        /* words of a lane's columns */
     EXPONENTS = 2048,         /* of a double */
     BINS = OSC_HISTOGRAM_BINS, BIN_BIAS = 1023 + OSC_HISTOGRAM_LOWEST,
@@ -28,6 +29,11 @@ static __device__ __forceinline__ double to_double(__nv_bfloat16 x)
     return (double)__bfloat162float(x);
 }
 
+/* Exponents of finite values but 0, as those of a double. */
+template <typename T> struct exponents_of;
+template <> struct exponents_of<__half> { enum { LEAST = 1023 - 24, MOST = 1023 + 15 }; };
+template <> struct exponents_of<__nv_bfloat16> { enum { LEAST = 1023 - 133, MOST = 1023 + 127 }; };
+
 static __device__ __forceinline__ __half2 both(__half x) { return __half2half2(x); }
 static __device__ __forceinline__ __nv_bfloat162 both(__nv_bfloat16 x)
 {
@@ -44,21 +50,43 @@ template <typename T> union piece {
 static_assert(COUNT * 2 == sizeof(uint2), "a piece is read at once");
 
 /* Every WARPS-th of the `left` rows at x; columns beyond `inside` are zero. */
-template <typename T, bool VECTORS>
+template <typename T>
 static __device__ __forceinline__ void read_batch(piece<T> (&batch)[BATCH], const T *x,
                                                   size_t width, int left, int inside)
 {
 #pragma unroll
-    for (int b = 0; b < BATCH; b++, x += WARPS * width) {
-        if constexpr (VECTORS) {
-            if (b * WARPS < left)
-                batch[b].bits = *(const uint2 *)x;
-        } else {
+    for (int b = 0; b < BATCH; b++, x += WARPS * width)
 #pragma unroll
-            for (int j = 0; j < COUNT; j++)
-                batch[b].at[j] = j < inside && b * WARPS < left ? x[j] : from_float<T>(0.0f);
-        }
-    }
+        for (int j = 0; j < COUNT; j++)
+            batch[b].at[j] = j < inside && b * WARPS < left ? x[j] : from_float<T>(0.0f);
+}
+
+/* Rows on their way to shared memory: the columns of every lane, which alone reads them. */
+typedef uint2 row_queue[WARPS][AHEAD][WARP];
+
+static __device__ __forceinline__ void ask_batch(row_queue &queue, int slot, const void *x,
+                                                 size_t row_bytes, int left)
+{
+    unsigned to = (unsigned)__cvta_generic_to_shared(
+        &queue[threadIdx.x / WARP][slot][threadIdx.x % WARP]);
+    const char *from = (const char *)x;
+#pragma unroll
+    for (int b = 0; b < BATCH; b++, from += WARPS * row_bytes)
+        if (b * WARPS < left)
+            asm volatile("cp.async.ca.shared.global [%0], [%1], 8;"
+                         :: "r"(to + b * (unsigned)sizeof queue[0][0]), "l"(from) : "memory");
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* The batch asked for first has come. */
+template <typename T>
+static __device__ __forceinline__ void take_batch(piece<T> (&batch)[BATCH], row_queue &queue,
+                                                  int slot)
+{
+    asm volatile("cp.async.wait_group %0;" :: "n"(AHEAD / BATCH - 1) : "memory");
+#pragma unroll
+    for (int b = 0; b < BATCH; b++)
+        batch[b].bits = queue[threadIdx.x / WARP][slot + b][threadIdx.x % WARP];
 }
 
 /* --- columns ------------------------------------------------------------------------------ */
@@ -107,11 +135,12 @@ template <typename T> struct column_sums {
 };
 
 /* Adds counts of exponents up into `histogram`. */
+template <typename T>
 static __device__ void add_exponents(uint64_t *histogram, const uint32_t *exponents)
 {
-#pragma unroll
-    for (int i = 0; i < EXPONENTS / THREADS; i++) {
-        int exponent = i * THREADS + threadIdx.x;
+    const int FIRST = exponents_of<T>::LEAST, FINITE = exponents_of<T>::MOST - FIRST + 1;
+    for (int i = threadIdx.x; i < FINITE + 2; i += THREADS) {
+        int exponent = i < FINITE ? FIRST + i : i == FINITE ? 0 : EXPONENTS - 1;
         uint32_t count = exponents[exponent];
         int bin = min(max(exponent - (int)BIN_BIAS, 0), (int)BINS - 1);
         if (count != 0)
@@ -170,13 +199,12 @@ template <typename T> struct warps_found {
 
     __device__ uint32_t count(int column) const
     {
-        uint32_t all = 0;
+        uint32_t two = 0;
 #pragma unroll
-        for (int w = 0; w < WARPS; w++) {
-            uint32_t two = counts[w][column / 2], first = two & 0xffff;
-            all += column % 2 == 0 ? first : ((two >> 16) + first) & 0xffff;
-        }
-        return all;
+        for (int w = 0; w < WARPS; w++)
+            two += counts[w][column / 2];
+        uint32_t first = two & 0xffff;
+        return column % 2 == 0 ? first : ((two >> 16) + first) & 0xffff;
     }
 };
 

@@ -18,7 +18,9 @@ osc_status osc_cuda_hits_open(osc_device *device)
                                cudaHostAllocMapped), "allocating mapped memory");
     OSC_CUDA_TRY(cudaMallocHost((void **)&h->host, CUDA_HITS_AT_ONCE * sizeof *h->host),
                  "allocating pinned memory");
-    return osc_cuda_own(device, (void **)&h->filled, sizeof *h->filled);
+    OSC_TRY(osc_cuda_own(device, (void **)&h->after, (1 + CUDA_HIT_PARTS) * sizeof *h->after));
+    OSC_CUDA_TRY(cudaMemsetAsync(h->after, 0, sizeof *h->after, device->watch), "no hits");
+    return OSC_OK;
 }
 
 void osc_cuda_hits_close(osc_device *device)
@@ -33,15 +35,6 @@ void osc_cuda_hits_close(osc_device *device)
     cudaFreeHost(h->ends);
     cudaFreeHost(h->host);
     osc_free(h);
-}
-
-static osc_status empty(osc_device *device)
-{
-    struct osc_cuda_hits *h = device->hits;
-    h->parts = h->seen = 0;
-    OSC_CUDA_TRY(cudaMemsetAsync(h->filled, 0, sizeof *h->filled, device->watch),
-                 "emptying the hits");
-    return OSC_OK;
 }
 
 /* Hits from .. to-1, which are on the host, to the routes they belong to; *part is the sequence
@@ -86,8 +79,8 @@ osc_status osc_cuda_hits_settle(osc_device *device, bool report)
     if (device->hits->parts == 0)
         return OSC_OK;
     osc_status status = report ? report_all(device) : OSC_OK;
-    osc_status emptied = empty(device);
-    return status == OSC_OK ? emptied : status;
+    device->hits->parts = device->hits->seen = 0;
+    return status;
 }
 
 static osc_status try_room(osc_device *device, size_t capacity)
@@ -115,7 +108,7 @@ static osc_status make_room(osc_device *device, size_t most, size_t count)
     osc_status status = try_room(device, CUDA_HIT_LAG * call < many ? CUDA_HIT_LAG * call : many);
     for (; status == OSC_ENOMEM && count > 0; count /= 2)
         status = try_room(device, count * most);
-    return status == OSC_OK ? empty(device) : status;
+    return status;
 }
 
 /* Hits that the waiting sequences can have at most, as far as is known. */
@@ -136,7 +129,8 @@ static osc_status see(struct osc_cuda_hits *h)
     return OSC_OK;
 }
 
-osc_status osc_cuda_hits_begin(osc_device *device, size_t most, size_t *count, uint64_t **ends)
+osc_status osc_cuda_hits_begin(osc_device *device, size_t most, size_t *count,
+                               osc_cuda_hit_counts *counts)
 {
     struct osc_cuda_hits *h = device->hits;
     void *mapped;
@@ -150,7 +144,7 @@ osc_status osc_cuda_hits_begin(osc_device *device, size_t most, size_t *count, u
     if (bound(h) + room > h->capacity || h->parts + *count > CUDA_HIT_PARTS)
         OSC_TRY(osc_cuda_settle(device, true));
     OSC_CUDA_TRY(cudaHostGetDevicePointer(&mapped, &h->ends[h->parts], 0), "observing");
-    *ends = mapped;
+    *counts = (osc_cuda_hit_counts){ h->after + h->parts, mapped };
     return OSC_OK;
 }
 

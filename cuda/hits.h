@@ -19,12 +19,20 @@ enum {
     CUDA_HITS_AT_ONCE = 1 << 18 /* hits reported at once */
 };
 
+/* Where a call finds how many hits are there, and says how many there are after each of its
+ * sequences. */
+typedef struct {
+    uint64_t *after;            /* [1 + sequences] device; the first is of the call before */
+    uint64_t *ends;             /* [sequences] device view of mapped host memory */
+} osc_cuda_hit_counts;
+
 struct osc_cuda_hits {
     osc_hit  *hits;             /* [capacity] device */
     size_t    capacity;
     size_t    wanted;           /* the most hits of a call that room was looked for */
-    uint64_t *filled;           /* device: hits written since it was emptied */
-    uint64_t *ends;             /* [CUDA_HIT_PARTS] mapped host memory: filled after a sequence */
+    uint64_t *after;            /* [1 + CUDA_HIT_PARTS] device: 0, then as ends */
+    uint64_t *ends;             /* [CUDA_HIT_PARTS] mapped host memory: hits up to the end of a
+                                   sequence since the buffer was emptied */
     cudaEvent_t done[CUDA_HIT_PARTS];       /* of a call's last sequence */
     size_t    last[CUDA_HIT_PARTS];         /* the last sequence of the same call */
     osc_hits_route route[CUDA_HIT_PARTS];
@@ -39,9 +47,9 @@ void osc_cuda_hits_close(osc_device *device);
 
 /* Room for one more call of *count sequences, 1 to CUDA_HIT_PARTS, with `most` hits each: may
  * wait for an earlier one and report.  Lowers *count, never to 0, if there is no room for so
- * many.  The call then writes behind *filled, moves it on and puts what it is after each
- * sequence in ends [*count] (device view). */
-osc_status osc_cuda_hits_begin(osc_device *device, size_t most, size_t *count, uint64_t **ends);
+ * many. */
+osc_status osc_cuda_hits_begin(osc_device *device, size_t most, size_t *count,
+                               osc_cuda_hit_counts *counts);
 /* The route is that of the first of the sequences. */
 osc_status osc_cuda_hits_end(osc_device *device, const osc_hits_route *route, size_t most,
                              size_t count);

@@ -4,23 +4,21 @@
 #include <config.h>
 #include "cuda/backend.h"
 #include "cuda/columns.cuh"
-#include "cuda/hits.h"
 #include "cuda/last.cuh"
 #include "cuda/watch.h"
 
-constexpr size_t SLICE_ROWS = 32;    /* at least */
-constexpr size_t SLICE_MOST = 65536; /* rows: a thread counts to 65535 */
-constexpr size_t BLOCKS = 512;       /* of a sequence, about so many on every device: the order
-                                        of sums */
-constexpr size_t LONG = 8;           /* so many long sequences fit into a launch */
+constexpr size_t SLICE_ROWS = 32;     /* at least */
+constexpr size_t SLICE_MOST = 32768;  /* a block counts to 65535 */
+constexpr size_t SLICE_SHORT = 512;   /* rows, unless there are more than SLICES of them */
+constexpr size_t CELLS = 1 << 19;     /* at least: 8 sequences of 2048 rows of most models */
 
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 {
     size_t wide = limits->widest, groups = wide / COLUMNS + 1;
-    size_t rows = osc_cuda_rows(limits), cells = LONG * (BLOCKS * COLUMNS + wide);
-    size_t masks = CUDA_TOGETHER * groups * (COLUMNS / WARP), blocks = rows / WARPS + CUDA_TOGETHER;
+    size_t rows = osc_cuda_rows(limits), cells = SLICES * wide > CELLS ? SLICES * wide : CELLS;
+    size_t masks = CUDA_TOGETHER * groups * (COLUMNS / WARP), blocks = rows / (WARPS * HIT_ROWS) + CUDA_TOGETHER;
     size_t counters = (CUDA_TOGETHER + 1) * groups;
-    size_t words = 3 * cells + masks + blocks + CUDA_TOGETHER + counters;
+    size_t words = 3 * cells + 2 * masks + blocks + CUDA_TOGETHER + counters;
     void *memory;
     struct osc_cuda_observer *o = (struct osc_cuda_observer *)osc_alloc(1, sizeof *o);
     if (o == NULL)
@@ -33,7 +31,8 @@ osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
     o->max = o->min + cells;
     o->count_ge = (uint32_t *)(o->max + cells);
     o->hot = o->count_ge + cells;
-    o->block_hits = o->hot + masks;
+    o->hot_hits = o->hot + masks;
+    o->block_hits = o->hot_hits + masks;
     o->ticket = o->block_hits + blocks;
     o->arrived = o->ticket + CUDA_TOGETHER;
     OSC_CUDA_TRY(cudaMemsetAsync(o->arrived, 0, counters * sizeof *o->arrived, device->stream),
@@ -50,10 +49,13 @@ static __device__ column_share join_slices(const osc_cuda_observer &o, size_t at
     column_share share = nothing();
     if (inside)
         add_cells(share, o, at, width, gridDim.y);
-    uint32_t hot = __ballot_sync(~0u, share.count > 0);
-    unsigned word = threadIdx.x / WARP - COLUMNS / WARP;
-    if (share.is_rest && threadIdx.x % WARP == 0)
-        o.hot[(blockIdx.z * gridDim.x + blockIdx.x) * (COLUMNS / WARP) + word] = hot;
+    uint32_t hot = __ballot_sync(~0u, share.count > 0), hits = __reduce_add_sync(~0u, share.count);
+    if (share.is_rest && threadIdx.x % WARP == 0) {
+        unsigned word = (blockIdx.z * gridDim.x + blockIdx.x) * (COLUMNS / WARP)
+                      + threadIdx.x / WARP - COLUMNS / WARP;
+        o.hot[word] = hot;
+        o.hot_hits[word] = hits;
+    }
     return share;
 }
 
@@ -80,6 +82,42 @@ static __device__ void finish_columns(const osc_column_stats &stats, const osc_c
         store_share(stats, i, all);
 }
 
+/* What is in a thread's columns of the `left` rows at x, every WARPS-th. */
+template <typename T, bool VECTORS>
+static __device__ __forceinline__ void take_rows(column_sums<T> &own, row_queue &queue,
+                                                 uint32_t *exponents, const T *x, size_t width,
+                                                 int left, int inside, T alpha)
+{
+    const size_t STEP = BATCH * WARPS * width;
+    int slot = 0, asked = left;
+    const T *next = x;
+    for (int b = 0; VECTORS && b < AHEAD; b += BATCH, next += STEP, asked -= BATCH * WARPS)
+        ask_batch(queue, b, next, width * sizeof *x, asked);
+    for (; left > 0; left -= BATCH * WARPS, x += STEP) {
+        piece<T> batch[BATCH];
+        if constexpr (VECTORS)
+            take_batch(batch, queue, slot);
+        else
+            read_batch(batch, x, width, left, inside);
+        if (left > (BATCH - 1) * WARPS) {
+#pragma unroll
+            for (int b = 0; b < BATCH; b++)
+                own.template take<VECTORS>(batch[b], both(alpha), exponents, inside);
+        } else {
+#pragma unroll
+            for (int b = 0; b < BATCH - 1; b++)
+                if (b * WARPS < left)
+                    own.template take<VECTORS>(batch[b], both(alpha), exponents, inside);
+        }
+        if (VECTORS) {
+            ask_batch(queue, slot, next, width * sizeof *x, asked);
+            next += STEP;
+            asked -= BATCH * WARPS;
+            slot = slot == AHEAD - BATCH ? 0 : slot + BATCH;
+        }
+    }
+}
+
 /* COUNT columns a lane, every WARPS-th row of a slice of a sequence a warp.  Gets write_hits()
  * ready, of hit_blocks blocks a sequence. */
 template <typename T, bool VECTORS>
@@ -88,9 +126,9 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
                 const __grid_constant__ osc_cuda_observer o, const T *x, size_t rows,
                 size_t slice_rows, T alpha, unsigned hit_blocks)
 {
+    __shared__ uint4 exponents[EXPONENTS / 4];
     __shared__ union both_uses {
-        uint4    words[EXPONENTS / 4];
-        uint32_t exponents[EXPONENTS];
+        row_queue queue;
         warps_found<T> found;
         __device__ both_uses() {}
     } shared;
@@ -103,30 +141,16 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
     column_sums<T> own;
 #pragma unroll
     for (int i = 0; i < EXPONENTS / 4 / THREADS; i++)
-        shared.words[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
+        exponents[i * THREADS + threadIdx.x] = make_uint4(0, 0, 0, 0);
     if (blockIdx.y == 0)
         for (unsigned i = blockIdx.x * THREADS + threadIdx.x; i <= hit_blocks;
              i += gridDim.x * THREADS)
             *(i < hit_blocks ? &o.block_hits[blockIdx.z * hit_blocks + i]
                              : &o.ticket[blockIdx.z]) = 0;
     __syncthreads();
-    x += (blockIdx.z * rows + first) * width + column;
-    for (; left > 0; left -= BATCH * WARPS, x += BATCH * WARPS * width) {
-        piece<T> batch[BATCH];
-        read_batch<T, VECTORS>(batch, x, width, left, inside);
-        if (left > (BATCH - 1) * WARPS) {
-#pragma unroll
-            for (int b = 0; b < BATCH; b++)
-                own.template take<VECTORS>(batch[b], both(alpha), shared.exponents, inside);
-        } else {
-#pragma unroll
-            for (int b = 0; b < BATCH - 1; b++)
-                if (b * WARPS < left)
-                    own.template take<VECTORS>(batch[b], both(alpha), shared.exponents, inside);
-        }
-    }
-    __syncthreads();
-    add_exponents(stats.histogram, shared.exponents);
+    take_rows<T, VECTORS>(own, shared.queue, (uint32_t *)exponents,
+                          x + (blockIdx.z * rows + first) * width + column, width, left, inside,
+                          alpha);
     __syncthreads();
     shared.found.put(own);
     __syncthreads();
@@ -134,7 +158,9 @@ observe_columns(const __grid_constant__ osc_column_stats stats,
     if (column < width)
         put_share(o, (blockIdx.z * (size_t)gridDim.y + blockIdx.y) * width + column,
                   share_of(shared.found));
-    if (is_last(&o.arrived[blockIdx.z * gridDim.x + blockIdx.x], gridDim.y))
+    bool last = is_last(&o.arrived[blockIdx.z * gridDim.x + blockIdx.x], gridDim.y);
+    add_exponents<T>(stats.histogram, (const uint32_t *)exponents);   /* nobody waits for it */
+    if (last)
         finish_columns(stats, o);
 }
 
@@ -149,10 +175,10 @@ struct cut {
 static osc_status find_cut(cut *c, const struct osc_cuda_observer *o, size_t rows, size_t width)
 {
     c->across = (width + COLUMNS - 1) / COLUMNS;
-    size_t slices = (BLOCKS + c->across - 1) / c->across;
-    slices = slices < SLICES ? slices : SLICES;
-    size_t slice_rows = (rows + slices - 1) / slices;
+    size_t slice_rows = 8 * c->across < SLICE_SHORT ? 8 * c->across : SLICE_SHORT;
     slice_rows = slice_rows > SLICE_ROWS ? slice_rows : SLICE_ROWS;
+    if (rows > SLICES * slice_rows)
+        slice_rows = (rows + SLICES - 1) / SLICES;
     c->slice_rows = slice_rows < SLICE_MOST ? slice_rows : SLICE_MOST;
     c->slices = (rows + c->slice_rows - 1) / c->slice_rows;
     if (c->slices > SLICES)
@@ -182,10 +208,11 @@ static osc_status find_hits(osc_device *device, const void *x, osc_sequences som
 {
     size_t most = some.tokens * width;
     for (size_t first = 0, count; first < some.count; first += count) {
-        uint64_t *ends;
+        osc_cuda_hit_counts counts;
         count = some.count - first;
-        OSC_TRY(osc_cuda_hits_begin(device, most, &count, &ends));
-        OSC_TRY(osc_cuda_find_hits(device, x, first, { count, some.tokens }, width, alpha, ends));
+        OSC_TRY(osc_cuda_hits_begin(device, most, &count, &counts));
+        OSC_TRY(osc_cuda_find_hits(device, x, first, { count, some.tokens }, width, alpha,
+                                   &counts));
         OSC_TRY(osc_cuda_hits_end(device, &route, most, count));
         route.sequence += count;
     }
