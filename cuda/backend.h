@@ -17,6 +17,8 @@ void osc_cuda_close(osc_device *device);
 size_t osc_cuda_threads(const osc_device *device);
 osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits);
 size_t osc_cuda_scratch_bytes(const osc_device *device);
+/* The most rows that an operation has. */
+size_t osc_cuda_rows(const osc_limits *limits);
 
 /* allocate.c */
 osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes);
@@ -141,14 +143,15 @@ osc_status osc_cuda_head_biased(osc_device *device, osc_row_lse *lse, const void
 /* observe.cu, hits.c */
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits);
 osc_status osc_cuda_observe(osc_device *device, osc_column_stats *stats, const void *x,
-                            size_t rows, size_t width, float alpha, const osc_hits_route *route);
+                            osc_sequences rows, size_t width, float alpha,
+                            const osc_hits_route *route);
 /* reports.c, summary.cu, residual.cu */
 osc_status osc_cuda_settle(osc_device *device, bool report);
-osc_status osc_cuda_summarize(osc_device *device, const void *x, size_t count,
+osc_status osc_cuda_summarize(osc_device *device, const void *x, osc_sequences rows, size_t width,
                               const osc_summary_route *route);
 osc_status osc_cuda_residual_plan(osc_device *device, const osc_limits *limits);
 osc_status osc_cuda_residual(osc_device *device, const osc_residual_stats *stats, const void *x,
-                             size_t rows, size_t width, const osc_residual_route *route);
+                             osc_sequences rows, size_t width, const osc_residual_route *route);
 
 /* claims.c: the operations of these names, once observers are done with what they write */
 osc_status osc_cuda_claim_embed(osc_device *device, void *y, const osc_tensor *table,

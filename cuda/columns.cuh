@@ -5,7 +5,8 @@
 #include "cuda/observer.cuh"
 
 enum {
-    BATCH = 4,                /* rows that a warp reads at once */
+    BATCH = 4,                /* rows that a warp takes at once */
+    AHEAD = 3 * BATCH,        /* rows of a warp that are on their way */
     PAIRS = COUNT / 2,        /* words of a lane's columns */
     EXPONENTS = 2048,         /* of a double */
     BINS = OSC_HISTOGRAM_BINS, BIN_BIAS = 1023 + OSC_HISTOGRAM_LOWEST,
@@ -28,6 +29,11 @@ static __device__ __forceinline__ double to_double(__nv_bfloat16 x)
     return (double)__bfloat162float(x);
 }
 
+/* Exponents of finite values but 0, as those of a double. */
+template <typename T> struct exponents_of;
+template <> struct exponents_of<__half> { enum { LEAST = 1023 - 24, MOST = 1023 + 15 }; };
+template <> struct exponents_of<__nv_bfloat16> { enum { LEAST = 1023 - 133, MOST = 1023 + 127 }; };
+
 static __device__ __forceinline__ __half2 both(__half x) { return __half2half2(x); }
 static __device__ __forceinline__ __nv_bfloat162 both(__nv_bfloat16 x)
 {
@@ -44,21 +50,43 @@ template <typename T> union piece {
 static_assert(COUNT * 2 == sizeof(uint2), "a piece is read at once");
 
 /* Every WARPS-th of the `left` rows at x; columns beyond `inside` are zero. */
-template <typename T, bool VECTORS>
+template <typename T>
 static __device__ __forceinline__ void read_batch(piece<T> (&batch)[BATCH], const T *x,
                                                   size_t width, int left, int inside)
 {
 #pragma unroll
-    for (int b = 0; b < BATCH; b++, x += WARPS * width) {
-        if constexpr (VECTORS) {
-            if (b * WARPS < left)
-                batch[b].bits = *(const uint2 *)x;
-        } else {
+    for (int b = 0; b < BATCH; b++, x += WARPS * width)
 #pragma unroll
-            for (int j = 0; j < COUNT; j++)
-                batch[b].at[j] = j < inside && b * WARPS < left ? x[j] : from_float<T>(0.0f);
-        }
-    }
+        for (int j = 0; j < COUNT; j++)
+            batch[b].at[j] = j < inside && b * WARPS < left ? x[j] : from_float<T>(0.0f);
+}
+
+/* Rows on their way to shared memory: the columns of every lane, which alone reads them. */
+typedef uint2 row_queue[WARPS][AHEAD][WARP];
+
+static __device__ __forceinline__ void ask_batch(row_queue &queue, int slot, const void *x,
+                                                 size_t row_bytes, int left)
+{
+    unsigned to = (unsigned)__cvta_generic_to_shared(
+        &queue[threadIdx.x / WARP][slot][threadIdx.x % WARP]);
+    const char *from = (const char *)x;
+#pragma unroll
+    for (int b = 0; b < BATCH; b++, from += WARPS * row_bytes)
+        if (b * WARPS < left)
+            asm volatile("cp.async.ca.shared.global [%0], [%1], 8;"
+                         :: "r"(to + b * (unsigned)sizeof queue[0][0]), "l"(from) : "memory");
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+/* The batch asked for first has come. */
+template <typename T>
+static __device__ __forceinline__ void take_batch(piece<T> (&batch)[BATCH], row_queue &queue,
+                                                  int slot)
+{
+    asm volatile("cp.async.wait_group %0;" :: "n"(AHEAD / BATCH - 1) : "memory");
+#pragma unroll
+    for (int b = 0; b < BATCH; b++)
+        batch[b].bits = queue[threadIdx.x / WARP][slot + b][threadIdx.x % WARP];
 }
 
 /* --- columns ------------------------------------------------------------------------------ */
@@ -107,11 +135,12 @@ template <typename T> struct column_sums {
 };
 
 /* Adds counts of exponents up into `histogram`. */
+template <typename T>
 static __device__ void add_exponents(uint64_t *histogram, const uint32_t *exponents)
 {
-#pragma unroll
-    for (int i = 0; i < EXPONENTS / THREADS; i++) {
-        int exponent = i * THREADS + threadIdx.x;
+    const int FIRST = exponents_of<T>::LEAST, FINITE = exponents_of<T>::MOST - FIRST + 1;
+    for (int i = threadIdx.x; i < FINITE + 2; i += THREADS) {
+        int exponent = i < FINITE ? FIRST + i : i == FINITE ? 0 : EXPONENTS - 1;
         uint32_t count = exponents[exponent];
         int bin = min(max(exponent - (int)BIN_BIAS, 0), (int)BINS - 1);
         if (count != 0)
@@ -170,105 +199,153 @@ template <typename T> struct warps_found {
 
     __device__ uint32_t count(int column) const
     {
-        uint32_t all = 0;
+        uint32_t two = 0;
 #pragma unroll
-        for (int w = 0; w < WARPS; w++) {
-            uint32_t two = counts[w][column / 2], first = two & 0xffff;
-            all += column % 2 == 0 ? first : ((two >> 16) + first) & 0xffff;
-        }
-        return all;
+        for (int w = 0; w < WARPS; w++)
+            two += counts[w][column / 2];
+        uint32_t first = two & 0xffff;
+        return column % 2 == 0 ? first : ((two >> 16) + first) & 0xffff;
     }
 };
 
-/* --- slices ------------------------------------------------------------------------------- */
+/* --- slices and sequences ------------------------------------------------------------------- */
 
-/* Half of the block's threads have the sums of x and x^2, the other half the rest. */
-template <typename T>
-static __device__ void store_slice(const osc_cuda_observer &o, const warps_found<T> &found,
-                                   size_t width)
+/* What is known of a column: half of a block's threads have the sums of x and x^2, the other
+ * half the rest. */
+struct column_share {
+    bool     is_rest;
+    double   sum[2];             /* of x and x^2, or of x^4 and nothing */
+    float    min, max;
+    uint32_t count;
+};
+
+static __device__ column_share nothing()
 {
-    int own = threadIdx.x % COLUMNS;
-    size_t column = blockIdx.x * (size_t)COLUMNS + own, at = blockIdx.y * width + column;
-    size_t next = SLICES * o.widest;
-    if (column >= width)
-        return;
-    if (threadIdx.x < COLUMNS) {
-        o.sums[at] = found.add(0, own);
-        o.sums[next + at] = found.add(1, own);
-        return;
-    }
-    o.sums[2 * next + at] = found.add(2, own);
-    o.min[at] = found.find_min(own);
-    o.max[at] = found.find_max(own);
-    o.count_ge[at] = found.count(own);
+    return { threadIdx.x >= COLUMNS, { 0.0, 0.0 }, INFINITY, -INFINITY, 0 };
 }
 
-/* Slices' values of one column, `first` and those behind it; the last one again beyond it. */
+static __device__ void put_share(const osc_cuda_observer &o, size_t at, const column_share &share)
+{
+    if (!share.is_rest) {
+        o.sums[at] = share.sum[0];
+        o.sums[o.cells + at] = share.sum[1];
+        return;
+    }
+    o.sums[2 * o.cells + at] = share.sum[0];
+    o.min[at] = share.min;
+    o.max[at] = share.max;
+    o.count_ge[at] = share.count;
+}
+
+template <typename T>
+static __device__ column_share share_of(const warps_found<T> &found)
+{
+    int own = threadIdx.x % COLUMNS;
+    column_share share = nothing();
+    share.sum[0] = found.add(share.is_rest ? 2 : 0, own);
+    if (!share.is_rest) {
+        share.sum[1] = found.add(1, own);
+        return share;
+    }
+    share.min = found.find_min(own);
+    share.max = found.find_max(own);
+    share.count = found.count(own);
+    return share;
+}
+
+/* What SLICE_GROUP cells from `first` on say, `step` apart; the last one again beyond it. */
 template <typename V>
-static __device__ __forceinline__ void read_slices(V (&some)[SLICE_GROUP], const V *column,
-                                                   size_t width, size_t first, size_t slices)
+static __device__ __forceinline__ void read_cells(V (&some)[SLICE_GROUP], const V *cells,
+                                                  size_t step, size_t first, size_t count)
 {
 #pragma unroll
     for (size_t s = 0; s < SLICE_GROUP; s++)
-        some[s] = __ldcg(&column[min(first + s, slices - 1) * width]);
+        some[s] = __ldcg(&cells[min(first + s, count - 1) * step]);
 }
 
-/* Adds a column's sums of slices up, in order. */
-static __device__ double add_slices(const double *column, size_t width, size_t slices)
+/* Adds `count` cells from `at` on to sums of x and x^2, `step` apart, in order. */
+static __device__ void add_sums(column_share &share, const osc_cuda_observer &o, size_t at,
+                                size_t step, size_t count)
 {
-    double sum = 0.0;
-    for (size_t first = 0; first < slices; first += SLICE_GROUP) {
-        double some[SLICE_GROUP];
-        read_slices(some, column, width, first, slices);
-#pragma unroll
-        for (size_t s = 0; s < SLICE_GROUP; s++)
-            sum += first + s < slices ? some[s] : 0.0;
-    }
-    return sum;
-}
-
-/* Minimum, maximum and count of column i.  Returns the count. */
-static __device__ uint32_t join_slices(const osc_column_stats &stats, const osc_cuda_observer &o,
-                                       size_t slices, size_t i)
-{
-    size_t width = stats.width;
-    float least = stats.min[i], most = stats.max[i];
-    uint32_t count = 0;
-    for (size_t first = 0; first < slices; first += SLICE_GROUP) {
-        float low[SLICE_GROUP], high[SLICE_GROUP];
-        uint32_t counts[SLICE_GROUP];
-        read_slices(low, o.min + i, width, first, slices);
-        read_slices(high, o.max + i, width, first, slices);
-        read_slices(counts, o.count_ge + i, width, first, slices);
+    for (size_t first = 0; first < count; first += SLICE_GROUP) {
+        double sum[SLICE_GROUP], square[SLICE_GROUP];
+        read_cells(sum, o.sums + at, step, first, count);
+        read_cells(square, o.sums + o.cells + at, step, first, count);
 #pragma unroll
         for (size_t s = 0; s < SLICE_GROUP; s++) {
-            least = fminf(least, low[s]);
-            most = fmaxf(most, high[s]);
-            count += first + s < slices ? counts[s] : 0;
+            share.sum[0] += first + s < count ? sum[s] : 0.0;
+            share.sum[1] += first + s < count ? square[s] : 0.0;
         }
     }
-    stats.min[i] = least;
-    stats.max[i] = most;
-    stats.count_ge[i] += count;
-    return count;
 }
 
-/* The last block of some columns adds up what all of them found. */
-static __device__ void finish_columns(const osc_column_stats &stats, const osc_cuda_observer &o)
+/* The same of the rest. */
+static __device__ void add_rest(column_share &share, const osc_cuda_observer &o, size_t at,
+                                size_t step, size_t count)
 {
-    size_t width = stats.width, i = blockIdx.x * (size_t)COLUMNS + threadIdx.x % COLUMNS;
-    size_t next = SLICES * o.widest;
-    uint32_t count = 0;
-    if (i < width && threadIdx.x < COLUMNS) {
-        stats.sum[i] += add_slices(o.sums + i, width, gridDim.y);
-        stats.sumsq[i] += add_slices(o.sums + next + i, width, gridDim.y);
-    } else if (i < width) {
-        stats.sum4[i] += add_slices(o.sums + 2 * next + i, width, gridDim.y);
-        count = join_slices(stats, o, gridDim.y, i);
+    for (size_t first = 0; first < count; first += SLICE_GROUP) {
+        double sum[SLICE_GROUP];
+        float low[SLICE_GROUP], high[SLICE_GROUP];
+        uint32_t counts[SLICE_GROUP];
+        read_cells(sum, o.sums + 2 * o.cells + at, step, first, count);
+        read_cells(low, o.min + at, step, first, count);
+        read_cells(high, o.max + at, step, first, count);
+        read_cells(counts, o.count_ge + at, step, first, count);
+#pragma unroll
+        for (size_t s = 0; s < SLICE_GROUP; s++) {
+            share.sum[0] += first + s < count ? sum[s] : 0.0;
+            share.min = fminf(share.min, low[s]);
+            share.max = fmaxf(share.max, high[s]);
+            share.count += first + s < count ? counts[s] : 0;
+        }
     }
-    uint32_t hot = __ballot_sync(~0u, count > 0);
-    if (threadIdx.x >= COLUMNS && threadIdx.x % WARP == 0)
-        o.hot[blockIdx.x * (COLUMNS / WARP) + (threadIdx.x - COLUMNS) / WARP] = hot;
+}
+
+static __device__ __forceinline__ void add_cells(column_share &share, const osc_cuda_observer &o,
+                                                 size_t at, size_t step, size_t count)
+{
+    if (share.is_rest)
+        add_rest(share, o, at, step, count);
+    else
+        add_sums(share, o, at, step, count);
+}
+
+static __device__ void add_share(column_share &all, const column_share &share)
+{
+    all.sum[0] += share.sum[0];
+    all.sum[1] += share.sum[1];
+    all.min = fminf(all.min, share.min);
+    all.max = fmaxf(all.max, share.max);
+    all.count += share.count;
+}
+
+/* Of a column's statistics; the count is what will be added. */
+static __device__ column_share load_share(const osc_column_stats &stats, size_t i)
+{
+    column_share share = nothing();
+    if (!share.is_rest) {
+        share.sum[0] = stats.sum[i];
+        share.sum[1] = stats.sumsq[i];
+        return share;
+    }
+    share.sum[0] = stats.sum4[i];
+    share.min = stats.min[i];
+    share.max = stats.max[i];
+    return share;
+}
+
+static __device__ void store_share(const osc_column_stats &stats, size_t i,
+                                   const column_share &share)
+{
+    if (!share.is_rest) {
+        stats.sum[i] = share.sum[0];
+        stats.sumsq[i] = share.sum[1];
+        return;
+    }
+    stats.sum4[i] = share.sum[0];
+    stats.min[i] = share.min;
+    stats.max[i] = share.max;
+    stats.count_ge[i] += share.count;
 }
 
 #endif

@@ -23,7 +23,8 @@ enum {
     CUDA_STAGING = 16 << 20,              /* bytes of each of the two staging buffers */
     CUDA_PIECE = 8 << 20,                 /* floats converted or logits at a time */
     CUDA_PINNED = 1 << 20,                /* bytes */
-    CUDA_FEW_QUERIES = 4                  /* attention of so many splits their keys over blocks */
+    CUDA_FEW_QUERIES = 4,                 /* attention of so many splits their keys over blocks */
+    CUDA_TOGETHER = 32                    /* sequences that an observer takes in one launch */
 };
 
 struct osc_cuda_products;                 /* cuBLASLt's plans by shape, matmul.c */

@@ -2,29 +2,37 @@
 #ifndef OSC_CUDA_OBSERVER_CUH
 #define OSC_CUDA_OBSERVER_CUH
 
+#include "cuda/device.h"
 #include "cuda/element.cuh"
+#include "cuda/hits.h"
 
 enum {
     WARP = 32, WARPS = 8, THREADS = WARPS * WARP,
-    COUNT = 4, COLUMNS = WARP * COUNT      /* neighbouring columns of a lane and of a block */
+    COUNT = 4, COLUMNS = WARP * COUNT,     /* neighbouring columns of a lane and of a block */
+    HIT_ROWS = 4                           /* of a warp that looks for hits */
 };
 
+/* Partial statistics of one launch: sequences of slices of rows. */
 struct osc_cuda_observer {
-    double   *sums;          /* [SUMS, SLICES, widest] what slices found: of x, x^2, x^4 */
-    float    *min, *max;     /* [SLICES, widest] */
-    uint32_t *count_ge;      /* [SLICES, widest] */
-    uint32_t *hot;           /* [widest / 32] bits: columns with hits in this call */
-    uint32_t *block_hits;    /* [tokens / WARPS] hits of a block of write_hits() and 1, 0 before */
-    uint32_t *ticket;        /* blocks of write_hits() that have begun */
-    unsigned *arrived;       /* [widest / COLUMNS] blocks that are done with some columns; 0
-                                between kernels */
-    size_t   widest;
+    size_t   cells;
+    double   *sums;          /* [SUMS, cells] what [sequences, slices, width] found: of x, x^2, x^4 */
+    float    *min, *max;     /* [cells] */
+    uint32_t *count_ge;      /* [cells] */
+    uint32_t *hot;           /* [sequences, groups, COLUMNS / 32] bits: columns with hits, groups
+                                of COLUMNS */
+    uint32_t *hot_hits;      /* of these columns, as many */
+    uint32_t *block_hits;    /* [sequences, hit_blocks()] hits of a block of write_hits() and 1, 0
+                                before */
+    uint32_t *ticket;        /* [CUDA_TOGETHER] blocks of write_hits() that have begun, where it begins
+                                with that sequence */
+    unsigned *arrived;       /* [sequences, groups] blocks that are done with some columns, then
+                                [groups] sequences; 0 between kernels */
 };
 
-/* Blocks that look for hits, a warp a row. */
-static inline unsigned hit_blocks(size_t rows)
+/* Blocks that look for hits in a sequence. */
+static inline unsigned hit_blocks(size_t tokens)
 {
-    return (unsigned)((rows + WARPS - 1) / WARPS);
+    return (unsigned)((tokens + WARPS * HIT_ROWS - 1) / (WARPS * HIT_ROWS));
 }
 
 /* |x| >= alpha if and only if |x| is not less than this. */
@@ -35,9 +43,10 @@ template <> __nv_bfloat16 least_from<__nv_bfloat16>(float alpha)
     return __float2bfloat16_ru(alpha);
 }
 
-/* Writes the hits of the values that statistics were made of last, behind *filled, which it
- * moves on and puts in *end (device view). */
-osc_status osc_cuda_find_hits(osc_device *device, const void *x, size_t rows, size_t width,
-                              float alpha, uint64_t *end);
+/* Writes the hits of some sequences, from `first` on, of x, which statistics were made of
+ * last. */
+osc_status osc_cuda_find_hits(osc_device *device, const void *x, size_t first,
+                              osc_sequences sequences, size_t width, float alpha,
+                              const osc_cuda_hit_counts *counts);
 
 #endif

@@ -5,9 +5,10 @@
 #include "cuda/device.h"
 
 enum {
-    CUDA_SUMMARY_BLOCKS = 528,
+    CUDA_SUMMARY_BLOCKS = 264,
     CUDA_MAGNITUDES = 1 << 15,    /* of a 16-bit type, in rising order of their bits */
-    CUDA_RESIDUAL_SLICES = 16     /* of the rows, for sums of columns */
+    CUDA_COUNTS = 1 + CUDA_MAGNITUDES,
+    CUDA_RESIDUAL_SLICES = 32     /* of the rows, for sums of columns, at most */
 };
 
 typedef struct {
@@ -15,15 +16,19 @@ typedef struct {
     uint32_t peak;                /* bits of the largest |x| as float32 */
 } osc_cuda_summary_part;
 
-/* Magnitudes are bits of the device's type without the sign. */
+/* Of the sequences of one launch, CUDA_TOGETHER at most.  Magnitudes are bits of the device's
+ * type without the sign. */
 struct osc_cuda_reduction {
-    osc_cuda_summary_part *parts;     /* [CUDA_SUMMARY_BLOCKS] */
-    unsigned *arrived;                /* [1 + widest] blocks that are done, 0 between kernels */
-    uint32_t *peak, *median;          /* [tokens] magnitudes of every row */
-    uint32_t *counts;                 /* [CUDA_MAGNITUDES] from the least of the rows' medians on,
-                                         0 between calls */
-    struct osc_cuda_bracket *bracket;
-    double   *sums;                   /* [CUDA_RESIDUAL_SLICES, widest] */
+    osc_cuda_summary_part *parts;     /* [sequences, CUDA_SUMMARY_BLOCKS] */
+    unsigned *arrived;                /* [sequences] blocks that are done, of a summary; 0
+                                         between kernels, and so of a residual stream: */
+    unsigned *done;                   /* [sequences, groups of columns], then [groups] sequences */
+    uint32_t *peak, *median;          /* [rows] magnitudes of every row */
+    uint32_t *counts;                 /* [sequences, CUDA_COUNTS] below the least of the rows'
+                                         medians, then from there on; 0 between calls */
+    struct osc_cuda_bracket *bracket; /* [sequences] */
+    size_t   cells;
+    double   *sums;                   /* [cells]: [sequences, slices, width] */
 };
 
 #endif

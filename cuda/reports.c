@@ -6,11 +6,6 @@
 #include "cuda/hits.h"
 #include "cuda/watch.h"
 
-typedef union {
-    osc_summary  summary;
-    osc_residual residual;
-} report;
-
 typedef struct {
     bool is_residual;
     osc_summary_route  summary;
@@ -18,7 +13,7 @@ typedef struct {
 } address;
 
 struct osc_cuda_reports {
-    report *there;                    /* [CUDA_REPORTS] mapped host memory */
+    osc_cuda_report *there;           /* [CUDA_REPORTS] mapped host memory */
     address to[CUDA_REPORTS];
     size_t  count;
 };
@@ -41,28 +36,38 @@ void osc_cuda_reports_close(osc_device *device)
     osc_free(device->reports);
 }
 
-osc_status osc_cuda_report_begin(osc_device *device, void **to)
+osc_status osc_cuda_report_begin(osc_device *device, osc_cuda_report **to, size_t count)
 {
     struct osc_cuda_reports *r = device->reports;
-    if (r->count == CUDA_REPORTS)
+    void *mapped;
+    if (r->count + count > CUDA_REPORTS)
         OSC_TRY(osc_cuda_settle(device, true));
-    OSC_CUDA_TRY(cudaHostGetDevicePointer(to, &r->there[r->count], 0), "observing");
+    OSC_CUDA_TRY(cudaHostGetDevicePointer(&mapped, &r->there[r->count], 0), "observing");
+    *to = mapped;
     return OSC_OK;
 }
 
-void osc_cuda_report_summary(osc_device *device, const osc_summary_route *route)
+void osc_cuda_report_summaries(osc_device *device, const osc_summary_route *route, size_t count)
 {
     struct osc_cuda_reports *r = device->reports;
-    r->to[r->count++] = (address){ .summary = *route };
+    for (size_t i = 0; i < count; i++) {
+        address *to = &r->to[r->count++];
+        *to = (address){ .summary = *route };
+        to->summary.sequence += i;
+    }
 }
 
-void osc_cuda_report_residual(osc_device *device, const osc_residual_route *route)
+void osc_cuda_report_residuals(osc_device *device, const osc_residual_route *route, size_t count)
 {
     struct osc_cuda_reports *r = device->reports;
-    r->to[r->count++] = (address){ .is_residual = true, .residual = *route };
+    for (size_t i = 0; i < count; i++) {
+        address *to = &r->to[r->count++];
+        *to = (address){ .is_residual = true, .residual = *route };
+        to->residual.sequence += i;
+    }
 }
 
-static osc_status deliver(const address *to, const report *what)
+static osc_status deliver(const address *to, const osc_cuda_report *what)
 {
     return to->is_residual ? to->residual.sink(&to->residual, &what->residual)
                            : to->summary.sink(&to->summary, &what->summary);

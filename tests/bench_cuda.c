@@ -16,7 +16,7 @@
 #include "backend/backend.h"
 #include "osc.h"
 
-enum { RUNS = 5, FEW_RUNS = 3, REPEATS = 20, T = 2048, SEQUENCES = 8, SHORT = 64 };
+enum { RUNS = 5, FEW_RUNS = 3, REPEATS = 20, T = 2048, TOGETHER = 4, SEQUENCES = 8, SHORT = 64 };
 static const double LONG_RUN = 0.5;      /* seconds: beyond them FEW_RUNS are enough */
 
 static const osc_backend *cuda;
@@ -49,6 +49,7 @@ static void report(const char *kernel, const char *shape, double seconds, double
 typedef struct {
     size_t h, f, heads;
     void  *x, *y, *w, *bias, *ffn, *q, *k, *v, *stats, *top1;
+    void  *several;          /* [TOGETHER, T, f] */
 } shape;
 
 typedef osc_status (*operation)(const shape *s);
@@ -109,17 +110,18 @@ static osc_status ignore(const osc_hits_route *route, const osc_hit *hits, size_
     return OSC_OK;
 }
 
-static osc_status observe(const shape *s, const void *x, size_t width, bool hits)
+static osc_status observe(const shape *s, const void *x, size_t sequences, size_t width, bool hits)
 {
     static const osc_hits_route route = { .sink = ignore };
     osc_column_stats stats;
     osc_column_stats_lay_out(&stats, s->stats, 1, width);
-    return cuda->observe(gpu, &stats, x, T, width, 6.0f, hits ? &route : NULL);
+    return cuda->observe(gpu, &stats, x, (osc_sequences){ sequences, T }, width, 6.0f,
+                         hits ? &route : NULL);
 }
 
-static osc_status observe_h(const shape *s) { return observe(s, s->x, s->h, false); }
-static osc_status observe_hits(const shape *s) { return observe(s, s->x, s->h, true); }
-static osc_status observe_f(const shape *s) { return observe(s, s->ffn, s->f, false); }
+static osc_status observe_h(const shape *s) { return observe(s, s->x, 1, s->h, false); }
+static osc_status observe_hits(const shape *s) { return observe(s, s->x, 1, s->h, true); }
+static osc_status observe_f(const shape *s) { return observe(s, s->ffn, 1, s->f, false); }
 
 static osc_status ignore_residual(const osc_residual_route *route, const osc_residual *residual)
 {
@@ -133,18 +135,40 @@ static osc_status ignore_summary(const osc_summary_route *route, const osc_summa
     return OSC_OK;
 }
 
-static osc_status residual(const shape *s)
+static osc_status residual_of(const shape *s, const void *x, size_t sequences)
 {
     static const osc_residual_route route = { .sink = ignore_residual };
     osc_residual_stats stats = { s->h, s->stats, (uint64_t *)s->stats + s->h };
-    return cuda->residual(gpu, &stats, s->x, T, s->h, &route);
+    return cuda->residual(gpu, &stats, x, (osc_sequences){ sequences, T }, s->h, &route);
 }
 
-static osc_status summarize(const shape *s)
+static osc_status summarize_of(const shape *s, const void *x, size_t sequences)
 {
     static const osc_summary_route route = { .sink = ignore_summary };
-    return cuda->summarize(gpu, s->x, T * s->h, &route);
+    return cuda->summarize(gpu, x, (osc_sequences){ sequences, T }, s->h, &route);
 }
+
+static osc_status residual(const shape *s) { return residual_of(s, s->x, 1); }
+static osc_status summarize(const shape *s) { return summarize_of(s, s->x, 1); }
+
+/* TOGETHER sequences in one call. */
+static osc_status observe_h_several(const shape *s)
+{
+    return observe(s, s->several, TOGETHER, s->h, false);
+}
+
+static osc_status observe_hits_several(const shape *s)
+{
+    return observe(s, s->several, TOGETHER, s->h, true);
+}
+
+static osc_status observe_f_several(const shape *s)
+{
+    return observe(s, s->several, TOGETHER, s->f, false);
+}
+
+static osc_status residual_several(const shape *s) { return residual_of(s, s->several, TOGETHER); }
+static osc_status summarize_several(const shape *s) { return summarize_of(s, s->several, TOGETHER); }
 
 /* As where nothing is recorded. */
 static osc_status attend_alone(const shape *s)
@@ -210,14 +234,23 @@ static double time_operation(operation run, const shape *s)
     return bench_median(seconds, RUNS);
 }
 
-static void bench_shape(size_t h, size_t heads)
+typedef struct {
+    const char *name;
+    operation   run;
+    double      flops, bytes;
+} timed;
+
+static void time_all(const timed *ops, size_t count, const shape *s, const char *text)
 {
-    osc_limits limits = { .tokens = T, .heads = heads, .head_size = h / heads, .widest = 4 * h };
-    shape s = { .h = h, .f = 4 * h, .heads = heads };
-    must(cuda->open(&gpu, 0));
-    must(cuda->plan(gpu, &limits));
+    for (size_t i = 0; i < count; i++)
+        report(ops[i].name, text, time_operation(ops[i].run, s), ops[i].flops, ops[i].bytes);
+}
+
+static void time_one(const shape *s)
+{
+    size_t h = s->h;
     double th = (double)T * (double)h, hh = (double)h * (double)h, size = 2;
-    const struct { const char *name; operation run; double flops, bytes; } ops[] = {
+    const timed ops[] = {
         { "copy", copy, 0, 8 * th * size }, { "add", add, 0, 3 * th * size },
         { "layernorm", norm, 0, 2 * th * size },
         { "square", square, 2 * T * hh, size * (2 * th + hh) },
@@ -235,6 +268,33 @@ static void bench_shape(size_t h, size_t heads)
         { "fc1 of two", fc1_two, 16 * hh, 4 * hh * size },
         { "fc2 of two", fc2_two, 16 * hh, 4 * hh * size },
     };
+    char text[64];
+    snprintf(text, sizeof text, "%d x %zu", T, h);
+    time_all(ops, sizeof ops / sizeof *ops, s, text);
+}
+
+static void time_several(const shape *s)
+{
+    double values = (double)TOGETHER * T * (double)s->h, size = 2;
+    const timed ops[] = {
+        { "observe", observe_h_several, 0, values * size },
+        { "observe+hits", observe_hits_several, 0, values * size },
+        { "observe fc2_in", observe_f_several, 0, 4 * values * size },
+        { "summarize", summarize_several, 0, values * size },
+        { "residual", residual_several, 0, values * size },
+    };
+    char text[64];
+    snprintf(text, sizeof text, "%d x %d x %zu", TOGETHER, T, s->h);
+    time_all(ops, sizeof ops / sizeof *ops, s, text);
+}
+
+static void bench_shape(size_t h, size_t heads)
+{
+    osc_limits limits = { .tokens = T, .rows = TOGETHER * T, .heads = heads,
+                          .head_size = h / heads, .widest = 4 * h };
+    shape s = { .h = h, .f = 4 * h, .heads = heads };
+    must(cuda->open(&gpu, 0));
+    must(cuda->plan(gpu, &limits));
     s.x = random_values(T * h);
     s.y = random_values(T * h);
     s.q = random_values(T * h);
@@ -242,15 +302,13 @@ static void bench_shape(size_t h, size_t heads)
     s.v = random_values(T * h);
     s.bias = random_values(4 * h);
     s.ffn = random_values(4 * T * h);
+    s.several = random_values(4 * TOGETHER * T * h);
     s.w = random_values(4 * h * h > 4 * T * h ? 4 * h * h : 4 * T * h);
     must(cuda->alloc(gpu, &s.stats, osc_column_stats_bytes(1, 4 * h)));
     must(cuda->alloc(gpu, &s.top1, heads * sizeof(double)));
-    for (size_t i = 0; i < sizeof ops / sizeof *ops; i++) {
-        char text[64];
-        snprintf(text, sizeof text, "%d x %zu", T, h);
-        report(ops[i].name, text, time_operation(ops[i].run, &s), ops[i].flops, ops[i].bytes);
-    }
-    void *all[] = { s.x, s.y, s.q, s.k, s.v, s.bias, s.ffn, s.w, s.stats, s.top1 };
+    time_one(&s);
+    time_several(&s);
+    void *all[] = { s.x, s.y, s.q, s.k, s.v, s.bias, s.ffn, s.several, s.w, s.stats, s.top1 };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         cuda->release(gpu, all[i]);
     cuda->close(gpu);

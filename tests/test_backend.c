@@ -604,6 +604,7 @@ START_TEST(test_observe)
 {
     enum { ROWS = 41, WIDTH = 131 };
     const float alpha = 6.0f;
+    const osc_sequences rows = { 1, ROWS };
     float *x = random_matrix(ROWS, WIDTH, 1, 51);
     for (size_t r = 0; r < ROWS; r++) {
         x[r * WIDTH + 3] = 7.5f;
@@ -628,9 +629,9 @@ START_TEST(test_observe)
         memset(histogram, 0, sizeof histogram);
         memset(&all, 0, sizeof all);
         osc_device *device = open_device(threads);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, &taken), OSC_OK);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, NULL), OSC_OK);
-        ck_assert_int_eq(cpu->observe(device, &stats, x, ROWS, WIDTH, alpha, &refused), OSC_EIO);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, rows, WIDTH, alpha, &taken), OSC_OK);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, rows, WIDTH, alpha, NULL), OSC_OK);
+        ck_assert_int_eq(cpu->observe(device, &stats, x, rows, WIDTH, alpha, &refused), OSC_EIO);
         cpu->close(device);
         if (threads == 1)
             first = all;

@@ -13,7 +13,7 @@
 #include "paths.h"
 #include "run.h"
 
-enum { TOKENS = 300, HEADS = 5, WIDEST = 30000, VOCABULARY = 1100 };
+enum { TOKENS = 300, MOST_ROWS = 5 * TOKENS, HEADS = 5, WIDEST = 30000, VOCABULARY = 1100 };
 
 /* An output's own rounding and that of intermediate values. */
 static const struct { const char *name; double budget; } types[] = {
@@ -32,8 +32,8 @@ static void must(osc_status status)
 
 static void open_both(int i)
 {
-    osc_limits limits = { .tokens = TOKENS, .heads = HEADS, .head_size = 160, .widest = WIDEST,
-                          .vocabulary = VOCABULARY, .embed_width = 257 };
+    osc_limits limits = { .tokens = TOKENS, .rows = MOST_ROWS, .heads = HEADS, .head_size = 160,
+                          .widest = WIDEST, .vocabulary = VOCABULARY, .embed_width = 257 };
     must(osc_backend_find(&cpu, "cpu"));
     must(osc_backend_find(&cuda, types[i].name));
     budget = types[i].budget;
@@ -41,6 +41,11 @@ static void open_both(int i)
     must(cpu->plan(host, &limits));
     must(cuda->open(&gpu, 2));
     must(cuda->plan(gpu, &limits));
+}
+
+static osc_sequences one(size_t rows)
+{
+    return (osc_sequences){ 1, rows };
 }
 
 static void close_both(void)
@@ -780,10 +785,10 @@ START_TEST(test_observe)
         for (unsigned r = 0; r < sizeof rows / sizeof *rows; r++) {
             values x = make_observed(rows[r], 20 + r);
             osc_hits_route to = { collect, &want, r, 0, 0 }, from = { collect, &got, r, 0, 0 };
-            must(cpu->observe(host, &a, x.here, rows[r], OBSERVED, 6.0f, &to));
-            must(cuda->observe(gpu, &b, x.there, rows[r], OBSERVED, 6.0f, &from));
-            must(cpu->observe(host, &a, x.here, rows[r], OBSERVED, 6.0f, NULL));
-            must(cuda->observe(gpu, &b, x.there, rows[r], OBSERVED, 6.0f, NULL));
+            must(cpu->observe(host, &a, x.here, one(rows[r]), OBSERVED, 6.0f, &to));
+            must(cuda->observe(gpu, &b, x.there, one(rows[r]), OBSERVED, 6.0f, &from));
+            must(cpu->observe(host, &a, x.here, one(rows[r]), OBSERVED, 6.0f, NULL));
+            must(cuda->observe(gpu, &b, x.there, one(rows[r]), OBSERVED, 6.0f, NULL));
             total += 2 * rows[r];
             drop(&x);
         }
@@ -820,16 +825,16 @@ START_TEST(test_hits_in_turn)
     got.count = 0;
     for (unsigned call = 0; call < 5; call++) {     /* half of all values are hits */
         osc_hits_route route = { collect, &got, call, 0, 0 };
-        must(cuda->observe(gpu, &stats, x.there, 40, OBSERVED, 0.5f, &route));
+        must(cuda->observe(gpu, &stats, x.there, one(40), OBSERVED, 0.5f, &route));
     }
     must(cuda->settle(gpu, true));
     ck_assert_uint_eq(got.count, 5 * each);
     for (size_t i = 0; i < got.count; i++)
         ck_assert_uint_eq(got.point[i], i / each);
     osc_hits_route refused = { .sink = refuse };
-    must(cuda->observe(gpu, &stats, x.there, 40, OBSERVED, 0.5f, &refused));
+    must(cuda->observe(gpu, &stats, x.there, one(40), OBSERVED, 0.5f, &refused));
     ck_assert_int_eq(cuda->settle(gpu, true), OSC_EIO);
-    must(cuda->observe(gpu, &stats, x.there, 40, OBSERVED, 0.5f, &refused));
+    must(cuda->observe(gpu, &stats, x.there, one(40), OBSERVED, 0.5f, &refused));
     must(cuda->settle(gpu, false));
     must(cuda->settle(gpu, true));
     cuda->release(gpu, there);
@@ -910,8 +915,8 @@ static void check_observed(size_t rows, size_t width, observed_case what, size_t
         for (unsigned call = 0; call < 3; call++) {
             osc_hits_route to = { collect, &want, call, 0, 0 };
             osc_hits_route from = { collect, &got, call, 0, 0 };
-            must(cpu->observe(host, &a, x.here, rows, width, alpha, call < 2 ? &to : NULL));
-            must(cuda->observe(gpu, &b, x.there, rows, width, alpha, call < 2 ? &from : NULL));
+            must(cpu->observe(host, &a, x.here, one(rows), width, alpha, call < 2 ? &to : NULL));
+            must(cuda->observe(gpu, &b, x.there, one(rows), width, alpha, call < 2 ? &from : NULL));
         }
         must(cuda->settle(gpu, true));
         must(cuda->get(gpu, back, there, bytes));
@@ -961,7 +966,7 @@ START_TEST(test_hits_overflow)
     got.count = 0;
     for (unsigned call = 0; call < CALLS; call++) {
         osc_hits_route route = { collect, &got, call, 0, 0 };
-        must(cuda->observe(gpu, &stats, x.there, ROWS, WIDTH, 0x1p-20f, &route));
+        must(cuda->observe(gpu, &stats, x.there, one(ROWS), WIDTH, 0x1p-20f, &route));
     }
     must(cuda->settle(gpu, true));
     ck_assert_uint_eq(got.count, CALLS * x.count);
@@ -1070,10 +1075,10 @@ static void check_reductions(size_t rows, size_t width, kind what, size_t shift)
     for (size_t i = 0; i < 2; i++) {
         osc_residual_route r = { keep_residual, &want, i, 0 }, s = { keep_residual, &got, i, 0 };
         osc_summary_route t = { keep_summary, &want, 0, 0, i }, u = { keep_summary, &got, 0, 0, i };
-        must(cpu->residual(host, &here, x.here, rows, width, &r));
-        must(cpu->summarize(host, x.here, x.count, &t));
-        must(cuda->residual(gpu, &other, x.there, rows, width, &s));
-        must(cuda->summarize(gpu, x.there, x.count, &u));
+        must(cpu->residual(host, &here, x.here, one(rows), width, &r));
+        must(cpu->summarize(host, x.here, one(rows), width, &t));
+        must(cuda->residual(gpu, &other, x.there, one(rows), width, &s));
+        must(cuda->summarize(gpu, x.there, one(rows), width, &u));
     }
     ck_assert_uint_eq(got.residuals + got.summaries, 0);
     must(cuda->settle(gpu, true));
@@ -1132,7 +1137,7 @@ START_TEST(test_watched)
     memset(&got, 0, sizeof got);
     for (size_t i = 0; i < 8; i++) {
         osc_summary_route to = { keep_summary, &got, 0, 0, i };
-        must(cuda->summarize(gpu, x.there, x.count, &to));
+        must(cuda->summarize(gpu, x.there, one(ROWS), WIDTH, &to));
         must(cuda->add(gpu, x.there, y.there, x.count));
     }
     must(cuda->settle(gpu, true));
@@ -1148,6 +1153,237 @@ START_TEST(test_watched)
         must(cpu->add(host, x.here, y.here, x.count));
     }
     drop(&x); drop(&y);
+    close_both();
+}
+END_TEST
+
+/* --- several sequences in one call --------------------------------------------------- */
+
+enum { SEEN = 8, FIRST = 7 };      /* reports that are kept; the number of the first sequence */
+
+/* What a run of observers leaves. */
+typedef struct {
+    osc_hit     *hits;
+    size_t      *owner;            /* their sequences */
+    size_t       count, room;
+    osc_residual residual[SEEN];
+    osc_summary  summary[SEEN];
+    size_t       residuals, summaries;
+    unsigned char *stats;          /* of columns, then of the residual stream */
+    size_t       bytes;
+} seen;
+
+static size_t residual_bytes(size_t width)
+{
+    return width * (sizeof(double) + sizeof(uint64_t));
+}
+
+static seen make_seen(size_t width, size_t room)
+{
+    size_t bytes = osc_column_stats_bytes(1, width) + residual_bytes(width);
+    return (seen){ .hits = osc_alloc(room, sizeof(osc_hit)), .room = room,
+                   .owner = osc_alloc(room, sizeof(size_t)), .bytes = bytes,
+                   .stats = osc_alloc(bytes, 1) };
+}
+
+static void free_seen(seen *s)
+{
+    osc_free(s->hits);
+    osc_free(s->owner);
+    osc_free(s->stats);
+}
+
+static osc_status see_hits(const osc_hits_route *route, const osc_hit *hits, size_t count)
+{
+    seen *s = route->user;
+    ck_assert_uint_le(s->count + count, s->room);
+    memcpy(s->hits + s->count, hits, count * sizeof *hits);
+    for (size_t i = 0; i < count; i++)
+        s->owner[s->count++] = route->sequence;
+    return OSC_OK;
+}
+
+static osc_status see_residual(const osc_residual_route *route, const osc_residual *residual)
+{
+    seen *s = route->user;
+    ck_assert_uint_eq(route->sequence, FIRST + s->residuals);
+    if (s->residuals < SEEN)
+        s->residual[s->residuals] = *residual;
+    s->residuals++;
+    return OSC_OK;
+}
+
+static osc_status see_summary(const osc_summary_route *route, const osc_summary *summary)
+{
+    seen *s = route->user;
+    ck_assert_uint_eq(route->sequence, FIRST + s->summaries);
+    if (s->summaries < SEEN)
+        s->summary[s->summaries] = *summary;
+    s->summaries++;
+    return OSC_OK;
+}
+
+/* `at_once` sequences a call, each with all observers. */
+static void see_all(seen *s, const values *x, osc_sequences rows, size_t width, float alpha,
+                    size_t at_once)
+{
+    osc_column_stats stats;
+    void *there;
+    size_t each = rows.tokens * width * osc_dtype_size(cuda->dtype);
+    size_t columns = osc_column_stats_bytes(1, width);
+    must(cuda->alloc(gpu, &there, s->bytes));
+    osc_column_stats_lay_out(&stats, s->stats, 1, width);
+    memset(s->stats, 0, s->bytes);
+    for (size_t i = 0; i < width; i++) {
+        stats.sum[i] = (double)i * 0x1p-20;      /* what was added before counts */
+        stats.min[i] = INFINITY;
+        stats.max[i] = -INFINITY;
+    }
+    must(cuda->put(gpu, there, s->stats, s->bytes));
+    osc_column_stats_lay_out(&stats, there, 1, width);
+    double *sumsq = (double *)((char *)there + columns);
+    osc_residual_stats stream = { width, sumsq, (uint64_t *)(sumsq + width) };
+    s->count = s->residuals = s->summaries = 0;
+    for (size_t i = 0; i < rows.count; i += at_once) {
+        osc_sequences some = { rows.count - i < at_once ? rows.count - i : at_once, rows.tokens };
+        const void *from = (const char *)x->there + i * each;
+        osc_hits_route hits = { see_hits, s, 1, 2, FIRST + i };
+        osc_summary_route summary = { see_summary, s, 1, 2, FIRST + i };
+        osc_residual_route residual = { see_residual, s, 3, FIRST + i };
+        must(cuda->observe(gpu, &stats, from, some, width, alpha, &hits));
+        must(cuda->summarize(gpu, from, some, width, &summary));
+        must(cuda->residual(gpu, &stream, from, some, width, &residual));
+    }
+    must(cuda->settle(gpu, true));
+    must(cuda->get(gpu, s->stats, there, s->bytes));
+    cuda->release(gpu, there);
+}
+
+static void compare_seen(const seen *a, const seen *b, size_t sequences)
+{
+    ck_assert_int_eq(memcmp(a->stats, b->stats, a->bytes), 0);
+    ck_assert_uint_eq(a->count, b->count);
+    ck_assert_int_eq(memcmp(a->hits, b->hits, a->count * sizeof *a->hits), 0);
+    ck_assert_int_eq(memcmp(a->owner, b->owner, a->count * sizeof *a->owner), 0);
+    ck_assert_uint_eq(a->residuals, sequences);
+    ck_assert_uint_eq(a->summaries, sequences);
+    ck_assert_uint_eq(b->residuals, sequences);
+    ck_assert_uint_eq(b->summaries, sequences);
+    for (size_t i = 0; i < SEEN && i < sequences; i++) {
+        const osc_residual *r = &a->residual[i], *t = &b->residual[i];
+        ck_assert_int_eq(memcmp(&r->median, &t->median, sizeof r->median), 0);
+        ck_assert_int_eq(memcmp(&r->ratio, &t->ratio, sizeof r->ratio), 0);
+        ck_assert_uint_eq(r->tops, t->tops);
+        ck_assert_int_eq(memcmp(r->top, t->top, r->tops * sizeof *r->top), 0);
+        ck_assert_int_eq(memcmp(&a->summary[i].peak, &b->summary[i].peak, sizeof(float)), 0);
+        ck_assert_int_eq(memcmp(a->summary[i].power, b->summary[i].power,
+                                sizeof a->summary[i].power), 0);
+        ck_assert_uint_eq(a->summary[i].count, b->summary[i].count);
+    }
+}
+
+/* One sequence a call, some and all: the same bits. */
+static void check_together(osc_sequences rows, size_t width, observed_case what, size_t shift)
+{
+    float alpha = what == ALL_HITS ? 0x1p-20f : what == NO_HITS ? 1e9f : 6.0f;
+    size_t all = rows.count * rows.tokens;
+    values x = make_at(all * width, 1, 90 + all + width, shift);
+    seen a = make_seen(width, x.count), b = make_seen(width, x.count);
+    for (size_t r = 0; r < all; r += 1 + r % 3)
+        x.here[r * width + r / rows.tokens % width] = r % 2 ? 6.0f : -700.0f;
+    if (what == ODD_VALUES)
+        make_odd(x.here, x.count / 2, budget > 1e-2);
+    must(cuda->host_put(gpu, x.there, cuda->dtype, x.here, x.count));
+    see_all(&a, &x, rows, width, alpha, 1);
+    see_all(&b, &x, rows, width, alpha, rows.count);
+    compare_seen(&a, &b, rows.count);
+    see_all(&b, &x, rows, width, alpha, 2);
+    compare_seen(&a, &b, rows.count);
+    if (what != ODD_VALUES)
+        ck_assert_uint_eq(a.count == 0, what == NO_HITS);
+    free_seen(&a);
+    free_seen(&b);
+    drop_at(&x, shift);
+}
+
+static void check_counts(size_t tokens, size_t width, size_t shift)
+{
+    static const size_t counts[] = { 1, 2, 3, 5 };
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        for (int what = 0; what < CASES; what++)
+            check_together((osc_sequences){ counts[i], tokens }, width, (observed_case)what,
+                           shift);
+}
+
+START_TEST(test_together)
+{
+    open_both(_i);
+    check_counts(TOKENS, 520, 0);
+    check_counts(TOKENS - 1, 131, 1);
+    check_counts(129, 1030, 0);
+    check_together((osc_sequences){ 5, TOKENS }, 4096, FEW_HITS, 0);
+    check_together((osc_sequences){ 20, 40 }, 20000, FEW_HITS, 0);     /* several launches */
+    check_together((osc_sequences){ 700, 2 }, 132, FEW_HITS, 0);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_together_small)
+{
+    open_both(_i);
+    check_counts(1, 3, 0);
+    check_counts(9, 132, 1);
+    check_counts(34, 12, 0);
+    check_together((osc_sequences){ 2, 3 }, 8230, ALL_HITS, 0);
+    check_together((osc_sequences){ 35, 2 }, 5, ODD_VALUES, 0);        /* two launches */
+    close_both();
+}
+END_TEST
+
+/* Calls of ever more sequences that hit everywhere; with `limited` memory there is never room
+ * for those of two. */
+static void check_growing(bool limited)
+{
+    enum { TALL = 9, WIDTH = 12, MOST = 5, EACH = TALL * WIDTH };
+    static const size_t counts[] = { 1, 3, 2, MOST, 1, 4 };
+    enum { CALLS = sizeof counts / sizeof *counts };
+    osc_column_stats stats;
+    void *there;
+    size_t bytes = osc_column_stats_bytes(1, WIDTH), at = 0;
+    values x = make(MOST * EACH, 1, 33);
+    seen got = make_seen(WIDTH, 16 * EACH);
+    memset(got.stats, 0, got.bytes);
+    must(cuda->alloc(gpu, &there, bytes));
+    must(cuda->put(gpu, there, got.stats, bytes));
+    osc_column_stats_lay_out(&stats, there, 1, WIDTH);
+    if (limited)
+        cuda->limit(gpu, cuda->peak_bytes(gpu) + EACH * 3 / 2 * sizeof(osc_hit));
+    for (size_t c = 0; c < CALLS; c++) {
+        osc_hits_route route = { see_hits, &got, 0, 0, 10 * c };
+        must(cuda->observe(gpu, &stats, x.there, (osc_sequences){ counts[c], TALL }, WIDTH,
+                           0x1p-20f, &route));
+    }
+    must(cuda->settle(gpu, true));
+    ck_assert_uint_eq(got.count, 16 * EACH);
+    for (size_t c = 0; c < CALLS; c++)
+        for (size_t i = 0; i < counts[c] * EACH; i++, at++) {
+            ck_assert_uint_eq(got.owner[at], 10 * c + i / EACH);
+            ck_assert_uint_eq(got.hits[at].position, i % EACH / WIDTH);
+            ck_assert_uint_eq(got.hits[at].feature, i % WIDTH);
+            ck_assert_float_eq(got.hits[at].value, x.here[i]);
+        }
+    cuda->release(gpu, there);
+    free_seen(&got);
+    drop(&x);
+}
+
+START_TEST(test_together_growing)
+{
+    open_both(_i);
+    check_growing(false);
+    close_both();
+    open_both(_i);
+    check_growing(true);
     close_both();
 }
 END_TEST
@@ -1370,6 +1606,7 @@ int main(void)
     tcase_add_loop_test(observers, test_observe, 0, TYPES);
     tcase_add_loop_test(observers, test_hits_in_turn, 0, TYPES);
     tcase_add_loop_test(observers, test_reductions, 0, TYPES);
+    tcase_add_loop_test(observers, test_together, 0, TYPES);
     tcase_add_loop_test(observers, test_watched, 0, TYPES);
     suite_add_tcase(suite, observers);
     TCase *small = tcase_create("small-observers");
@@ -1377,6 +1614,11 @@ int main(void)
     tcase_add_loop_test(small, test_observe_small, 0, TYPES);
     tcase_add_loop_test(small, test_hits_overflow, 0, TYPES);
     tcase_add_loop_test(small, test_reductions_small, 0, TYPES);
+    suite_add_tcase(suite, small);
+    small = tcase_create("small-together");
+    tcase_set_timeout(small, 300);
+    tcase_add_loop_test(small, test_together_small, 0, TYPES);
+    tcase_add_loop_test(small, test_together_growing, 0, TYPES);
     suite_add_tcase(suite, small);
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);

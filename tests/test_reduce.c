@@ -161,11 +161,12 @@ static void ask(answer *a, const osc_cpu_vec *vec, size_t threads, const float *
         a->sumsq[c] = 1;
         a->massive[c] = 1;
     }
+    const osc_sequences sequence = { 1, rows };
     osc_device *device = open_device(vec, threads);
     osc_residual_route to = { .sink = keep_residual, .user = a };
     osc_summary_route of = { .sink = keep_summary, .user = a };
-    ck_assert_int_eq(osc_backend_cpu.residual(device, &stats, x, rows, width, &to), OSC_OK);
-    ck_assert_int_eq(osc_backend_cpu.summarize(device, x, rows * width, &of), OSC_OK);
+    ck_assert_int_eq(osc_backend_cpu.residual(device, &stats, x, sequence, width, &to), OSC_OK);
+    ck_assert_int_eq(osc_backend_cpu.summarize(device, x, sequence, width, &of), OSC_OK);
     osc_backend_cpu.close(device);
 }
 

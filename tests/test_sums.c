@@ -49,6 +49,7 @@ START_TEST(test_statistics)
     static float x[ROWS * WIDTH];
     exact sum[WIDTH] = { { 0, 0 } }, square[WIDTH] = { { 0, 0 } }, fourth[WIDTH] = { { 0, 0 } };
     uint64_t outliers = 0, seen = 0;
+    const osc_sequences rows = { 1, ROWS };
     osc_device *device;
     osc_limits limits = { .tokens = ROWS, .heads = 1, .head_size = 8, .widest = 8,
                           .vocabulary = 64, .embed_width = 8 };
@@ -64,7 +65,7 @@ START_TEST(test_statistics)
         outliers += c == 2 && v == 60.0L ? REPEATS : 0;
     }
     for (size_t r = 0; r < REPEATS; r++)
-        ck_assert_int_eq(osc_backend_cpu.observe(device, stats, x, ROWS, WIDTH, 6.0f, NULL),
+        ck_assert_int_eq(osc_backend_cpu.observe(device, stats, x, rows, WIDTH, 6.0f, NULL),
                          OSC_OK);
     for (size_t c = 0; c < WIDTH; c++) {
         near(stats->sum[c], &sum[c], sqrtl(square[c].sum * TOKENS), "sum");

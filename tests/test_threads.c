@@ -14,6 +14,7 @@
 #include "near.h"
 
 enum { ROWS = 197, WIDTH = 265, HEADS = 5, HEAD = 53, WIDE = 531, MOST_THREADS = 8 };
+static const osc_sequences sequence = { 1, ROWS };
 
 static const osc_backend *const cpu = &osc_backend_cpu;
 
@@ -215,7 +216,7 @@ static void use_observe(bench *b)
     osc_column_stats *stats = osc_column_stats_create(1, WIDTH);
     osc_hits_route route = { .sink = keep_hits, .user = b };
     b->made = 0;
-    done(cpu->observe(b->device, stats, b->x, ROWS, WIDTH, 6.0f, &route));
+    done(cpu->observe(b->device, stats, b->x, sequence, WIDTH, 6.0f, &route));
     ck_assert_uint_gt(b->made, 0);
     const struct { const void *data; size_t bytes; } parts[] = {
         { stats->min, WIDTH * 4 }, { stats->max, WIDTH * 4 }, { stats->sum, WIDTH * 8 },
@@ -241,7 +242,7 @@ static osc_status keep_summary(const osc_summary_route *route, const osc_summary
 static void use_summarize(bench *b)
 {
     osc_summary_route route = { .sink = keep_summary, .user = b };
-    done(cpu->summarize(b->device, b->x, ROWS * WIDTH, &route));
+    done(cpu->summarize(b->device, b->x, sequence, WIDTH, &route));
 }
 
 static osc_status keep_residual(const osc_residual_route *route, const osc_residual *found)
@@ -260,7 +261,7 @@ static void use_residual(bench *b)
     uint64_t massive[WIDTH] = { 0 };
     osc_residual_stats stats = { WIDTH, sumsq, massive };
     osc_residual_route route = { .sink = keep_residual, .user = b };
-    done(cpu->residual(b->device, &stats, b->x, ROWS, WIDTH, &route));
+    done(cpu->residual(b->device, &stats, b->x, sequence, WIDTH, &route));
     memcpy(b->y + b->made, sumsq, sizeof sumsq);
     memcpy(b->y + b->made + 2 * WIDTH, massive, sizeof massive);
     b->made += 4 * WIDTH;

@@ -45,6 +45,10 @@ typedef struct {
     size_t vocabulary, embed_width;
 } osc_limits;
 
+/* Rows of a matrix: count sequences of tokens rows each, one behind the other; count is 1 where
+ * osc_backend.together is NULL. */
+typedef struct { size_t count, tokens; } osc_sequences;
+
 /* One of several products of the same x [T, K]: y[T, N] = act(x w[N, K]^T + bias[N]); if
  * `plus` is not NULL then plus[T, N] += y, and y is scratch whose values mean nothing. */
 typedef struct {
@@ -292,21 +296,25 @@ struct osc_backend {
     osc_status (*logits)(osc_device *device, float *logits, const void *x,
                          const osc_tensor *table, const void *bias);
 
-    /* Adds the statistics of x [rows, width] to `stats`, whose arrays are alloc()
-     * memory; if `route` is not NULL, also reports the hits |x| >= alpha to it in order
-     * of (row, column), now or until settle returns, calls in their order.  A sink's
-     * error comes out of whichever call reports to it. */
+    /* Adds the statistics of x [count * tokens, width] to `stats`, whose arrays are alloc()
+     * memory; if `route`, that of the first sequence, is not NULL, also reports the hits
+     * |x| >= alpha to it in order of (sequence, row, column), now or until settle returns,
+     * calls in their order; a sink gets a route with the number of the hits' own sequence.  A
+     * sink's error comes out of whichever call reports to it.  Bits are those of one call a
+     * sequence, in their order; so of summarize and residual. */
     osc_status (*observe)(osc_device *device, osc_column_stats *stats, const void *x,
-                          size_t rows, size_t width, float alpha, const osc_hits_route *route);
-    /* Reports the summary of x [count] to `route`, as observe does hits; sums are double,
-     * of any order that is the same in every run.  NULL: this backend does not do it. */
-    osc_status (*summarize)(osc_device *device, const void *x, size_t count,
+                          osc_sequences rows, size_t width, float alpha,
+                          const osc_hits_route *route);
+    /* Reports the summary of each sequence of x [count * tokens, width] to `route`, as observe
+     * does hits; sums are double, of any order that is the same in every run.  NULL: this
+     * backend does not do it. */
+    osc_status (*summarize)(osc_device *device, const void *x, osc_sequences rows, size_t width,
                             const osc_summary_route *route);
-    /* Reports what is in the residual stream x [rows, width] to `route`, as observe does
-     * hits, and adds to `stats`, whose arrays are alloc() memory; medians and the largest
-     * values are exact.  NULL: this backend does not do it. */
+    /* Reports what is in the residual stream x [count * tokens, width] of each sequence to
+     * `route`, as observe does hits, and adds to `stats`, whose arrays are alloc() memory;
+     * medians and the largest values are exact.  NULL: this backend does not do it. */
     osc_status (*residual)(osc_device *device, const osc_residual_stats *stats, const void *x,
-                           size_t rows, size_t width, const osc_residual_route *route);
+                           osc_sequences rows, size_t width, const osc_residual_route *route);
     /* Reports what is still on its way, or forgets it. */
     osc_status (*settle)(osc_device *device, bool report);
 

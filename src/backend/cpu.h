@@ -124,13 +124,14 @@ osc_status osc_cpu_attend_values(osc_device *device, void *o, const void *v,
                                  const osc_attention *args);
 
 osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const void *x,
-                           size_t rows, size_t width, float alpha, const osc_hits_route *route);
+                           osc_sequences rows, size_t width, float alpha,
+                           const osc_hits_route *route);
 
 osc_status osc_cpu_reduction_plan(osc_cpu_reduction *reduction, const osc_limits *limits);
 void osc_cpu_reduction_free(osc_cpu_reduction *reduction);
-osc_status osc_cpu_summarize(osc_device *device, const void *x, size_t count,
+osc_status osc_cpu_summarize(osc_device *device, const void *x, osc_sequences rows, size_t width,
                              const osc_summary_route *route);
 osc_status osc_cpu_residual(osc_device *device, const osc_residual_stats *stats, const void *x,
-                            size_t rows, size_t width, const osc_residual_route *route);
+                            osc_sequences rows, size_t width, const osc_residual_route *route);
 
 #endif

@@ -53,13 +53,14 @@ static osc_status find_hits(osc_device *device, const float *x, size_t rows, siz
 }
 
 osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const void *x,
-                           size_t rows, size_t width, float alpha, const osc_hits_route *route)
+                           osc_sequences rows, size_t width, float alpha,
+                           const osc_hits_route *route)
 {
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t j = 0; j < width; j += CPU_STAT_COLUMNS) {
         uint64_t bins[OSC_HISTOGRAM_BINS] = { 0 };
         size_t n = width - j < CPU_STAT_COLUMNS ? width - j : CPU_STAT_COLUMNS;
-        reduce(device, stats, bins, x, rows, width, j, n, alpha);
+        reduce(device, stats, bins, x, rows.tokens, width, j, n, alpha);
         for (size_t b = 0; b < OSC_HISTOGRAM_BINS; b++)
             if (bins[b] != 0)
 #pragma omp atomic
@@ -71,5 +72,5 @@ osc_status osc_cpu_observe(osc_device *device, osc_column_stats *stats, const vo
     for (size_t j = 0; j < width; j++)
         if (magnitude(device->low[j], device->high[j]) >= alpha)
             device->hot[hot++] = (uint32_t)j;
-    return find_hits(device, x, rows, width, hot, alpha, route);
+    return find_hits(device, x, rows.tokens, width, hot, alpha, route);
 }

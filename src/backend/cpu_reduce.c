@@ -36,12 +36,12 @@ void osc_cpu_reduction_free(osc_cpu_reduction *reduction)
     osc_free(reduction->median);
 }
 
-osc_status osc_cpu_summarize(osc_device *device, const void *x, size_t count,
+osc_status osc_cpu_summarize(osc_device *device, const void *x, osc_sequences rows, size_t width,
                              const osc_summary_route *route)
 {
     const osc_cpu_reduce_vec *reduce = device->vec->reduce;
     osc_cpu_part *part = device->reduction.part;
-    size_t tasks = (count + PIECE - 1) / PIECE;
+    size_t count = rows.tokens * width, tasks = (count + PIECE - 1) / PIECE;
 #pragma omp parallel for num_threads(device->threads) schedule(dynamic)
     for (size_t t = 0; t < tasks; t++) {
         const float *values = (const float *)x + t * PIECE;
@@ -220,9 +220,11 @@ static void add_columns(osc_device *device, const osc_residual_stats *stats, con
 }
 
 osc_status osc_cpu_residual(osc_device *device, const osc_residual_stats *stats, const void *data,
-                            size_t rows, size_t width, const osc_residual_route *route)
+                            osc_sequences sequences, size_t width,
+                            const osc_residual_route *route)
 {
     const float *x = data;
+    size_t rows = sequences.tokens;
     const osc_cpu_reduction *of = &device->reduction;
     osc_residual residual = { .ratio = 0.0 };
     measure_rows(device, x, rows, width);

@@ -15,7 +15,7 @@ static osc_status pass_hits_on(const osc_hits_route *route, const osc_hit *hits,
 }
 
 static osc_status observe(const osc_pass *pass, osc_observer *observer, osc_point point,
-                          const void *values, size_t rows, size_t width)
+                          const void *values, osc_sequences rows, size_t width)
 {
     const osc_observer_options *options = osc_observer_get_options(observer);
     osc_hits_route route = { .sink = pass_hits_on, .user = pass->session, .point = point,
@@ -50,17 +50,17 @@ static osc_status pass_residual_on(const osc_residual_route *route, const osc_re
 }
 
 static osc_status summarize(const osc_pass *pass, osc_observer *observer, osc_point point,
-                            const void *values, size_t count)
+                            const void *values, osc_sequences rows, size_t width)
 {
     osc_summary_route route = { .sink = pass_summary_on, .user = observer, .point = point,
                                 .layer = pass->layer, .sequence = pass->sequence };
     if (pass->backend->summarize == NULL)
         return unsupported(pass);
-    return pass->backend->summarize(pass->device, values, count, &route);
+    return pass->backend->summarize(pass->device, values, rows, width, &route);
 }
 
 static osc_status follow_residual(const osc_pass *pass, osc_observer *observer, osc_point point,
-                                  const void *values, size_t rows, size_t width)
+                                  const void *values, osc_sequences rows, size_t width)
 {
     size_t state = point == OSC_AT_EMBED ? 0 : (size_t)pass->layer + 1;
     osc_residual_route route = { .sink = pass_residual_on, .user = observer, .state = state,
@@ -73,11 +73,11 @@ static osc_status follow_residual(const osc_pass *pass, osc_observer *observer, 
 
 /* What the observer wants at this point, each from the values as they are now. */
 static osc_status reduce(const osc_pass *pass, osc_observer *observer, osc_point point,
-                         const void *values, size_t rows, size_t width)
+                         const void *values, osc_sequences rows, size_t width)
 {
     const osc_observer_options *options = osc_observer_get_options(observer);
     if (options->modules >> point & 1u)
-        OSC_TRY(summarize(pass, observer, point, values, rows * width));
+        OSC_TRY(summarize(pass, observer, point, values, rows, width));
     if (options->residual && (point == OSC_AT_EMBED || point == OSC_AT_RESID_POST))
         OSC_TRY(follow_residual(pass, observer, point, values, rows, width));
     if (pass->layer < 0 || osc_observer_stats(observer, point, (size_t)pass->layer) == NULL)
@@ -109,7 +109,8 @@ osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
     osc_observer *observer = osc_hooks_observer(pass->hooks);
     if (observer == NULL || !osc_observer_wants(observer, point, pass->layer))
         return OSC_OK;
-    return reduce(pass, observer, point, values, rows, width);
+    osc_sequences sequences = { .count = 1, .tokens = rows };
+    return reduce(pass, observer, point, values, sequences, width);
 }
 
 osc_status osc_step_embed(const osc_pass *pass, void *y)
