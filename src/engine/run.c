@@ -240,8 +240,7 @@ osc_status osc_session_bring_hooks(osc_session *s, const osc_hooks *hooks)
         OSC_TRY(osc_session_select(s));
         s->pass.hooks = hooks;
         s->pass.first = 0;
-        s->joins = osc_session_together(s) > 0 && !osc_hooks_any(hooks)
-                && osc_hooks_observer(hooks) == NULL;
+        s->joins = osc_session_together(s) > 0 && !osc_hooks_any(hooks);
         s->pass.keys = s->pass.k = s->k;
         s->pass.values = s->pass.v = s->v;
         s->done = 0;

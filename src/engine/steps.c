@@ -109,7 +109,7 @@ osc_status osc_step_deliver(const osc_pass *pass, osc_point point, void *values,
     osc_observer *observer = osc_hooks_observer(pass->hooks);
     if (observer == NULL || !osc_observer_wants(observer, point, pass->layer))
         return OSC_OK;
-    osc_sequences sequences = { .count = 1, .tokens = rows };
+    osc_sequences sequences = { .count = pass->sequences, .tokens = rows / pass->sequences };
     return reduce(pass, observer, point, values, sequences, width);
 }
 
