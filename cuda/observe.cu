@@ -10,13 +10,14 @@
 constexpr size_t SLICE_ROWS = 32;     /* at least */
 constexpr size_t SLICE_MOST = 32768;  /* a block counts to 65535 */
 constexpr size_t SLICE_SHORT = 512;   /* rows, unless there are more than SLICES of them */
-constexpr size_t CELLS = 1 << 19;     /* at least: 8 sequences of 2048 rows of most models */
+constexpr size_t CELLS = 1 << 19;     /* at least: 4 sequences of 2048 rows of any width */
 
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 {
     size_t wide = limits->widest, groups = wide / COLUMNS + 1;
     size_t rows = osc_cuda_rows(limits), cells = SLICES * wide > CELLS ? SLICES * wide : CELLS;
-    size_t masks = CUDA_TOGETHER * groups * (COLUMNS / WARP), blocks = rows / (WARPS * HIT_ROWS) + CUDA_TOGETHER;
+    size_t masks = CUDA_TOGETHER * groups * (COLUMNS / WARP);
+    size_t blocks = rows / (WARPS * HIT_ROWS) + CUDA_TOGETHER;
     size_t counters = (CUDA_TOGETHER + 1) * groups;
     size_t words = 3 * cells + 2 * masks + blocks + CUDA_TOGETHER + counters;
     void *memory;
@@ -42,7 +43,7 @@ osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 
 /* --- the kernel of statistics ------------------------------------------------------------- */
 
-/* Of the sequence that this block is of: its columns' share of this thread from all slices. */
+/* This thread's share of the columns of the block's sequence, from all slices. */
 static __device__ column_share join_slices(const osc_cuda_observer &o, size_t at, bool inside,
                                            size_t width)
 {

@@ -15,7 +15,8 @@ enum {
 /* Partial statistics of one launch: sequences of slices of rows. */
 struct osc_cuda_observer {
     size_t   cells;
-    double   *sums;          /* [SUMS, cells] what [sequences, slices, width] found: of x, x^2, x^4 */
+    double   *sums;          /* [SUMS, cells], of x, x^2, x^4; cells are [sequences, slices,
+                                width] */
     float    *min, *max;     /* [cells] */
     uint32_t *count_ge;      /* [cells] */
     uint32_t *hot;           /* [sequences, groups, COLUMNS / 32] bits: columns with hits, groups
@@ -23,8 +24,8 @@ struct osc_cuda_observer {
     uint32_t *hot_hits;      /* of these columns, as many */
     uint32_t *block_hits;    /* [sequences, hit_blocks()] hits of a block of write_hits() and 1, 0
                                 before */
-    uint32_t *ticket;        /* [CUDA_TOGETHER] blocks of write_hits() that have begun, where it begins
-                                with that sequence */
+    uint32_t *ticket;        /* [CUDA_TOGETHER] blocks that have begun, of a write_hits() that
+                                begins with that sequence */
     unsigned *arrived;       /* [sequences, groups] blocks that are done with some columns, then
                                 [groups] sequences; 0 between kernels */
 };

@@ -633,8 +633,8 @@ static osc_status launch_all(osc_device *device, osc_cuda_report *to,
     kernel<<<grid, COUNT_THREADS, 0, device->watch>>>(to, stats->sumsq, *device->reduction, x, rows,
                                                       width, c->slice_rows, (unsigned)c->across);
     OSC_TRY(osc_cuda_launched("median"));
-    count_massive<<<massive, 2 * ROW_THREADS, 0, device->watch>>>(stats->massive,
-                                                                  *device->reduction, x, rows, width);
+    count_massive<<<massive, 2 * ROW_THREADS, 0, device->watch>>>(
+        stats->massive, *device->reduction, x, rows, width);
     return osc_cuda_launched("massive activations");
 }
 

@@ -168,7 +168,10 @@ static osc_status observe_f_several(const shape *s)
 }
 
 static osc_status residual_several(const shape *s) { return residual_of(s, s->several, TOGETHER); }
-static osc_status summarize_several(const shape *s) { return summarize_of(s, s->several, TOGETHER); }
+static osc_status summarize_several(const shape *s)
+{
+    return summarize_of(s, s->several, TOGETHER);
+}
 
 /* As where nothing is recorded. */
 static osc_status attend_alone(const shape *s)
