@@ -6,8 +6,9 @@
 /* Room left for what a run allocates when its hooks are known: accumulators of an
  * observer, hits, scores. */
 enum { SPARE = 1 << 30 };
-/* Rows of an activation that fill a large GPU at every width. */
-enum { TOGETHER = 8192 };
+/* Rows of an activation that fill a large GPU.  Products of values are fastest with fewer rows
+ * where these are wide, as their inputs then stay in the L2 cache (docs/cuda-bench.md). */
+enum { TOGETHER = 8192, TOGETHER_WIDE = 4096, VALUES = 1 << 24 };
 
 typedef struct {
     void  *data;
@@ -41,16 +42,24 @@ void osc_cuda_limit(osc_device *device, size_t bytes)
     device->memory->limit = bytes;
 }
 
+static size_t filling(const osc_coding *coding, size_t width)
+{
+    size_t rows = VALUES / width;
+    if (coding->w != OSC_SHARE_NONE || rows > TOGETHER)
+        return TOGETHER;
+    return rows < TOGETHER_WIDE ? TOGETHER_WIDE : rows;
+}
+
 /* Activations of a block are about ten of [rows, width], those of width 4 H counted, of 16
  * bits: they are to take less than a tenth of the memory. */
 size_t osc_cuda_together(const osc_device *device, const osc_coding *coding, size_t width)
 {
-    size_t free_bytes, all;
+    size_t free_bytes, all, rows = filling(coding, width);
     if (!osc_cuda_coding_joins(coding) || cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
         return 0;
     if (device->memory->limit < all)
         all = device->memory->limit;
-    return all / 256 / width < TOGETHER ? all / 256 / width : TOGETHER;
+    return all / 256 / width < rows ? all / 256 / width : rows;
 }
 
 void osc_cuda_part(osc_device *device, size_t rows)

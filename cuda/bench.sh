@@ -5,7 +5,8 @@
 # PARTS, in words: linear (layers of every OPT width, all schemes, with the ceilings),
 # kernels (of products of codes, for cuda/codes_measured.py), operations, graphs (whole chunks
 # as graphs and without), models (prefill, recording, decoding, memory), streamed (a model in
-# less memory than its weights take), several (on two GPUs); all but the last by default.
+# less memory than its weights take), several (on two GPUs), torch (prefill in PyTorch, and what
+# it reaches at most); all but the last two by default.
 # On one H200 the first five take about 60, 22, 5, 13 and 125 seconds.
 # All ends after SECONDS (500): narrow it with PARTS, WIDTHS, ROWS and MODELS.
 build=. parts='linear kernels operations graphs models streamed' seconds=500
@@ -85,6 +86,7 @@ for part in $parts; do
     models) models ;;
     streamed) streamed ;;
     several) models devices=0,1 ;;
+    torch) run python3 "$(dirname "$0")/bench_torch.py" $models ;;
     *) echo "bench.sh: no part '$part'" >&2; usage ;;
     esac
 done

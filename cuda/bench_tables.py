@@ -110,6 +110,26 @@ def graphs(lines):
           "making it"], rows)
 
 
+def torch(lines):
+    """PyTorch's prefill beside ours in float16."""
+    ours = {model(line): line for line in lines
+            if line["bench"] == "prefill" and line["kernel"] == "none"
+            and line["devices"] == "0" and not line["memory_gb"]}
+    rows = []
+    for line in lines:
+        if line["bench"] == "torch matmul":
+            print(f"In PyTorch, for half a second: fp16 {line['tflops']:.0f} TFLOP/s "
+                  f"({line['shape']}).")
+        elif line["bench"] == "torch copy":
+            print(f"In PyTorch: copies {line['gbps']:.0f} GB/s (read and written).")
+        elif line["bench"] == "torch prefill":
+            mine = ours.get(model(line))
+            rows.append([model(line), f"{line['tokens_per_s']:,.0f}",
+                         f"{mine['tokens_per_s']:,.0f}" if mine else "-",
+                         f"{mine['tokens_per_s'] / line['tokens_per_s']:.2f}" if mine else "-"])
+    table("Prefill in float16, ids a second", ["model", "PyTorch", "this", "this / PyTorch"], rows)
+
+
 def main():
     lines = []
     for path in sys.argv[1:]:
@@ -124,6 +144,7 @@ def main():
     graphs(lines)
     models(lines)
     streamed(lines)
+    torch(lines)
 
 
 main()

@@ -36,4 +36,4 @@ CLEANFILES     += %D%/bench_codes
 DISTCLEANFILES += %D%/$(DEPDIR)/*.cu.Po
 endif
 EXTRA_DIST += %D%/check_device.sh %D%/bench.sh %D%/bench_tables.py %D%/linear_table.sh
-EXTRA_DIST += %D%/codes_measured.py
+EXTRA_DIST += %D%/bench_torch.py %D%/codes_measured.py
