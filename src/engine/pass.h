@@ -62,6 +62,7 @@ typedef struct {
     float *scores;                   /* [A, T, first + T], only with hooks at scores or pattern */
 } osc_pass;
 
+/* The activations are those of so many sequences of `tokens` rows each, from now on. */
 static inline void osc_pass_take(osc_pass *pass, size_t sequences, size_t tokens)
 {
     pass->sequences = sequences;
