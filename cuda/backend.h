@@ -99,6 +99,10 @@ osc_status osc_cuda_matmul_several(osc_device *device, bool *done, const osc_pro
 osc_status osc_cuda_product(osc_device *device, void *y, osc_dtype out, const void *x,
                             const void *w, const void *bias, osc_act act, size_t rows, size_t n,
                             size_t k);
+/* sum = scale x w^T, or with `add` sum += that.  *done false: cuBLASLt declines the shape. */
+osc_status osc_cuda_product_sum(osc_device *device, bool *done, float *sum, const void *x,
+                                const void *w, float scale, bool add, size_t rows, size_t n,
+                                size_t k);
 osc_status osc_cuda_product_any(osc_device *device, void *y, osc_dtype out, const void *x,
                                 const void *w, const void *bias, bool relu, size_t rows, size_t n,
                                 size_t k);

@@ -1,29 +1,16 @@
 /* Weights in blocks of 32 along K, llama.cpp's Q8_0: an fp16 scale max|w|/127 and 32
  * codes.  x stays float.  Codes are exact as 16-bit floats: the matrix units sum a block
- * in float32, and its scale is applied to that sum. */
+ * in float32, and its scale is applied to that sum.  Here the product of any shape; those
+ * with whole vectors in a row go to codes_q8_few.cu and codes_q8_many.cu. */
 #include <config.h>
-#include "cuda/codes.cuh"
+#include "cuda/codes_q8.cuh"
 #include "cuda/mma.cuh"
 
 enum {
-    BLOCK = OSC_CODE_BLOCK,
     THREADS = 128,
     ROWS = 64, OUTPUTS = 64,      /* of a tile */
     PITCH = BLOCK + 8             /* elements of a row in shared memory: no bank conflicts */
 };
-
-/* Codes [n, blocks * 32], then scales [n, blocks]. */
-struct q8_weight {
-    int8_t *code;
-    __half *unit;
-    size_t  blocks;
-};
-
-static __host__ __device__ q8_weight q8_at(const void *memory, size_t n, size_t k)
-{
-    size_t blocks = (k + BLOCK - 1) / BLOCK;
-    return { (int8_t *)memory, (__half *)((char *)memory + n * blocks * BLOCK), blocks };
-}
 
 size_t osc_cuda_q8_bytes(size_t n, size_t k)
 {
@@ -173,5 +160,9 @@ static osc_status multiply(osc_device *device, const osc_cuda_layer *p, const vo
 
 osc_status osc_cuda_q8_multiply(osc_device *device, const osc_cuda_layer *p, const void *blocks)
 {
-    return OSC_CUDA_BY_DTYPE(device, multiply, device, p, blocks);
+    bool done = false;
+    if (rows_aligned(p->x, p->k))
+        OSC_TRY(p->rows <= FEW_ROWS ? osc_cuda_q8_few(device, &done, p, blocks)
+                                    : osc_cuda_q8_many(device, &done, p, blocks));
+    return done ? OSC_OK : OSC_CUDA_BY_DTYPE(device, multiply, device, p, blocks);
 }

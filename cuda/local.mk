@@ -16,7 +16,8 @@ libosc_a_SOURCES += %D%/activate.cuh %D%/allocate.c %D%/attend_steps.cu %D%/atte
   %D%/attention.cuh %D%/attention_few.cu %D%/attention_few.h %D%/attention_wgmma.cu \
   %D%/attention_wgmma.h %D%/backend.c %D%/backend.h %D%/claims.c %D%/codes.c %D%/codes.cuh \
   %D%/codes.h %D%/codes_choice.c %D%/codes_choice.h %D%/codes_few.cu %D%/codes_known.cu \
-  %D%/codes_lt.c %D%/codes_measured.h %D%/codes_pair.cu %D%/codes_q8.cu %D%/codes_scale.cu \
+  %D%/codes_lt.c %D%/codes_measured.h %D%/codes_pair.cu %D%/codes_q8.cu %D%/codes_q8.cuh \
+  %D%/codes_q8_few.cu %D%/codes_q8_many.cu %D%/codes_scale.cu \
   %D%/codes_view.c %D%/codes_w.cu %D%/codes_wgmma.cu %D%/codes_x.cu %D%/codes_x.cuh \
   %D%/columns.cuh %D%/convert.cu %D%/device.c %D%/device.h %D%/draw.cu %D%/element.cuh \
   %D%/elementwise.cu %D%/find_hits.cu %D%/flags.cuh %D%/graph.c %D%/head.cu %D%/hits.c \

@@ -178,14 +178,14 @@ static osc_status find(osc_device *device, plan **found, const plan_key *key)
 
 /* --- the product -------------------------------------------------------------------------- */
 
+/* y = alpha x w^T + beta y, and the plan's epilogue. */
 static osc_status run(osc_device *device, plan *p, void *y, const void *x, const void *w,
-                      const void *bias)
+                      const void *bias, float alpha, float beta)
 {
-    const float one = 1.0f, zero = 0.0f;
     if (bias != NULL)
         OSC_LT_TRY(cublasLtMatmulDescSetAttribute(p->product, CUBLASLT_MATMUL_DESC_BIAS_POINTER,
                                                   &bias, sizeof bias), "multiplying");
-    OSC_LT_TRY(cublasLtMatmul(device->lt, p->product, &one, w, p->a, x, p->b, &zero, y, p->c, y,
+    OSC_LT_TRY(cublasLtMatmul(device->lt, p->product, &alpha, w, p->a, x, p->b, &beta, y, p->c, y,
                               p->c, &p->algorithm, device->workspace, CUDA_WORKSPACE,
                               device->stream), "multiplying");
     return OSC_OK;
@@ -206,10 +206,22 @@ osc_status osc_cuda_product(osc_device *device, void *y, osc_dtype out, const vo
     plan *p;
     OSC_TRY(find(device, &p, &key));
     if (p->supported)
-        OSC_TRY(run(device, p, y, x, w, bias));
+        OSC_TRY(run(device, p, y, x, w, bias, 1.0f, 0.0f));
     else
         OSC_TRY(osc_cuda_product_any(device, y, out, x, w, bias, relu, rows, n, k));
     return relu || act == OSC_ACT_NONE ? OSC_OK : osc_cuda_activate(device, y, act, rows * n);
+}
+
+osc_status osc_cuda_product_sum(osc_device *device, bool *done, float *sum, const void *x,
+                                const void *w, float scale, bool add, size_t rows, size_t n,
+                                size_t k)
+{
+    plan_key key = { .rows = rows, .n = n, .k = k, .out = OSC_F32, .align_x = alignment(x),
+                     .align_w = alignment(w), .align_y = alignment(sum) };
+    plan *p;
+    OSC_TRY(find(device, &p, &key));
+    *done = p->supported;
+    return *done ? run(device, p, sum, x, w, NULL, scale, add ? 1.0f : 0.0f) : OSC_OK;
 }
 
 osc_status osc_cuda_matmul(osc_device *device, void *y, const void *x, const void *w,

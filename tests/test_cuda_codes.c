@@ -303,6 +303,20 @@ START_TEST(test_activations)
 }
 END_TEST
 
+/* Blocks of codes: few rows; many outputs, and many rows, that are done in parts. */
+START_TEST(test_blocks)
+{
+    static const struct { size_t rows, n, k; } of[] = {
+        { 1, 70, 4096 }, { 1, 5, 24 }, { 8, 67, 4104 }, { 9, 67, 4104 }, { 20, 420, 40960 },
+        { 600, 20000, 32 },
+    };
+    numbers a = numbers_new(_i % 2 == 0 ? OSC_F16 : OSC_BF16, of[_i / 2].rows, of[_i / 2].n,
+                            of[_i / 2].k, 8);
+    compare("q8-0", &a, _i % 4 < 2 ? OSC_ACT_RELU : OSC_ACT_GELU, NULL);
+    numbers_free(&a);
+}
+END_TEST
+
 /* Rows and columns of zeros, of one value, far from zero for their range; values that
  * are not finite: what the CPU makes of them. */
 START_TEST(test_extremes)
@@ -1119,6 +1133,10 @@ int main(void)
     TCase *tc = tcase_create("schemes");
     tcase_set_timeout(tc, 300);
     tcase_add_loop_test(tc, test_schemes, 0, SHAPES);
+    suite_add_tcase(suite, tc);
+    tc = tcase_create("blocks");
+    tcase_set_timeout(tc, 300);
+    tcase_add_loop_test(tc, test_blocks, 0, 12);
     suite_add_tcase(suite, tc);
     tc = tcase_create("values");      /* small enough for a sanitizer */
     tcase_set_timeout(tc, 300);

@@ -1,0 +1,29 @@
+/* Weights in blocks of codes, for the kernels that multiply them. */
+#ifndef OSC_CUDA_CODES_Q8_CUH
+#define OSC_CUDA_CODES_Q8_CUH
+
+#include "cuda/codes_x.cuh"
+
+enum { BLOCK = OSC_CODE_BLOCK };
+
+/* Codes [n, blocks * 32], then scales [n, blocks]. */
+struct q8_weight {
+    int8_t *code;
+    __half *unit;
+    size_t  blocks;
+};
+
+static __host__ __device__ q8_weight q8_at(const void *memory, size_t n, size_t k)
+{
+    size_t blocks = (k + BLOCK - 1) / BLOCK;
+    return { (int8_t *)memory, (__half *)((char *)memory + n * blocks * BLOCK), blocks };
+}
+
+/* y = act(x w^T + bias) for up to FEW_ROWS rows, and for more of them; rows of x are aligned
+ * (rows_aligned).  *done false: not this one. */
+osc_status osc_cuda_q8_few(osc_device *device, bool *done, const osc_cuda_layer *p,
+                           const void *blocks);
+osc_status osc_cuda_q8_many(osc_device *device, bool *done, const osc_cuda_layer *p,
+                            const void *blocks);
+
+#endif
