@@ -1331,8 +1331,15 @@ END_TEST
 START_TEST(test_together_small)
 {
     open_both(_i);
-    check_counts(1, 3, 0);
     check_counts(9, 132, 1);
+    close_both();
+}
+END_TEST
+
+START_TEST(test_together_shapes)
+{
+    open_both(_i);
+    check_counts(1, 3, 0);
     check_counts(34, 12, 0);
     check_together((osc_sequences){ 2, 3 }, 8230, ALL_HITS, 0);
     check_together((osc_sequences){ 35, 2 }, 5, ODD_VALUES, 0);        /* two launches */
@@ -1607,6 +1614,8 @@ int main(void)
     tcase_add_loop_test(observers, test_hits_in_turn, 0, TYPES);
     tcase_add_loop_test(observers, test_reductions, 0, TYPES);
     tcase_add_loop_test(observers, test_together, 0, TYPES);
+    tcase_add_loop_test(observers, test_together_shapes, 0, TYPES);
+    tcase_add_loop_test(observers, test_together_growing, 0, TYPES);
     tcase_add_loop_test(observers, test_watched, 0, TYPES);
     suite_add_tcase(suite, observers);
     TCase *small = tcase_create("small-observers");
@@ -1618,7 +1627,6 @@ int main(void)
     small = tcase_create("small-together");
     tcase_set_timeout(small, 300);
     tcase_add_loop_test(small, test_together_small, 0, TYPES);
-    tcase_add_loop_test(small, test_together_growing, 0, TYPES);
     suite_add_tcase(suite, small);
     TCase *attention = tcase_create("attention");
     tcase_set_timeout(attention, 300);
