@@ -14,10 +14,10 @@
 #include "base/status.h"
 #include "engine/hook.h"
 
-/* Values |x| >= alpha of one tensor, in order of (position, feature).  Called in
- * the order in which the run reaches the tensors: for a chunk of sequences block
- * by block, within a block sequence by sequence.  May be called several times for
- * one tensor. */
+/* Values |x| >= alpha of one tensor, in order of (position, feature).  Called block by
+ * block for a chunk of sequences; within a block for each sequence in the order in which
+ * the run reaches its tensors, and for each tensor in the order of the sequences.  May be
+ * called several times for one tensor. */
 typedef osc_status (*osc_hits_fn)(void *user, osc_point point, size_t layer, size_t sequence,
                                   const osc_hit *hits, size_t count);
 
