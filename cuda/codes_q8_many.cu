@@ -49,8 +49,8 @@ static __global__ void finish(T *y, const float *sum, const T *bias, osc_act act
 
 /* Rows from..from+m-1 of x with the decoded weights. */
 template <typename T>
-static osc_status multiply(osc_device *device, bool *done, const osc_cuda_layer *p, const T *weights,
-                           size_t first, size_t count, size_t from, size_t m)
+static osc_status multiply(osc_device *device, bool *done, const osc_cuda_layer *p,
+                           const T *weights, size_t first, size_t count, size_t from, size_t m)
 {
     const T *x = (const T *)p->x + from * p->k;
     size_t blocks = (m * count + THREADS - 1) / THREADS, most = (size_t)device->processors * 32;

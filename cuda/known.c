@@ -152,7 +152,8 @@ osc_status osc_cuda_flags_again(osc_device *device, osc_cuda_flags *flags, const
 /* Which of its sequences p's x begins with; SIZE_MAX if it is not whole sequences of these. */
 static size_t first_of(const osc_device *device, const owner *o, const osc_cuda_layer *p)
 {
-    size_t bytes = o->rows * o->width * sizeof(uint16_t), count = osc_cuda_sequences(device, p->rows);
+    size_t count = osc_cuda_sequences(device, p->rows);
+    size_t bytes = o->rows * o->width * sizeof(uint16_t);
     const char *x = p->x;
     if (o->x == NULL || o->width != p->k || p->rows != count * o->rows || x < o->x
         || (size_t)(x - o->x) % bytes != 0 || (size_t)(x - o->x) / bytes + count > o->count)
