@@ -150,7 +150,7 @@ bool osc_cuda_keeps(osc_device *device, size_t bytes)
 {
     const struct osc_cuda_memory *m = device->memory;
     size_t free_bytes = 0, all = 0;
-    size_t spare = SPARE + device->limits.rows * device->limits.widest * sizeof(osc_hit);
+    size_t spare = SPARE + device->limits.tokens * device->limits.widest * sizeof(osc_hit);
     if (cudaMemGetInfo(&free_bytes, &all) != cudaSuccess)
         return false;
     if (m->used >= m->limit)

@@ -24,7 +24,8 @@ enum {
     CODES_CHUNKS = 8,
     CODES_SIDE = CODES_CHUNK * CODES_CHUNKS,
     CODES_TOLD = 64,        /* bytes that CTAs of a multiprocessor tell the others */
-    CODES_SLICE = 32 << 20, /* bytes of sums between cuBLASLt and codes_scale.cu */
+    CODES_SLICE = 32 << 20, /* bytes of sums between cuBLASLt and codes_scale.cu, or of decoded
+                               weights (codes_q8_many.cu) */
     FEW_ROWS = 8            /* most rows that codes_pair.cu and codes_few.cu multiply */
 };
 

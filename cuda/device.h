@@ -61,7 +61,8 @@ struct osc_device {
     int32_t     *ids;                     /* [limits.rows] device */
     int32_t     *graph_ids;               /* [OSC_GRAPH_IDS] mapped host memory */
     void        *pinned;                  /* CUDA_PINNED bytes for small copies to the host */
-    double      *mass;                    /* [heads * tokens] device: parts of top-1 masses */
+    double      *mass;                    /* [heads * limits.rows] device: parts of top-1
+                                             masses */
     unsigned    *arrived;                 /* [heads, CUDA_FEW_QUERIES] device: blocks that are
                                              done, 0 between kernels (attention_few.cu) */
     float       *view;                    /* host: what a hook sees */

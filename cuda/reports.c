@@ -1,5 +1,6 @@
 /* What reports.h says. */
 #include <config.h>
+#include "cuda/known.h"
 #include "cuda/reports.h"
 
 #include "cuda/backend.h"
@@ -85,6 +86,8 @@ osc_status osc_cuda_reports_settle(osc_device *device, bool report_them)
 
 osc_status osc_cuda_settle(osc_device *device, bool report_them)
 {
+    if (!report_them)       /* work may have failed that was noted as issued */
+        osc_cuda_known_reset(device);
     if (!osc_cuda_hits_wait(device) && device->reports->count == 0)
         return OSC_OK;
     OSC_TRY(osc_cuda_watch_wait(device));

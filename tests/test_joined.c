@@ -66,6 +66,7 @@ static void open_fixture(fixture *f, const char *model, const char *scheme)
     really_attend = f->joining.attention;
     f->joining.attention = attend;
     f->joining.together = enough;
+    f->session->together = enough(NULL, &f->session->choice.coding, 1);
     f->session->backend = f->session->pass.backend = &f->joining;
     count = 0;
 }

@@ -74,11 +74,15 @@ typedef struct {
     size_t from, to;
 } wave;
 
+/* Sequences of a pass at most: so many a backend tells apart where each has its own columns. */
+enum { JOINED_MOST = 256 };
+
 /* How many sequences from i on share a pass: as many of one length as its buffers hold. */
 static size_t joined(const osc_session *s, const wave *w, size_t i)
 {
     size_t count = 1, length = length_of(w->corpus, w->first + i);
-    while (s->joins && i + count < w->to && (count + 1) * length <= s->pass_rows
+    while (s->joins && count < JOINED_MOST && i + count < w->to
+           && (count + 1) * length <= s->pass_rows
            && length_of(w->corpus, w->first + i + count) == length)
         count++;
     return count;
@@ -240,7 +244,7 @@ osc_status osc_session_bring_hooks(osc_session *s, const osc_hooks *hooks)
         OSC_TRY(osc_session_select(s));
         s->pass.hooks = hooks;
         s->pass.first = 0;
-        s->joins = osc_session_together(s) > 0 && !osc_hooks_any(hooks);
+        s->joins = s->together > 0 && !osc_hooks_any(hooks);
         s->pass.keys = s->pass.k = s->k;
         s->pass.values = s->pass.v = s->v;
         s->done = 0;

@@ -202,7 +202,7 @@ static size_t usual_chunk(const osc_session *s)
 /* Sequences that a pass takes at once. */
 static size_t usual_rows(const osc_session *s)
 {
-    size_t fit = s->cached ? 1 : osc_session_together(s) / s->longest;
+    size_t fit = s->together / s->longest;
     if (fit > s->chunk)
         fit = s->chunk;
     return (fit > 0 ? fit : 1) * s->longest;
@@ -232,6 +232,8 @@ static osc_status set_up(osc_session *s, const osc_session_options *options, siz
     s->longest = options->longest;
     s->cached = options->cached;
     s->chunk = options->chunk > 0 ? options->chunk : s->cached ? 1 : usual_chunk(s);
+    if (s->backend->together != NULL && !s->cached)
+        s->together = s->backend->together(s->device, &s->choice.coding, s->config->hidden);
     s->pass_rows = usual_rows(s);
     s->allow_nonfinite = options->allow_nonfinite;
     s->progress = options->progress;

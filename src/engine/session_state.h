@@ -69,6 +69,8 @@ struct osc_session {
     const char        *label;
     size_t             longest;     /* tokens of a sequence */
     size_t             chunk;       /* sequences of a chunk */
+    size_t             together;    /* rows of several sequences that should share a pass; 0: a
+                                       sequence at a time */
     size_t             pass_rows;   /* of the pass's buffers: of one sequence at least */
     bool               joins;       /* sequences of one length share passes, in this run */
 
@@ -116,13 +118,6 @@ struct osc_session {
 static inline size_t osc_session_rows(const osc_session *s)
 {
     return (s->chunk * s->longest + OSC_HEAD_GROUP - 1) / OSC_HEAD_GROUP * OSC_HEAD_GROUP;
-}
-
-/* Rows of several sequences that should share a pass; 0: a sequence at a time. */
-static inline size_t osc_session_together(const osc_session *s)
-{
-    return s->backend->together == NULL ? 0
-         : s->backend->together(s->device, &s->choice.coding, s->config->hidden);
 }
 
 /* `count` elements of `size` bytes of device memory that live as long as the session;

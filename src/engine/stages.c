@@ -1,6 +1,7 @@
 /* Models on several devices: a chain of sessions, each with a part of the blocks on its
  * device.  Sequences go through the chain in waves, so that all devices work at the same
- * time; in every block they come in their order, so that results are those of one device. */
+ * time; in every block they come in their order, so that results are those of one device (to
+ * the bit, but where a backend's products depend on how many sequences share them). */
 #include <config.h>
 #include "engine/session_state.h"
 
