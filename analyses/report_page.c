@@ -26,13 +26,11 @@ static osc_status begin_memory(memory *m)
     return m->stream != NULL ? OSC_OK : osc_fail(OSC_ENOMEM, "out of memory for a page");
 }
 
-/* `status` is what the writing gave; after a failure nothing is left to release.  glibc closes
- * a stream without an error but also without its text where memory is short. */
+/* `status` is what the writing gave; after a failure nothing is left to release. */
 static osc_status end_memory(memory *m, osc_status status)
 {
-    bool failed = ferror(m->stream) != 0;
-    failed |= fclose(m->stream) != 0 || m->text == NULL;
-    if (status == OSC_OK && failed)
+    bool whole = osc_close_text(m->stream, &m->text);
+    if (status == OSC_OK && !whole)
         status = osc_fail(OSC_ENOMEM, "out of memory for a page");
     if (status != OSC_OK)
         free(m->text);

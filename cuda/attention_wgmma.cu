@@ -17,16 +17,13 @@
 
 enum { GROUP = 128, ROW_BYTES = 128 };
 
-/* What a block does at a time for heads of up to D. */
-template <int D_, int GROUPS_, int KEYS_, int STAGES_, int BLOCKS_, bool TURNS_> struct shape {
+/* What a block, one a multiprocessor, does at a time for heads of up to D. */
+template <int D_> struct shape {
     enum {
-        D = D_, GROUPS = GROUPS_, KEYS = KEYS_, STAGES = STAGES_,
-        BLOCKS = BLOCKS_,                          /* a multiprocessor */
-        TURNS = TURNS_,                            /* warpgroups issue products in turn */
+        D = D_, GROUPS = 2, KEYS = 128, STAGES = 2,
         WARPS = 4 * GROUPS, THREADS = (GROUPS + 1) * GROUP, QUERIES = 64 * GROUPS,
-        /* registers of a thread that attends, and of one of the group that brings */
-        MANY = BLOCKS == 2 ? 104 : GROUPS == 2 ? 240 : GROUPS == 3 ? 160 : 112,
-        FEW = GROUPS == 2 && BLOCKS == 1 ? 24 : 32,
+        MANY = 240, FEW = 24,                      /* registers of a thread that attends, and of
+                                                      one of the group that brings */
         PARTS = (D + 63) / 64,                     /* tiles side by side */
         QUERY_BYTES = PARTS * QUERIES * ROW_BYTES, KEY_BYTES = PARTS * KEYS * ROW_BYTES,
         SHARED_BYTES = QUERY_BYTES + 2 * STAGES * KEY_BYTES + 1024
@@ -252,17 +249,15 @@ static __device__ __forceinline__ void leave(attention_turns *turns)
 
 /* Warpgroups issue their products one behind the other, so that one's exponentials meet
  * another's products. */
-template <typename S> static __device__ __forceinline__ void take_turn(int group)
+static __device__ __forceinline__ void take_turn(int group)
 {
-    if (S::TURNS)
-        asm volatile("bar.sync %0, %1;" :: "r"(1 + group), "n"(2 * GROUP) : "memory");
+    asm volatile("bar.sync %0, %1;" :: "r"(1 + group), "n"(2 * GROUP) : "memory");
 }
 
 template <typename S> static __device__ __forceinline__ void pass_turn(int group)
 {
-    if (S::TURNS)
-        asm volatile("bar.arrive %0, %1;"
-                     :: "r"(1 + (group + 1) % S::GROUPS), "n"(2 * GROUP) : "memory");
+    asm volatile("bar.arrive %0, %1;"
+                 :: "r"(1 + (group + 1) % S::GROUPS), "n"(2 * GROUP) : "memory");
 }
 
 /* As soften(), in an order that keeps many exponentials on their way. */
@@ -351,7 +346,7 @@ attend_unit(float (&o)[S::D / 8][4], float (&sum)[2], const attention_args &args
     sum[0] = sum[1] = 0.0f;
     barrier_wait(&shared.of_queries->full, round % 2);
     barrier_wait(&shared.of_keys[slot<S>(n)].full, parity<S>(n));
-    take_turn<S>(group);
+    take_turn(group);
     score<T, S>(s, queries, keys + slot<S>(n) * step);
     pass_turn<S>(group);
     wgmma_wait<0>();
@@ -362,7 +357,7 @@ attend_unit(float (&o)[S::D / 8][4], float (&sum)[2], const attention_args &args
     for (unsigned t = 1; t < count; t++, n++) {
         unsigned next = n + 1;
         barrier_wait(&shared.of_keys[slot<S>(next)].full, parity<S>(next));
-        take_turn<S>(group);
+        take_turn(group);
         score<T, S>(s, queries, keys + slot<S>(next) * step);
         barrier_wait(&shared.of_values[slot<S>(n)].full, parity<S>(n));
         weigh<T, S>(o, p, values + slot<S>(n) * step);
@@ -396,7 +391,7 @@ attend_unit(float (&o)[S::D / 8][4], float (&sum)[2], const attention_args &args
     n++;
     for (unsigned t = count; t < all; t++, n++) {      /* of other warpgroups alone */
         barrier_wait(&shared.of_keys[slot<S>(n)].full, parity<S>(n));
-        take_turn<S>(group);
+        take_turn(group);
         pass_turn<S>(group);
         leave(shared.of_keys + slot<S>(n));
         barrier_wait(&shared.of_values[slot<S>(n)].full, parity<S>(n));
@@ -517,7 +512,7 @@ static __device__ __forceinline__ void run(T *o, const attention_args &args,
 #endif
 
 template <typename T, typename S>
-static __global__ void __launch_bounds__(S::THREADS, S::BLOCKS)
+static __global__ void __launch_bounds__(S::THREADS, 1)
 attend_wgmma(T *o, const __grid_constant__ attention_args args,
              const __grid_constant__ attention_maps maps, attention_work work)
 {
@@ -560,7 +555,7 @@ static osc_status launch(osc_device *device, void *o, const void *q, const void 
                             (unsigned)sequences };
     attention_maps maps;
     size_t units = args->heads * work.tiles * sequences;
-    size_t most = (size_t)device->processors * S::BLOCKS;
+    size_t most = (size_t)device->processors;
     OSC_TRY(osc_cuda_flags_for(device, &a.flags, o, sequences * args->tokens, a.width));
     OSC_TRY(make_map(device, &maps.q, q, a, a.width, args->tokens, sequences, S::QUERIES));
     OSC_TRY(make_map(device, &maps.k, k, a, a.kv_width, keys, sequences, S::KEYS));
@@ -581,10 +576,10 @@ static osc_status dispatch(osc_device *device, void *o, const void *q, const voi
                            const void *v, const osc_attention *args)
 {
     size_t size = args->head_size;
-    return size <= 64 ? launch<T, shape<64, 2, 128, 2, 1, true>>(device, o, q, k, v, args)
-         : size <= 80 ? launch<T, shape<80, 2, 128, 2, 1, true>>(device, o, q, k, v, args)
-         : size <= 96 ? launch<T, shape<96, 2, 128, 2, 1, true>>(device, o, q, k, v, args)
-                      : launch<T, shape<128, 2, 128, 2, 1, true>>(device, o, q, k, v, args);
+    return size <= 64 ? launch<T, shape<64>>(device, o, q, k, v, args)
+         : size <= 80 ? launch<T, shape<80>>(device, o, q, k, v, args)
+         : size <= 96 ? launch<T, shape<96>>(device, o, q, k, v, args)
+                      : launch<T, shape<128>>(device, o, q, k, v, args);
 }
 
 bool osc_cuda_attention_wgmma_fits(const osc_device *device, size_t head_size)

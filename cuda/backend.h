@@ -17,8 +17,6 @@ void osc_cuda_close(osc_device *device);
 size_t osc_cuda_threads(const osc_device *device);
 osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits);
 size_t osc_cuda_scratch_bytes(const osc_device *device);
-/* The most rows that an operation has. */
-size_t osc_cuda_rows(const osc_limits *limits);
 
 /* allocate.c */
 osc_status osc_cuda_alloc(osc_device *device, void **data, size_t bytes);

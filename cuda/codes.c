@@ -300,10 +300,12 @@ static bool joins(osc_device *device, osc_cuda_layer *p, const osc_cuda_kernel *
 static osc_cuda_layer layer_of(const osc_product *product, const void *x,
                                const osc_coding *coding, size_t rows, size_t k)
 {
-    return (osc_cuda_layer){ .y = product->y, .plus = product->plus, .x = x,
-                             .bias = product->bias, .coding = *coding, .act = product->act,
-                             .rows = rows, .n = product->n, .k = k,
-                             .w = osc_cuda_code_weight(product->w, coding, product->n, k) };
+    osc_cuda_layer p = { .y = product->y, .plus = product->plus, .x = x, .bias = product->bias,
+                         .coding = *coding, .act = product->act, .rows = rows, .n = product->n,
+                         .k = k };
+    if (coding->w != OSC_SHARE_BLOCK)
+        p.w = osc_cuda_code_weight(product->w, coding, product->n, k);
+    return p;
 }
 
 /* Of one sequence after the other, each with all products, which share its codes. */
@@ -333,12 +335,9 @@ osc_status osc_cuda_codes_matmul(osc_device *device, void *y, const void *x, con
 {
     osc_product product = { .y = y, .w = w, .bias = bias, .act = act, .n = n };
     assert(rows <= device->codes->rows && k <= device->codes->widest);
-    if (coding->w == OSC_SHARE_BLOCK) {
-        osc_cuda_layer p = { .y = y, .x = x, .bias = bias, .coding = *coding, .act = act,
-                             .rows = rows, .n = n, .k = k };
-        return osc_cuda_q8_multiply(device, &p, w);
-    }
     osc_cuda_layer p = layer_of(&product, x, coding, rows, k);
+    if (coding->w == OSC_SHARE_BLOCK)
+        return osc_cuda_q8_multiply(device, &p, w);
     const osc_cuda_kernel *kernel = osc_cuda_kernel_for(device, &p);
     return joins(device, &p, kernel) ? multiply(device, &p, kernel)
                                      : multiply_each(device, &product, 1, x, coding, rows, k);

@@ -65,14 +65,6 @@ osc_status osc_cuda_q8_load(osc_device *device, void *dst, const void *values, o
 
 /* --- multiplying --------------------------------------------------------------------------- */
 
-struct call {
-    void       *y;
-    const void *x, *bias;
-    q8_weight   w;
-    unsigned    rows, n, k;
-    osc_act     act;
-};
-
 template <typename T> struct tiles {
     T     x[ROWS][PITCH], w[OUTPUTS][PITCH];
     float unit[OUTPUTS];
@@ -80,7 +72,7 @@ template <typename T> struct tiles {
 
 /* One block of K of the tile. */
 template <typename T>
-static __device__ void load_tiles(tiles<T> *s, const call &a, unsigned row, unsigned output,
+static __device__ void load_tiles(tiles<T> *s, const q8_call &a, unsigned row, unsigned output,
                                   unsigned block)
 {
     const T *x = reinterpret_cast<const T *>(a.x);
@@ -123,7 +115,7 @@ static __device__ void multiply_block(float (&y)[OUTPUTS / 8][4], const tiles<T>
 }
 
 template <typename T>
-static __global__ void __launch_bounds__(THREADS) multiply_kernel(const __grid_constant__ call a)
+static __global__ void __launch_bounds__(THREADS) multiply_kernel(const __grid_constant__ q8_call a)
 {
     __shared__ tiles<T> s;
     unsigned output = blockIdx.x * OUTPUTS, row = blockIdx.y * ROWS;
@@ -152,9 +144,7 @@ template <typename T>
 static osc_status multiply(osc_device *device, const osc_cuda_layer *p, const void *blocks)
 {
     dim3 grid((unsigned)((p->n + OUTPUTS - 1) / OUTPUTS), (unsigned)((p->rows + ROWS - 1) / ROWS));
-    call a = { p->y, p->x, p->bias, q8_at(blocks, p->n, p->k), (unsigned)p->rows, (unsigned)p->n,
-               (unsigned)p->k, p->act };
-    multiply_kernel<T><<<grid, THREADS, 0, device->stream>>>(a);
+    multiply_kernel<T><<<grid, THREADS, 0, device->stream>>>(q8_call_of(p, blocks));
     return osc_cuda_launched("multiplying blocks of codes");
 }
 

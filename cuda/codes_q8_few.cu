@@ -5,14 +5,6 @@
 
 enum { THREADS = 256, WARPS = THREADS / 32, EACH = 16 };
 
-struct call {
-    void       *y;
-    const void *x, *bias;
-    q8_weight   w;
-    unsigned    rows, n, k;
-    osc_act     act;
-};
-
 /* 16 codes as floats. */
 static __device__ __forceinline__ void widen(float (&q)[EACH], uint4 codes)
 {
@@ -38,7 +30,7 @@ static __device__ __forceinline__ float dot(const T *x, const float (&q)[EACH], 
 }
 
 template <typename T, int ROWS>
-static __global__ void __launch_bounds__(THREADS) few_kernel(const __grid_constant__ call a)
+static __global__ void __launch_bounds__(THREADS) few_kernel(const __grid_constant__ q8_call a)
 {
     unsigned output = blockIdx.x * WARPS + threadIdx.x / 32, lane = threadIdx.x % 32;
     const T *x = reinterpret_cast<const T *>(a.x);
@@ -70,10 +62,8 @@ static __global__ void __launch_bounds__(THREADS) few_kernel(const __grid_consta
 template <typename T>
 static osc_status launch(osc_device *device, const osc_cuda_layer *p, const void *blocks)
 {
-    call a = { p->y, p->x, p->bias, q8_at(blocks, p->n, p->k), (unsigned)p->rows, (unsigned)p->n,
-               (unsigned)p->k, p->act };
     auto kernel = p->rows == 1 ? few_kernel<T, 1> : few_kernel<T, FEW_ROWS>;
-    kernel<<<(unsigned)((p->n + WARPS - 1) / WARPS), THREADS, 0, device->stream>>>(a);
+    kernel<<<(unsigned)((p->n + WARPS - 1) / WARPS), THREADS, 0, device->stream>>>(q8_call_of(p, blocks));
     return osc_cuda_launched("multiplying blocks of codes");
 }
 

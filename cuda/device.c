@@ -213,11 +213,6 @@ osc_status osc_cuda_plan(osc_device *device, const osc_limits *limits)
     return limits->codes ? osc_cuda_codes_plan(device, limits) : OSC_OK;
 }
 
-size_t osc_cuda_rows(const osc_limits *limits)
-{
-    return limits->rows > limits->tokens ? limits->rows : limits->tokens;
-}
-
 size_t osc_cuda_scratch_bytes(const osc_device *device)
 {
     return device->planned;

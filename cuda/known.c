@@ -8,7 +8,6 @@
 
 enum {
     KNOWN = 4,          /* activations at a time */
-    MOST = 256,         /* sequences of one */
     UNASKED = 2         /* rows up to which products code x themselves */
 };
 
@@ -43,7 +42,7 @@ osc_status osc_cuda_known_plan(osc_device *device, const osc_limits *limits)
     osc_cuda_known_close(device);
     device->known = known;
     known->words = (limits->widest + 31) / 32;
-    known->sets = KNOWN * (limits->rows < MOST ? limits->rows : MOST);
+    known->sets = KNOWN * (limits->rows < OSC_JOINED ? limits->rows : OSC_JOINED);
     return osc_cuda_own(device, (void **)&known->bits,
                         known->sets * known->words * sizeof *known->bits);
 }

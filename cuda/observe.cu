@@ -15,7 +15,7 @@ constexpr size_t CELLS = 1 << 19;     /* at least: 4 sequences of 2048 rows of a
 osc_status osc_cuda_observe_plan(osc_device *device, const osc_limits *limits)
 {
     size_t wide = limits->widest, groups = wide / COLUMNS + 1;
-    size_t rows = osc_cuda_rows(limits), cells = SLICES * wide > CELLS ? SLICES * wide : CELLS;
+    size_t rows = limits->rows, cells = SLICES * wide > CELLS ? SLICES * wide : CELLS;
     size_t masks = CUDA_TOGETHER * groups * (COLUMNS / WARP);
     size_t blocks = rows / (WARPS * HIT_ROWS) + CUDA_TOGETHER;
     size_t counters = (CUDA_TOGETHER + 1) * groups;

@@ -31,7 +31,7 @@ struct osc_cuda_bracket {
 osc_status osc_cuda_residual_plan(osc_device *device, const osc_limits *limits)
 {
     const size_t MANY = ALL_BLOCKS * COLUMNS, wide = limits->widest;
-    size_t rows = osc_cuda_rows(limits), counts = CUDA_TOGETHER * CUDA_COUNTS;
+    size_t rows = limits->rows, counts = CUDA_TOGETHER * CUDA_COUNTS;
     size_t cells = LONG * (wide > MANY ? wide : MANY);
     size_t done = (CUDA_TOGETHER + 1) * (wide / COLUMNS + 1);
     size_t parts = CUDA_TOGETHER * CUDA_SUMMARY_BLOCKS;

@@ -24,7 +24,7 @@ static osc_device *gpu;
 static const char *devices;      /* of whole models */
 static double memory;            /* 10^9 bytes for them; 0: what is free */
 static size_t chunk;             /* sequences at a time; 0: as the program does */
-static bool graphs_only, decoding_only, prefill_only;   /* of what is timed of a model */
+static enum { EVERYTHING, GRAPHS, DECODING, PREFILL } part;    /* of a model */
 
 static void must(osc_status status)
 {
@@ -484,24 +484,12 @@ static void bench_graphs(const osc_model *model, const char *scheme, size_t coun
     osc_free(nll);
 }
 
-static void bench_model(const char *path, const char *scheme)
+/* Of several sequences, alone and with `observed` recording. */
+static void bench_prefill(const osc_model *model, const char *scheme, size_t length,
+                          bool observed)
 {
-    osc_model *model;
     osc_session *session;
     char more[64];
-    must(osc_model_open(&model, path));
-    const osc_config *config = osc_model_config(model);
-    size_t length = config->positions < T ? config->positions : T;
-    if (graphs_only) {
-        bench_graphs(model, scheme, SEQUENCES, length);
-        bench_graphs(model, scheme, SHORT, SHORT);
-    } else if (decoding_only) {
-        bench_decode(model, scheme, length);
-    }
-    if (graphs_only || decoding_only) {
-        osc_model_close(model);
-        return;
-    }
     osc_session_options options = { .backend = "cuda", .scheme = scheme, .longest = length,
                                     .chunk = chunk };
     options.devices = devices;
@@ -509,23 +497,33 @@ static void bench_model(const char *path, const char *scheme)
     double start = bench_now();
     must(osc_session_open(&session, model, &options));
     double opening = bench_now() - start, tokens = (double)(SEQUENCES * length);
-    osc_corpus corpus = random_corpus(config, SEQUENCES, length);
+    osc_corpus corpus = random_corpus(osc_model_config(model), SEQUENCES, length);
     double *nll = osc_alloc(SEQUENCES * length, sizeof *nll);
     double plain = forward(session, &corpus, NULL, nll, NULL);
     snprintf(more, sizeof more, ", \"opening_s\": %.2f", opening);
     report_model("prefill", session, model, plain, tokens, plain, more);
-
-    if (!prefill_only) {
-        bench_observed(session, model, &corpus, nll, plain, false);
-        bench_observed(session, model, &corpus, nll, plain, true);
-    }
+    for (int metrics = 0; observed && metrics < 2; metrics++)
+        bench_observed(session, model, &corpus, nll, plain, metrics == 1);
     osc_session_close(session);
-    if (!prefill_only)
-        bench_decode(model, scheme, length);
-    osc_model_close(model);
     osc_free(corpus.ids);
     osc_free(corpus.offset);
     osc_free(nll);
+}
+
+static void bench_model(const char *path, const char *scheme)
+{
+    osc_model *model;
+    must(osc_model_open(&model, path));
+    size_t positions = osc_model_config(model)->positions, length = positions < T ? positions : T;
+    if (part == GRAPHS) {
+        bench_graphs(model, scheme, SEQUENCES, length);
+        bench_graphs(model, scheme, SHORT, SHORT);
+    }
+    if (part == EVERYTHING || part == PREFILL)
+        bench_prefill(model, scheme, length, part == EVERYTHING);
+    if (part == EVERYTHING || part == DECODING)
+        bench_decode(model, scheme, length);
+    osc_model_close(model);
 }
 
 int main(int argc, char **argv)
@@ -544,13 +542,13 @@ int main(int argc, char **argv)
         else if (strncmp(argv[i], "memory=", 7) == 0)
             memory = strtod(argv[i] + 7, NULL);
         else if (strcmp(argv[i], "parts=graphs") == 0)
-            graphs_only = true;
+            part = GRAPHS;
         else if (strncmp(argv[i], "chunk=", 6) == 0)
             chunk = strtoul(argv[i] + 6, NULL, 10);
         else if (strcmp(argv[i], "parts=prefill") == 0)
-            prefill_only = true;
+            part = PREFILL;
         else if (strcmp(argv[i], "parts=decoding") == 0)
-            decoding_only = true;
+            part = DECODING;
         else if (strncmp(argv[i], "width=", 6) == 0) {
             size_t width = strtoul(argv[i] + 6, NULL, 10);
             bench_shape(width, width / 128);

@@ -763,8 +763,9 @@ static bool tells(const source *s, const numbers *a)
 /* The same columns, codes and outputs, bit for bit, where the columns of x are known, where
  * they are not, and where its codes are there already. */
 static void check_known(const char *what, const device_layer *d, const source *s,
-                        const numbers *a)
+                        const numbers *a, size_t sequences)
 {
+    (void)sequences;
     size_t bytes = a->rows * a->n * 2;
     uint16_t *y = osc_alloc(bytes, 1), *want = osc_alloc(bytes, 1);
     osc_code_view mine = view_new(a->rows, a->n, a->k), its = view_new(a->rows, a->n, a->k);
@@ -806,6 +807,22 @@ static const struct { size_t rows, n, k; } known_shapes[] = {
 };
 enum { KNOWN_SHAPES = sizeof known_shapes / sizeof *known_shapes, KNOWN_SMALL = 6 };
 
+typedef void (*made_check)(const char *what, const device_layer *d, const source *s,
+                           const numbers *a, size_t sequences);
+
+/* The checks of the layer with an x that this kind of kernel makes. */
+static void check_made(const char *scheme, maker kind, const device_layer *d, const numbers *a,
+                       size_t sequences, made_check checks)
+{
+    source s;
+    char what[160];
+    snprintf(what, sizeof what, "%s, maker %d, %s, %zu sequences of %zu x %zu x %zu", scheme,
+             (int)kind, osc_dtype_name(a->dtype), sequences, a->rows / sequences, a->n, a->k);
+    source_open(&s, kind, d, a, scheme);
+    checks(what, d, &s, a, sequences);
+    source_close(&s, d);
+}
+
 static const char *const forms[] = {
     "llm-int8", "llm-int8:weights=int8", "llm-int8:threshold=1.2", "llm-int8:threshold=0",
     "llm-int8:threshold=1e4", "llm-int8:threshold=inf",
@@ -821,17 +838,9 @@ static void check_known_columns(size_t i, osc_dtype dtype, size_t count)
         device_layer d;
         device_open(&d, forms[f], &a);
         apply_only(&d, d.x, &a);             /* from now on columns are looked for */
-        for (maker kind = 0; kind < MAKERS; kind++) {
-            source s;
-            char what[160];
-            if ((kind == ATTENTION && a.k > 4096) || (f > 1 && (f + i) % MAKERS != kind))
-                continue;
-            snprintf(what, sizeof what, "%s, maker %d, %s, %zu x %zu x %zu", forms[f], (int)kind,
-                     osc_dtype_name(a.dtype), a.rows, a.n, a.k);
-            source_open(&s, kind, &d, &a, forms[f]);
-            check_known(what, &d, &s, &a);
-            source_close(&s, &d);
-        }
+        for (maker kind = 0; kind < MAKERS; kind++)
+            if ((kind != ATTENTION || a.k <= 4096) && (f <= 1 || (f + i) % MAKERS == kind))
+                check_made(forms[f], kind, &d, &a, 1, check_known);
         device_close(&d);
         numbers_free(&a);
     }
@@ -935,18 +944,9 @@ static void check_joined_shape(size_t i, osc_dtype dtype, size_t count, maker ma
         device_layer d;
         device_open(&d, of_all[f], &a);
         apply_only(&d, d.x, &a);             /* from now on columns are looked for */
-        for (maker kind = 0; kind < makers; kind++) {
-            source s;
-            char what[160];
-            if (kind == ATTENTION && a.k > 2048)
-                continue;
-            snprintf(what, sizeof what, "%s, maker %d, %s, %zu sequences of %zu x %zu x %zu",
-                     of_all[f], (int)kind, osc_dtype_name(a.dtype), sequences,
-                     joined_shapes[i].tokens, a.n, a.k);
-            source_open(&s, kind, &d, &a, of_all[f]);
-            check_joined(what, &d, &s, &a, sequences);
-            source_close(&s, &d);
-        }
+        for (maker kind = 0; kind < makers; kind++)
+            if (kind != ATTENTION || a.k <= 2048)
+                check_made(of_all[f], kind, &d, &a, sequences, check_joined);
         device_close(&d);
         numbers_free(&a);
     }

@@ -25,6 +25,7 @@ enum {
     OSC_TURNS = 2,
     OSC_GRAPH_IDS = 64,
     OSC_PRODUCTS = 3,   /* at most, of one x in one call */
+    OSC_JOINED = 256,   /* sequences at most that go through a block together */
     OSC_FEW_ROWS = 8    /* up to so many, a product takes as long as reading its weights */
 };
 

@@ -68,6 +68,12 @@ bool osc_file_exists(const char *path)
     return access(path, F_OK) == 0;
 }
 
+bool osc_close_text(FILE *stream, char *const *text)
+{
+    bool whole = ferror(stream) == 0;
+    return fclose(stream) == 0 && whole && *text != NULL;
+}
+
 char *osc_path_join(const char *folder, const char *name)
 {
     size_t nf = strlen(folder), nn = strlen(name);

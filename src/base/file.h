@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "base/status.h"
 
@@ -46,6 +47,11 @@ osc_status osc_mapping_guard(void);
 osc_status osc_read_file(char **text, size_t *size, const char *path, size_t most);
 
 bool osc_file_exists(const char *path);
+
+/* Closes a stream of open_memstream whose text is `*text`, for the caller to free().  False if
+ * the text is not whole: glibc closes a stream without an error but also without its text
+ * where memory is short. */
+bool osc_close_text(FILE *stream, char *const *text);
 
 /* "folder/name", owned by the caller (osc_free); NULL when out of memory. */
 char *osc_path_join(const char *folder, const char *name);

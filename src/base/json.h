@@ -24,8 +24,8 @@ enum osc_json_mode {
 enum { OSC_JSON_GROWTH = 32, OSC_JSON_ALWAYS = 1 << 15 };
 
 /* The text of a value with jansson's JSON_COMPACT and so on, owned by the caller (osc_free);
- * NULL, with a message: no memory.  Not json_dumps, which (2.14) does not notice that a key found no memory
- * and returns another text. */
+ * NULL, with a message: no memory.  Not json_dumps, which (2.14) does not notice that a key
+ * found no memory and returns another text. */
 char *osc_json_text(const json_t *value, size_t flags);
 
 /* Parses the `size` bytes of `text`; `*root` is owned by the caller

@@ -74,14 +74,11 @@ typedef struct {
     size_t from, to;
 } wave;
 
-/* Sequences of a pass at most: so many a backend tells apart where each has its own columns. */
-enum { JOINED_MOST = 256 };
-
 /* How many sequences from i on share a pass: as many of one length as its buffers hold. */
 static size_t joined(const osc_session *s, const wave *w, size_t i)
 {
     size_t count = 1, length = length_of(w->corpus, w->first + i);
-    while (s->joins && count < JOINED_MOST && i + count < w->to
+    while (s->joins && count < OSC_JOINED && i + count < w->to
            && (count + 1) * length <= s->pass_rows
            && length_of(w->corpus, w->first + i + count) == length)
         count++;

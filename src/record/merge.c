@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/alloc.h"
+#include "base/file.h"
 #include "base/lock.h"
 #include "record/commit.h"
 #include "record/draft.h"
@@ -250,9 +251,7 @@ static char *describe_shards(const osc_shard *family, size_t count)
                 info->first_sequence, info->first_sequence + info->sequences - 1, info->time,
                 info->host, info->threads, info->tool, info->command);
     }
-    bool failed = ferror(out) != 0;
-    failed |= fclose(out) != 0 || text == NULL;      /* glibc: closed well, but without its text */
-    char *copy = failed ? NULL : osc_copy_string(text, size);
+    char *copy = osc_close_text(out, &text) ? osc_copy_string(text, size) : NULL;
     free(text);
     return copy;
 }
